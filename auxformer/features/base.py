@@ -1,0 +1,39 @@
+"""What an extractor is."""
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+
+class Clip(NamedTuple):
+    """What an extractor is given: the clip's name and where its media lie (None when the corpus has none)."""
+
+    name: str
+    audio: str | None
+    video: str | None
+
+
+@runtime_checkable
+class Extractor(Protocol):
+    """A small picklable object that turns one clip into a sequence of feature vectors.
+
+    Attributes:
+        name: Short name, as given on the command line ("lld").
+        modality: "audio" or "video": which stream it reads.
+        dims: Width of a feature vector, D.
+        frames_per_second: Rate of the sequence in Hz; NaN when it follows the file, 0 for one vector per clip.
+    """
+
+    name: str
+    modality: str
+    dims: int
+    frames_per_second: float
+
+    def digest(self) -> str:
+        """Eight hex digits that change whenever a setting that changes a feature does."""
+
+    def source(self, clip: Clip) -> str | None:
+        """Path of the file this extractor reads for `clip`; None when there is none."""
+
+    def __call__(self, clip: Clip) -> np.ndarray:
+        """Features `[T, D]` float32, finite, T >= 1. Raises `MediaError` when the clip cannot be used."""
