@@ -1,0 +1,283 @@
+"""Settings of a run: frozen, checked dataclasses, named presets, TOML in and out.
+
+Every published/default difference of the authors' code is a switch here with a name of its own. `preset("paper")` and
+`preset("release")` are the two published forms; `preset("default")` is ours.
+"""
+
+import difflib
+import hashlib
+import json
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+
+from auxformer.errors import InputError
+
+
+def suggest(name: str, known) -> str:
+    """' Did you mean "x"?' when one of the known names is near, else the list of known names."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f' Did you mean "{near[0]}"?' if near else f" Known: {', '.join(sorted(known))}."
+
+
+def check_choice(name: str, value, allowed) -> None:
+    """Raise InputError unless `value` is one of `allowed`."""
+    if value not in allowed:
+        raise InputError(f'{name} is "{value}", expected one of {", ".join(map(str, allowed))}.')
+
+
+def check_range(name: str, value, low, high) -> None:
+    """Raise InputError unless low <= value <= high."""
+    if not low <= value <= high:
+        raise InputError(f"{name} is {value}, expected a number from {low} to {high}.")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Shape of a network and the switches between what the authors' code does and what we do.
+
+    Attributes:
+        name: Registered model name (`auxformer.models.list_models`).
+        width: Model width d; an input stream of another width is projected to it by a 1x1 convolution without bias.
+        heads: Attention heads; divides `width`.
+        layers: Layers per stack.
+        aux_hidden: The two hidden widths of the auxiliary networks' shared MLP.
+        aux_passes: How often an auxiliary stack is applied in a row, with tied weights.
+        attn_dropout, cross_attn_dropout: On attention weights, in self-attention and in cross-modal stacks.
+        relu_dropout, res_dropout, embed_dropout, out_dropout: After the FFN's ReLU, on each branch before it is added, on
+            the input of a stack, inside the output MLPs.
+        attn_mask: Causal mask `triu(1 + |Tk - Tq|)` in every stack.
+        positions: Sinusoidal positions in the "cross"-modal stacks only (published) or in "all" stacks.
+        padding: Padded frames are "attended" (published) or "masked".
+        summary: A stack is summarised by its "last" frame (published: even when padded) or the "mean" over valid frames.
+        absent: A missing stream is "zeros" that the network still attends and whose head still votes (published), or a
+            "flag": masked out, its summary zero, its head left out of the average.
+        audio_pool, video_pool: Frames averaged into one before the network (1 = none, published).
+    """
+
+    name: str = "auxformer"
+    width: int = 64
+    heads: int = 4
+    layers: int = 2
+    aux_hidden: tuple[int, int] = (128, 64)
+    aux_passes: int = 1
+    attn_dropout: float = 0.0
+    cross_attn_dropout: float = 0.0
+    relu_dropout: float = 0.1
+    res_dropout: float = 0.1
+    embed_dropout: float = 0.1
+    out_dropout: float = 0.2
+    attn_mask: bool = False
+    positions: str = "all"
+    padding: str = "masked"
+    summary: str = "mean"
+    absent: str = "flag"
+    audio_pool: int = 8
+    video_pool: int = 2
+
+    def __post_init__(self):
+        object.__setattr__(self, "aux_hidden", tuple(self.aux_hidden))
+        for name in ("width", "heads", "layers", "aux_passes", "audio_pool", "video_pool"):
+            check_range(f"model.{name}", getattr(self, name), 1, 100_000)
+        if self.width % self.heads:
+            raise InputError(f"model.width {self.width} is not a multiple of model.heads {self.heads}.")
+        for name in ("attn", "cross_attn", "relu", "res", "embed", "out"):
+            check_range(f"model.{name}_dropout", getattr(self, f"{name}_dropout"), 0, 0.95)
+        check_choice("model.positions", self.positions, ("cross", "all"))
+        check_choice("model.padding", self.padding, ("attended", "masked"))
+        check_choice("model.summary", self.summary, ("last", "mean"))
+        check_choice("model.absent", self.absent, ("zeros", "flag"))
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained.
+
+    Attributes:
+        epochs, batch_size, learning_rate, weight_decay: As usual; the learning rate is that of the first epoch.
+        optimizer: "adam", "adamw" or "sgd".
+        clip: Largest gradient norm (0 = no clipping).
+        schedule: "plateau" (x0.1 when the dev loss has not fallen for `decay` epochs, published), "cosine" or "constant".
+        decay: Patience of the plateau schedule, epochs.
+        warmup: Share of all steps over which the learning rate rises from zero ("cosine" only).
+        loss_weights: Weights of the fusion, audio and video losses.
+        label_smoothing: Share of each target spread evenly over the classes.
+        drop_audio, drop_video: Probability that modality dropout removes the stream; never both.
+        drop_unit: One coin per "batch" (published) or per "clip".
+        drop_on_dev: Modality dropout on dev as well (published), which makes the choice of the checkpoint a matter of luck.
+        select: Checkpoint kept: lowest dev "loss" (published) or highest dev "macro-f1" averaged over complete, no-audio
+            and no-video.
+        video_order: Frames in "time" order, or in "directory" order (published: whatever the file system listed).
+        bucket: Batches of clips of like length.
+        seed: Of initial weights, order, dropout.
+        device: "auto", "cpu", "cuda". Does not change the digest.
+        label: A name for the run. Does not change the digest.
+    """
+
+    epochs: int = 30
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    optimizer: str = "adamw"
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    schedule: str = "cosine"
+    decay: int = 5
+    warmup: float = 0.1
+    loss_weights: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
+    label_smoothing: float = 0.0
+    drop_audio: float = 0.2
+    drop_video: float = 0.2
+    drop_unit: str = "clip"
+    drop_on_dev: bool = False
+    select: str = "macro-f1"
+    video_order: str = "time"
+    bucket: bool = True
+    seed: int = 0
+    device: str = "auto"
+    label: str = ""
+
+    def __post_init__(self):
+        object.__setattr__(self, "loss_weights", tuple(self.loss_weights))
+        check_range("training.epochs", self.epochs, 1, 100_000)
+        check_range("training.batch_size", self.batch_size, 1, 100_000)
+        check_range("training.learning_rate", self.learning_rate, 1e-9, 10)
+        check_range("training.weight_decay", self.weight_decay, 0, 10)
+        check_range("training.clip", self.clip, 0, 1e6)
+        check_range("training.warmup", self.warmup, 0, 0.9)
+        check_range("training.label_smoothing", self.label_smoothing, 0, 0.9)
+        check_range("training.drop_audio", self.drop_audio, 0, 1)
+        check_range("training.drop_video", self.drop_video, 0, 1)
+        check_range("training.drop_audio + training.drop_video", self.drop_audio + self.drop_video, 0, 1)
+        check_choice("training.optimizer", self.optimizer, ("adam", "adamw", "sgd"))
+        check_choice("training.schedule", self.schedule, ("plateau", "cosine", "constant"))
+        check_choice("training.drop_unit", self.drop_unit, ("batch", "clip"))
+        check_choice("training.select", self.select, ("loss", "macro-f1"))
+        check_choice("training.video_order", self.video_order, ("time", "directory"))
+        if len(self.loss_weights) != 3 or min(self.loss_weights) < 0 or sum(self.loss_weights) == 0:
+            raise InputError(f"training.loss_weights is {self.loss_weights}, expected three numbers >= 0, not all zero.")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which task is learned.
+
+    Attributes:
+        target: "audiovisual", "voice", "face" (what raters of that way of watching perceived) or "intended".
+        rule: "majority", "plurality" or "distributional".
+        classes: Class names to keep, in order; empty = all classes of the corpus.
+    """
+
+    target: str = "audiovisual"
+    rule: str = "majority"
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        object.__setattr__(self, "classes", tuple(self.classes))
+        check_choice("data.target", self.target, ("audiovisual", "voice", "face", "intended"))
+        check_choice("data.rule", self.rule, ("majority", "plurality", "distributional"))
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides a result besides the corpus and the features."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+
+    def digest(self) -> str:
+        """Ten hex digits over every field that changes a result (not the device, not the label)."""
+        values = self.to_dict()
+        del values["training"]["device"], values["training"]["label"]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
+
+    def to_dict(self) -> dict:
+        """Plain nested dict of lists and numbers, as TOML wants it."""
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "Config":
+        """Config of a nested dict; unknown sections and keys raise InputError with a suggestion."""
+        return override(cls(), values)
+
+    def save(self, path: Path) -> None:
+        """Write as TOML."""
+        import tomli_w
+
+        Path(path).write_text(tomli_w.dumps(self.to_dict()))
+
+    @classmethod
+    def load(cls, path: Path) -> "Config":
+        """Read TOML; unknown keys and wrong types raise InputError."""
+        try:
+            return cls.from_dict(tomllib.loads(Path(path).read_text()))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise InputError(f"{path}: not a readable config file ({error}).") from error
+
+
+def override(config, values: dict, prefix: str = ""):
+    """A copy of `config` with some fields replaced; nested dicts reach into sections.
+
+    Raises:
+        InputError: for a key that does not exist, with the nearest one, and for a value of the wrong type.
+    """
+    known = {item.name for item in fields(config)}
+    changes = {}
+    for key, value in values.items():
+        if key not in known:
+            raise InputError(f'unknown setting "{prefix}{key}".{suggest(key, known)}')
+        old = getattr(config, key)
+        if isinstance(value, dict):
+            changes[key] = override(old, value, f"{prefix}{key}.")
+        else:
+            changes[key] = _as_type_of(old, value, f"{prefix}{key}")
+    return replace(config, **changes)
+
+
+def _as_type_of(old, value, name: str):
+    if isinstance(old, tuple) and isinstance(value, (list, tuple)):
+        return tuple(value)
+    if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(old) is not type(value):
+        raise InputError(f"{name} is {value!r}, expected {type(old).__name__}.")
+    return value
+
+
+_PUBLISHED_SWITCHES = {
+    "model": dict(
+        name="auxformer-published", width=130, heads=10, layers=5, aux_hidden=(512, 256), aux_passes=3, attn_dropout=0.1,
+        cross_attn_dropout=0.0, relu_dropout=0.1, res_dropout=0.1, embed_dropout=0.25, out_dropout=0.2, attn_mask=True,
+        positions="cross", padding="attended", summary="last", absent="zeros", audio_pool=1, video_pool=1,
+    ),
+    "training": dict(
+        epochs=30, batch_size=32, learning_rate=7.25e-4, optimizer="adam", weight_decay=0.0, clip=0.8, schedule="plateau",
+        decay=5, warmup=0.0, drop_audio=0.2, drop_video=0.2, drop_unit="batch", drop_on_dev=True, select="loss",
+        video_order="directory", bucket=False,
+    ),
+}  # fmt: skip
+
+PRESETS: dict[str, tuple[str, dict]] = {
+    "default": ("ours: masked padding, presence flags, dropout per clip, deterministic dev", {}),
+    "paper": ("published, 2021 form: LLD 130-d unprojected, video projected to 130", {}),
+    "release": ("published, 2022 form: audio projected to 50, EMOCA 50-d", {"model": {"width": 50}}),
+    "quick": (
+        "ours at a third of the epochs, for lessons and first looks",
+        {"training": {"epochs": 10}},
+    ),
+}
+"""Preset name -> (one line, what it changes). `paper` and `release` also take every published switch."""
+
+
+def preset(name: str) -> Config:
+    """The named settings. Raises InputError with a suggestion for an unknown name.
+
+    >>> preset("paper").model.heads, preset("paper").model.absent, preset("default").model.absent
+    (10, 'zeros', 'flag')
+    """
+    if name not in PRESETS:
+        raise InputError(f'unknown preset "{name}".{suggest(name, PRESETS)}')
+    config = Config()
+    if name in {"paper", "release"}:
+        config = override(config, _PUBLISHED_SWITCHES)
+    return override(config, PRESETS[name][1])

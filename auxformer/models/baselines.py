@@ -1,0 +1,87 @@
+"""Rival systems under the same contract: `Batch` in, `Logits` out."""
+
+import torch
+from torch import nn
+
+from auxformer.config import ModelConfig
+from auxformer.dataset import Batch
+from auxformer.models.auxformer import AuxiliaryHead, Logits
+from auxformer.models.layers import Stack, pool_frames, summarise
+from auxformer.models.registry import register_model
+
+
+class Unimodal(nn.Module):
+    """One auxiliary network alone: project, self-attention stack, summary, head."""
+
+    def __init__(self, config: ModelConfig, dims: int, classes: int, pool: int):
+        super().__init__()
+        self.config, self.pool = config, pool
+        self.project = nn.Linear(dims, config.width, bias=False)
+        self.stack = Stack(config.width, config)
+        self.head = AuxiliaryHead(config.width, config.aux_hidden, classes, config.out_dropout)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        """x `[B, T, D]`, mask `[B, T]`, present `[B]` -> `[B, C]`; an absent stream gives the head's answer to zeros."""
+        x, mask = pool_frames(x, mask, self.pool)
+        mask = None if self.config.padding == "attended" else mask
+        x = self.stack(self.project(x), mask)  # [B, T, d]
+        r = summarise(x, mask, self.config.summary)  # [B, d]
+        if self.config.absent == "flag":
+            r = r * present[:, None]
+        return self.head(r)
+
+
+def _one_head(logits: torch.Tensor) -> Logits:
+    weights = torch.zeros(len(logits), 3, device=logits.device, dtype=logits.dtype)
+    weights[:, 0] = 1
+    return Logits(logits, logits, logits, weights)
+
+
+@register_model("audio-only")
+class AudioOnly(nn.Module):
+    """The audio auxiliary network alone."""
+
+    def __init__(self, config, audio_dims, video_dims, classes):
+        super().__init__()
+        self.network = Unimodal(config, audio_dims, classes, config.audio_pool)
+
+    def forward(self, batch: Batch) -> Logits:
+        """Logits from the audio stream; video is never read."""
+        return _one_head(self.network(batch.audio, batch.audio_mask, batch.audio_present))
+
+
+@register_model("video-only")
+class VideoOnly(nn.Module):
+    """The video auxiliary network alone."""
+
+    def __init__(self, config, audio_dims, video_dims, classes):
+        super().__init__()
+        self.network = Unimodal(config, video_dims, classes, config.video_pool)
+
+    def forward(self, batch: Batch) -> Logits:
+        """Logits from the video stream; audio is never read."""
+        return _one_head(self.network(batch.video, batch.video_mask, batch.video_present))
+
+
+@register_model("decision-fusion")
+class DecisionFusion(nn.Module):
+    """Two unimodal networks, mean of the posteriors of the streams that are present."""
+
+    def __init__(self, config, audio_dims, video_dims, classes):
+        super().__init__()
+        self.audio = Unimodal(config, audio_dims, classes, config.audio_pool)
+        self.video = Unimodal(config, video_dims, classes, config.video_pool)
+
+    def forward(self, batch: Batch) -> Logits:
+        """Log of the mean posterior as the fused head; the unimodal heads are trained by their own losses."""
+        a = self.audio(batch.audio, batch.audio_mask, batch.audio_present)  # [B, C]
+        v = self.video(batch.video, batch.video_mask, batch.video_present)
+        present = torch.stack([batch.audio_present, batch.video_present], 1).to(a.dtype)  # [B, 2]
+        if self.audio.config.absent == "zeros":
+            present = torch.ones_like(present)
+        posterior = torch.stack([a, v], 1).softmax(-1)  # [B, 2, C]
+        mean = (posterior * present.unsqueeze(-1)).sum(1) / present.sum(1, keepdim=True).clamp(min=1)
+        av = mean.clamp(min=1e-8).log()
+        if self.training:  # the mean must not be trained: each network learns from its own stream
+            return Logits(av.detach(), a, v, torch.cat([torch.zeros_like(present[:, :1]), present], 1))
+        return _one_head(av)
