@@ -7,7 +7,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from auxformer.config import ModelConfig, preset
+from auxformer.config import preset
 from auxformer.dataset import Batch
 from auxformer.errors import InputError
 from auxformer.models.auxformer import AuxFormer, shared_loss

@@ -1,0 +1,55 @@
+# Each target sets itself up in .venv first and works alone on a fresh clone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+CORPUS := data/corpora/puppets-course-0
+PROFILE ?= quick
+export AUXFORMER_PROGRESS ?= $(if $(MAKE_TERMERR),1,)
+export PYTHONWARNINGS ?= default
+
+.PHONY: course test lab bench student results corpus setup clean help
+.DEFAULT_GOAL := help
+
+help:            ## list the targets
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(INSTALLED) ## make .venv with the pinned versions
+
+# torch goes first, so that no other package pulls a build of its own choice.
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' requirements.lock)"
+	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+corpus: $(INSTALLED) ## the embedded corpus and its features
+	$(BIN)/auxformer corpus puppets $(CORPUS)
+	$(BIN)/auxformer features extract $(CORPUS)
+
+course: corpus   ## run every lesson headless, print the results table and where the pages are
+	$(BIN)/auxformer course run --profile $(PROFILE)
+	$(BIN)/auxformer run --corpus puppets --root $(CORPUS) --out build/results.csv
+	@echo "lessons: build/course/index.html    results: build/results.csv"
+
+test: corpus     ## the tests, then every notebook's outputs compared
+	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-sanitize-with tests/nbval.cfg notebooks/*.ipynb
+
+lab: corpus      ## JupyterLab at the lessons
+	$(BIN)/jupyter lab notebooks
+
+bench: corpus    ## time what is meant to be fast
+	$(BIN)/python benchmarks/extraction.py
+	$(BIN)/python benchmarks/training.py
+
+student: $(INSTALLED) ## notebooks with stubs in place of the solutions
+	$(BIN)/auxformer course student
+
+results: corpus  ## recompute the tables that README and lessons quote
+	$(BIN)/auxformer run --corpus puppets --root $(CORPUS) --out data/results/puppets.csv
+
+clean:           ## remove what can be made again (not the corpora, not the runs)
+	rm -rf build .pytest_cache .hypothesis

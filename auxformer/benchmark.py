@@ -1,0 +1,213 @@
+"""Corpus x features x system x partition x seed x condition -> one long result table. Finished parts are never run twice."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from auxformer.config import Config, suggest
+from auxformer.corpora import read_corpus
+from auxformer.corpora.base import Corpus
+from auxformer.corpora.labels import targets
+from auxformer.corpora.partitions import Partition, speaker_folds, speaker_partitions
+from auxformer.dataset import Splits, make_splits
+from auxformer.errors import InputError
+from auxformer.evaluation import predict, prediction_table, score
+from auxformer.features import create_extractor
+from auxformer.features.extract import extract, store_folder
+from auxformer.features.store import FeatureStore
+from auxformer.missing import CONDITIONS
+from auxformer.models import list_models
+from auxformer.training import fit
+
+RESULT_COLUMNS = ("corpus", "target", "features", "system", "partition", "seed", "condition", "metric", "value", "low", "high")
+REFERENCES = {
+    "functionals-lr": "clip functionals and logistic regression",
+    "ideal-observer": "knows what the voice and the face show (generated corpora only)",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A corpus with its features and targets, ready to be split.
+
+    Attributes: corpus; audio and video, the feature stores; table, the target shares `[clips, classes]`; name of the
+    target; features, "lld+hog".
+    """
+
+    corpus: Corpus
+    audio: FeatureStore
+    video: FeatureStore
+    table: pd.DataFrame
+    target: str
+
+    @property
+    def features(self) -> str:
+        return f"{self.audio.name}+{self.video.name}"
+
+    def splits(self, partition: Partition, video_order: str = "time") -> Splits:
+        """Train, dev and test of a partition."""
+        return make_splits(self.audio, self.video, self.table, self.corpus.clips, partition, video_order)
+
+
+def prepare(
+    corpus: str, root: Path, audio: str = "lld", video: str = "hog", config: Config | None = None,
+    data: Path = Path("data/features"), jobs: int = 2, on_error: str = "skip",
+) -> Task:  # fmt: skip
+    """Read a corpus, extract what features are still missing, make the targets.
+
+    Args:
+        corpus, root: Name and folder of the corpus.
+        audio, video: Extractors by name; "table:FILE.csv" for clip-level numbers.
+        config: Its `data` section says target, label rule and classes.
+        data: Folder under which the feature stores lie.
+        jobs: Processes.
+        on_error: "skip" a clip that cannot be read and count it, or "stop".
+    """
+    config = config or Config()
+    read = read_corpus(corpus, root)
+    stores = []
+    for spec, modality in ((audio, "audio"), (video, "video")):
+        extractor = create_extractor(spec, root=read.root, modality=modality)
+        stores.append(extract(read, extractor, store_folder(data, read, extractor), jobs=jobs, on_error=on_error))
+    target = config.data.target if read.ratings or config.data.target == "intended" else "intended"
+    if target != config.data.target:
+        print(f"{read.name} has no ratings: the target is the intended emotion.")
+    table = targets(read, target, config.data.rule)
+    if config.data.classes:
+        table = keep_classes(table, config.data.classes)
+    usable = [clip for clip in table.index if clip in stores[0] or clip in stores[1]]
+    return Task(read, *stores, table.loc[usable], target)
+
+
+def keep_classes(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Targets over some of the classes: clips whose votes all fall outside are dropped, the rest scaled to sum to 1.
+
+    Raises:
+        InputError: for a class that the corpus does not have, or fewer than two.
+    """
+    unknown = [name for name in classes if name not in table]
+    if unknown:
+        raise InputError(f'unknown class "{unknown[0]}".{suggest(unknown[0], table.columns)}')
+    if len(classes) < 2:
+        raise InputError("data.classes names one class; at least two are needed to tell apart.")
+    part = table[list(classes)]
+    part = part[part.sum(axis=1) > 0]
+    return part.div(part.sum(axis=1), axis=0)
+
+
+def partitions_of(corpus: Corpus, table: pd.DataFrame, folds: int | None, count: int = 1, seed: int = 0) -> list[Partition]:
+    """`folds` speaker folds (every speaker tested once), or the first `count` of five 70/15/15 partitions by speaker."""
+    clips = corpus.clips.loc[table.index]
+    if folds:
+        return speaker_folds(corpus.speakers.loc[sorted(clips.speaker.unique())], folds, seed)
+    return speaker_partitions(clips, corpus.speakers, table, seed=seed)[:count]
+
+
+def run_one(task: Task, system: str, config: Config, partition: Partition, folder: Path, conditions=tuple(CONDITIONS)) -> pd.DataFrame:
+    """Predictions of one system on the test speakers of one partition; kept in `folder/predictions.parquet`.
+
+    Finished predictions are read back, an unfinished training goes on where it stopped.
+    """
+    kept = folder / "predictions.parquet"
+    if kept.is_file():
+        return pd.read_parquet(kept)
+    splits = task.splits(partition, config.training.video_order)
+    if system == "ideal-observer":
+        predictions = _ideal(task, splits, conditions)
+    elif system == "functionals-lr":
+        predictions = _functionals(splits, conditions)
+    else:
+        run = fit(_with_model(config, system), splits, folder)
+        predictions = predict(run.model, splits.test, conditions)
+    predictions.insert(1, "speaker", task.corpus.clips.speaker.reindex(predictions.clip).to_numpy())
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = kept.with_suffix(".writing")
+    predictions.to_parquet(aside, index=False)
+    aside.replace(kept)
+    return predictions
+
+
+def _with_model(config: Config, system: str) -> Config:
+    """Rivals take the shape of the config; AuxFormer in either form keeps the config's own name."""
+    if system == "auxformer":
+        return config
+    return replace(config, model=replace(config.model, name=system))
+
+
+def _functionals(splits: Splits, conditions) -> pd.DataFrame:
+    from auxformer.models.functionals import FunctionalsLR
+
+    reference = FunctionalsLR().fit(splits.train, splits.dev)
+    test = splits.test
+    truth = test.targets.to_numpy()
+    parts = [prediction_table(test.clips, name, truth, reference.posterior(test, name), test.classes) for name in conditions]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _ideal(task: Task, splits: Splits, conditions) -> pd.DataFrame:
+    from auxformer.corpora.puppets import ideal_observer
+
+    if task.corpus.truth is None:
+        raise InputError(f"corpus {task.corpus.name}: nobody knows its best possible score; leave ideal-observer out.")
+    test, truth = splits.test, task.corpus.truth.loc[list(splits.test.clips)]
+    parts = []
+    for name in conditions:
+        posterior = ideal_observer(truth, task.target, name, test.classes).loc[list(test.clips)]
+        parts.append(prediction_table(test.clips, name, test.targets.to_numpy(), posterior.to_numpy(), test.classes))
+    return pd.concat(parts, ignore_index=True)
+
+
+def run(
+    task: Task, systems: Sequence[str], config: Config, partitions: Sequence[Partition], seeds: Sequence[int] = (0,),
+    runs: Path = Path("runs"), conditions=tuple(CONDITIONS),
+) -> pd.DataFrame:  # fmt: skip
+    """Every system on every partition and seed; a long table of scores per condition with speaker-bootstrap intervals.
+
+    With more than one partition, rows with partition "all" score the predictions of all of them together; where a speaker
+    is tested in several, that speaker is drawn as one in the bootstrap.
+
+    Raises:
+        InputError: for a system that does not exist, before any work starts.
+    """
+    known = {**list_models(), **REFERENCES}
+    for system in systems:
+        if system not in known:
+            raise InputError(f'unknown system "{system}".{suggest(system, known)}')
+    rows = []
+    for system in systems:
+        for seed in seeds if system not in REFERENCES else (0,):
+            seeded = replace(config, training=replace(config.training, seed=seed))
+            pooled = []
+            for partition in partitions:
+                folder = Path(runs) / run_name(task, system, seeded, partition)
+                predictions = run_one(task, system, seeded, partition, folder, conditions)
+                rows.append(_rows(task, system, partition.name, seed, predictions))
+                pooled.append(predictions)
+                print(f"{system}, {partition.name}, seed {seed}: {one_line(rows[-1])}", flush=True)
+            if len(partitions) > 1:
+                rows.append(_rows(task, system, "all", seed, pd.concat(pooled)))
+    return pd.concat(rows, ignore_index=True)
+
+
+def run_name(task: Task, system: str, config: Config, partition: Partition) -> str:
+    """Folder name of a run: readable, and different whenever anything that changes its result is."""
+    what = [task.corpus.name, str(task.corpus.root.resolve()), task.target, task.audio.digest, task.video.digest, system]
+    what += [config.digest(), partition.train, partition.dev, partition.test, sorted(task.table.index)]
+    digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:10]
+    return f"{task.corpus.name}-{system}-{partition.name}-s{config.training.seed}-{digest}"
+
+
+def one_line(rows: pd.DataFrame) -> str:
+    """ "complete .71, no-audio .62, no-video .48" (macro-F1)."""
+    part = rows[rows.metric == "macro-f1"]
+    return "macro-F1 " + ", ".join(f"{row.condition} {row.value:.3f}" for row in part.itertuples())
+
+
+def _rows(task: Task, system: str, partition: str, seed: int, predictions: pd.DataFrame) -> pd.DataFrame:
+    rows = score(predictions, list(task.table.columns))
+    fixed = {"corpus": task.corpus.name, "target": task.target, "features": task.features, "system": system}
+    return rows.assign(**fixed, partition=partition, seed=seed)[list(RESULT_COLUMNS)]

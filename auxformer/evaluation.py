@@ -1,0 +1,126 @@
+"""Predictions kept per clip, scores computed from them, intervals from a bootstrap over speakers.
+
+A predictions table has one row per clip and condition: clip, speaker, condition, truth, predicted and one probability column
+per class. Any score can be recomputed from it; a score is a view, never the record.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+
+from auxformer.dataset import ClipDataset, eval_batches, seed_of
+from auxformer.errors import InputError
+from auxformer.missing import CONDITIONS, apply_condition
+
+METRICS = ("macro-f1", "micro-f1", "macro-precision", "micro-precision", "macro-recall", "micro-recall")
+"""Names of the scores, in the order of `scores_of`. Macro-recall is also called UAR, micro-F1 accuracy."""
+
+
+@torch.no_grad()
+def predict(model, dataset: ClipDataset, conditions: Iterable[str] = tuple(CONDITIONS), device="cpu") -> pd.DataFrame:
+    """Posteriors of every clip under every condition, as a predictions table without the speaker column.
+
+    Args:
+        model: A network of the registry, or anything that maps a `Batch` to `Logits`.
+        dataset: The clips.
+        conditions: Names from `auxformer.missing.CONDITIONS`.
+        device: Where the network lives.
+    """
+    was_training = getattr(model, "training", False)
+    if was_training:
+        model.eval()
+    parts = []
+    for batch in eval_batches(dataset):
+        for condition in conditions:
+            logits = model(apply_condition(batch, condition).to(device)).mean()  # [B, C]
+            posterior = logits.softmax(-1).cpu().numpy()
+            parts.append(prediction_table(batch.clips, condition, batch.target.numpy(), posterior, dataset.classes))
+    if was_training:
+        model.train()
+    return pd.concat(parts, ignore_index=True)
+
+
+def prediction_table(clips, condition: str, target: np.ndarray, posterior: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+    """Rows of a predictions table for some clips under one condition.
+
+    Args:
+        clips: B names.
+        condition: Its name.
+        target: `[B, C]` target shares; the truth is the largest.
+        posterior: `[B, C]` probabilities.
+        classes: C names.
+
+    Raises:
+        InputError: when a posterior is not a number.
+    """
+    bad = ~np.isfinite(posterior).all(1)
+    if bad.any():
+        raise InputError(f"clip {np.asarray(clips)[bad][0]}: the posterior under {condition} is not a number.")
+    names = np.asarray(classes)
+    table = pd.DataFrame({"clip": list(clips), "condition": condition, "truth": names[target.argmax(1)], "predicted": names[posterior.argmax(1)]})  # fmt: skip
+    table[list(classes)] = posterior
+    return table
+
+
+def scores_of(confusion: np.ndarray) -> np.ndarray:
+    """The six scores of `METRICS` from confusion counts `[..., C, C]` (rows truth, columns prediction): `[..., 6]`.
+
+    Per class precision = hits/predicted, recall = hits/true, F1 = 2·hits/(predicted + true); macro = mean over classes,
+    micro = over all clips together. A class never predicted has precision and F1 0. A class that occurs neither as truth
+    nor as prediction is left out of the mean.
+
+    >>> scores_of(np.array([[2, 0], [1, 1]])).round(3).tolist()
+    [0.733, 0.75, 0.833, 0.75, 0.75, 0.75]
+    """
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1).astype(float)  # [..., C]
+    true, predicted = confusion.sum(-1), confusion.sum(-2)
+    used = (true + predicted) > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.where(predicted > 0, hits / predicted, 0.0)
+        recall = np.where(true > 0, hits / true, 0.0)
+        f1 = np.where(used, 2 * hits / (true + predicted), 0.0)
+        micro = hits.sum(-1) / confusion.sum((-2, -1))
+    classes = used.sum(-1)
+    macro = [score.sum(-1) / classes for score in (f1, precision, recall)]
+    return np.stack([macro[0], micro, macro[1], micro, macro[2], micro], -1)
+
+
+def confusion_per_speaker(predictions: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
+    """Confusion counts `[S, C, C]` of one condition, speakers in sorted order."""
+    index = {name: i for i, name in enumerate(classes)}
+    speakers = sorted(predictions.speaker.unique())
+    counts = np.zeros((len(speakers), len(classes), len(classes)), int)
+    rows = predictions.speaker.map({speaker: i for i, speaker in enumerate(speakers)}).to_numpy()
+    np.add.at(counts, (rows, predictions.truth.map(index).to_numpy(), predictions.predicted.map(index).to_numpy()), 1)
+    return counts
+
+
+def score(predictions: pd.DataFrame, classes: Sequence[str], resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Scores per condition with a 95 % interval from a bootstrap over speakers.
+
+    Speakers, not clips, are drawn with replacement: clips of one speaker are not independent.
+
+    Returns:
+        Columns condition, metric, value, low, high.
+    """
+    rows = []
+    for condition, part in predictions.groupby("condition", sort=False):
+        counts = confusion_per_speaker(part, classes)  # [S, C, C]
+        rng = np.random.default_rng(seed_of("bootstrap", seed))  # the same speakers for every system and condition
+        draws = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), resamples)  # [R, S]
+        resampled = scores_of(np.einsum("rs,scd->rcd", draws, counts))  # [R, 6]
+        low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
+        for i, (metric, value) in enumerate(zip(METRICS, scores_of(counts.sum(0)))):
+            rows.append((condition, metric, value, low[i], high[i]))
+    return pd.DataFrame(rows, columns=["condition", "metric", "value", "low", "high"])
+
+
+def macro_f1(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, float]:
+    """Condition -> macro-F1, without intervals; for choosing on dev."""
+    result = {}
+    for condition, part in predictions.groupby("condition", sort=False):
+        confusion = confusion_per_speaker(part.assign(speaker=""), classes).sum(0)
+        result[condition] = float(scores_of(confusion)[0])
+    return result

@@ -1,0 +1,290 @@
+"""One `fit()` for every network: train, score dev, keep the best, resume after a kill to the same bits.
+
+A run is a folder: `config.toml`, `environment.json`, `metrics.jsonl` (a line per epoch), `model.safetensors` (the kept
+checkpoint), `state/` (what resuming needs). Every random draw is named by (what, seed, epoch), so an epoch that was cut short
+is simply run again.
+"""
+
+import json
+import math
+import os
+import platform
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+
+import auxformer
+from auxformer.config import Config, TrainingConfig
+from auxformer.dataset import BucketSampler, ClipDataset, Splits, collate, eval_batches, seed_of
+from auxformer.errors import InputError, TrainingError
+from auxformer.evaluation import macro_f1, predict
+from auxformer.missing import modality_dropout
+from auxformer.models import create_model, shared_loss
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder, its config, its metrics per epoch and the network it kept."""
+
+    folder: Path
+    config: Config
+    metrics: pd.DataFrame
+    model: torch.nn.Module
+
+
+def fit(config: Config, splits: Splits, folder: Path, progress: bool = True) -> Run:
+    """Train the network of `config` on `splits.train`, choose on `splits.dev`, keep the choice in `folder`.
+
+    Calling it again on the same folder continues where a killed run stopped, or returns the finished run. The test split is
+    not touched.
+
+    Raises:
+        InputError: when the folder holds a run of another config.
+        TrainingError: when the loss stops being a number; the message names the step and the clips.
+    """
+    folder = Path(folder)
+    _claim(folder, config)
+    finished = load_run(folder, splits.train) if (folder / "finished.json").is_file() else None
+    if finished:
+        return finished
+    with torch.random.fork_rng(devices=[]):  # a run leaves the caller's random state alone
+        return _Trainer(config, splits, folder, progress).run()
+
+
+def load_run(folder: Path, dataset: ClipDataset) -> Run:
+    """The finished run in `folder`; `dataset` gives the widths and the classes.
+
+    Raises:
+        InputError: when there is no finished run, or its features are not those of the dataset.
+    """
+    folder = Path(folder)
+    if not (folder / "finished.json").is_file():
+        raise InputError(f"{folder}: no finished run here; train first.")
+    config = Config.load(folder / "config.toml")
+    model = _network(config, dataset)
+    try:
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+    except RuntimeError as error:
+        raise InputError(f"{folder}: its weights do not fit these features or classes; was it trained on others?") from error
+    return Run(folder, config, read_metrics(folder), model.eval())
+
+
+def read_metrics(folder: Path) -> pd.DataFrame:
+    """One row per finished epoch."""
+    lines = (Path(folder) / "metrics.jsonl").read_text().splitlines()
+    return pd.DataFrame([json.loads(line) for line in lines])
+
+
+def _claim(folder: Path, config: Config) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made or written ({error.strerror}); give another folder.") from error
+    file = folder / "config.toml"
+    if file.is_file():
+        if Config.load(file).digest() != config.digest():
+            raise InputError(f"{folder}: holds a run of another config; give another folder or remove this one.")
+        return
+    config.save(file)
+    versions = {"auxformer": auxformer.__version__, "torch": torch.__version__, "python": platform.python_version()}
+    (folder / "environment.json").write_text(json.dumps({**versions, "threads": torch.get_num_threads()}, indent=1))
+
+
+def _network(config: Config, dataset: ClipDataset) -> torch.nn.Module:
+    dims = dataset.audio.dims, dataset.video.dims
+    return create_model(config.model.name, config.model, *dims, len(dataset.classes))
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError('training.device is "cuda", but this machine has no GPU that torch can use; say "cpu" or "auto".')
+    return torch.device(name)
+
+
+class _Trainer:
+    """What one call of `fit` holds in hand."""
+
+    def __init__(self, config: Config, splits: Splits, folder: Path, progress: bool):
+        from accelerate import Accelerator
+
+        self.config, self.splits, self.folder, self.progress = config, splits, folder, progress
+        settings = config.training
+        self.accelerator = Accelerator(cpu=_device(settings.device).type == "cpu")
+        self.device = self.accelerator.device
+        torch.manual_seed(seed_of("weights", settings.seed))
+        self.model = _network(config, splits.train)
+        self.optimizer = make_optimizer(self.model, settings)
+        self.model, self.optimizer = self.accelerator.prepare(self.model, self.optimizer)
+        self.sampler = BucketSampler(splits.train.lengths, settings.batch_size, settings.seed, settings.bucket)
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimizer.optimizer, factor=0.1, patience=settings.decay)
+        self.best = {"score": -math.inf, "epoch": -1}
+        self.best_weights: dict[str, torch.Tensor] = {}
+        self.lines: list[dict] = []
+
+    def run(self) -> Run:
+        from tqdm.auto import tqdm
+
+        from auxformer.progress import is_watched
+
+        epochs = self.config.training.epochs
+        start = self._resume()
+        bar = tqdm(range(start, epochs), "training", epochs, initial=start, unit="epoch", disable=not (self.progress and is_watched()), dynamic_ncols=True)  # fmt: skip
+        for epoch in bar:
+            line = self._epoch(epoch)
+            bar.set_postfix(loss=line["train_loss"], dev=line["dev_macro_f1_complete"], best=self.best["score"])
+            self._save(epoch)
+        _write_atomically(self.folder / "model.safetensors", lambda path: save_file(self.best_weights, path))
+        _write_atomically(self.folder / "finished.json", lambda path: path.write_text(json.dumps(self.best)))
+        shutil.rmtree(self.folder / "state", ignore_errors=True)
+        return load_run(self.folder, self.splits.train)
+
+    def _epoch(self, epoch: int) -> dict:
+        settings, started = self.config.training, time.perf_counter()
+        torch.manual_seed(seed_of("dropout", settings.seed, epoch))
+        coins = torch.Generator().manual_seed(seed_of("modality", settings.seed, epoch))
+        self.sampler.set_epoch(epoch)
+        self.model.train()
+        losses = []
+        for step, indices in enumerate(self.sampler):
+            batch = collate([self.splits.train[index] for index in indices])
+            batch = modality_dropout(batch, settings.drop_audio, settings.drop_video, settings.drop_unit, coins)
+            self._set_learning_rate(epoch * len(self.sampler) + step)
+            losses.append(self._step(batch.to(self.device), f"epoch {epoch + 1}, step {step + 1}"))
+        train_seconds = time.perf_counter() - started
+        line = {"epoch": epoch + 1, "train_loss": float(np.mean(losses)), **self._dev(epoch)}
+        line["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        line["clips_per_second"] = round(len(self.splits.train) / train_seconds, 1)
+        if settings.schedule == "plateau":
+            self.plateau.step(line["dev_loss"])
+        self.lines.append(line)
+        return line
+
+    def _step(self, batch, where: str) -> float:
+        settings = self.config.training
+        loss = shared_loss(self.model(batch), batch.target, settings.loss_weights, settings.label_smoothing)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise TrainingError(f"{where}: the loss is {value}, with the clips {', '.join(batch.clips)}.")
+        self.optimizer.zero_grad(set_to_none=True)
+        self.accelerator.backward(loss)
+        if settings.clip:
+            self.accelerator.clip_grad_norm_(self.model.parameters(), settings.clip)
+        self.optimizer.step()
+        return value
+
+    def _set_learning_rate(self, step: int) -> None:
+        settings = self.config.training
+        if settings.schedule != "plateau":
+            rate = learning_rate(settings, step, settings.epochs * len(self.sampler))
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+
+    def _dev(self, epoch: int) -> dict:
+        settings, dev = self.config.training, self.splits.dev
+        network = self.accelerator.unwrap_model(self.model).eval()
+        loss = dev_loss(network, dev, settings, self.device, epoch)
+        f1 = macro_f1(predict(network, dev, device=self.device), dev.classes)
+        score = -loss if settings.select == "loss" else float(np.mean(list(f1.values())))
+        if score > self.best["score"]:
+            self.best = {"score": score, "epoch": epoch + 1}
+            self.best_weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+        return {"dev_loss": loss, **{f"dev_macro_f1_{condition}": value for condition, value in f1.items()}}
+
+    def _save(self, epoch: int) -> None:
+        """Write `state/epoch-N` aside, move it into place, then drop the older one: there is always a whole one."""
+        states = self.folder / "state"
+        aside, final = states / "writing", states / f"epoch-{epoch + 1:05d}"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        network = self.accelerator.unwrap_model(self.model)
+        save_file({name: value.contiguous() for name, value in network.state_dict().items()}, aside / "model.safetensors")
+        save_file(self.best_weights, aside / "best.safetensors")
+        save_file(_optimizer_tensors(self.optimizer), aside / "optimizer.safetensors")
+        state = {"epoch": epoch + 1, "best": self.best, "plateau": self.plateau.state_dict(), "lines": self.lines}
+        state["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        (aside / "state.json").write_text(json.dumps(state))
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(aside, final)
+        for old in states.glob("epoch-*"):
+            if old != final:
+                shutil.rmtree(old, ignore_errors=True)
+        text = "".join(json.dumps(line) + "\n" for line in self.lines)
+        _write_atomically(self.folder / "metrics.jsonl", lambda path: path.write_text(text))
+
+    def _resume(self) -> int:
+        """Number of finished epochs, with everything as it was after them."""
+        found = sorted((self.folder / "state").glob("epoch-*"))
+        if not found:
+            return 0
+        state = json.loads((found[-1] / "state.json").read_text())
+        self.accelerator.unwrap_model(self.model).load_state_dict(load_file(found[-1] / "model.safetensors"))
+        self.best_weights = load_file(found[-1] / "best.safetensors")
+        _load_optimizer_tensors(self.optimizer, load_file(found[-1] / "optimizer.safetensors"))
+        self.plateau.load_state_dict(state["plateau"])
+        self.best, self.lines = state["best"], state["lines"]
+        for group in self.optimizer.param_groups:
+            group["lr"] = state["learning_rate"]
+        return state["epoch"]
+
+
+def learning_rate(settings: TrainingConfig, step: int, steps: int) -> float:
+    """Learning rate at `step` of `steps`: constant, or a linear warm-up followed by a half cosine to 1 % of it."""
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    warmup = settings.warmup * steps
+    if step < warmup:
+        return settings.learning_rate * (step + 1) / warmup
+    done = (step - warmup) / max(steps - warmup, 1)
+    return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def make_optimizer(model: torch.nn.Module, settings: TrainingConfig) -> torch.optim.Optimizer:
+    """The optimiser of `settings`; weight decay spares vectors (biases, LayerNorms, α)."""
+    matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9)
+    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, lr=settings.learning_rate, fused=True)
+
+
+@torch.no_grad()
+def dev_loss(model, dev: ClipDataset, settings: TrainingConfig, device, epoch: int = 0) -> float:
+    """Mean shared loss over dev; with `drop_on_dev` under the same random dropout as in training (the published code)."""
+    coins = torch.Generator().manual_seed(seed_of("modality on dev", settings.seed, epoch))
+    total = 0.0
+    for batch in eval_batches(dev):
+        if settings.drop_on_dev:
+            batch = modality_dropout(batch, settings.drop_audio, settings.drop_video, settings.drop_unit, coins)
+        batch = batch.to(device)
+        total += shared_loss(model(batch), batch.target, settings.loss_weights).item() * len(batch.clips)
+    return total / len(dev)
+
+
+def _optimizer_tensors(optimizer) -> dict[str, torch.Tensor]:
+    """The optimiser's state as flat named tensors: "<parameter number>.<name>"."""
+    state = optimizer.state_dict()["state"]
+    return {f"{index}.{name}": torch.as_tensor(value).clone() for index, entry in state.items() for name, value in entry.items()}
+
+
+def _load_optimizer_tensors(optimizer, tensors: dict[str, torch.Tensor]) -> None:
+    state: dict[int, dict] = {}
+    for name, value in tensors.items():
+        index, entry = name.split(".", 1)
+        state.setdefault(int(index), {})[entry] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _write_atomically(path: Path, write) -> None:
+    aside = path.with_name(path.name + ".writing")
+    write(aside)
+    os.replace(aside, path)

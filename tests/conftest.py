@@ -1,0 +1,71 @@
+"""What several test files share: a tiny task in memory, with stores that need no disk."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from auxformer.config import override, preset
+from auxformer.dataset import Splits, make_splits
+
+
+class MemoryStore:
+    """Looks like a FeatureStore, holds arrays."""
+
+    def __init__(self, name: str, arrays: dict[str, np.ndarray]):
+        self.name, self.arrays = name, arrays
+        self.dims = next(iter(arrays.values())).shape[1]
+        self.digest = name
+
+    def __contains__(self, clip):
+        return clip in self.arrays
+
+    def __getitem__(self, clip):
+        return self.arrays[clip]
+
+    @property
+    def clips(self):
+        return list(self.arrays)
+
+
+CLASSES = ("angry", "happy", "sad")
+
+
+def make_task(speakers: int = 9, per_class: int = 4, seed: int = 0):
+    """Stores, clips table, targets: class k raises feature k of both streams; lengths vary."""
+    rng = np.random.default_rng(seed)
+    audio, video, rows, labels = {}, {}, [], []
+    for speaker in range(speakers):
+        for k, name in enumerate(CLASSES):
+            for take in range(per_class):
+                clip = f"{speaker:02d}-{name}-{take}"
+                audio[clip] = rng.normal(size=(rng.integers(9, 30), 5)).astype(np.float32)
+                video[clip] = rng.normal(size=(rng.integers(5, 12), 4)).astype(np.float32)
+                audio[clip][:, k] += 1.5
+                video[clip][:, k] += 1.5
+                rows.append((clip, f"{speaker:02d}"))
+                labels.append(np.eye(len(CLASSES))[k])
+    clips = pd.DataFrame(rows, columns=["clip", "speaker"]).set_index("clip")
+    targets = pd.DataFrame(labels, index=clips.index, columns=list(CLASSES))
+    return MemoryStore("audio", audio), MemoryStore("video", video), clips, targets
+
+
+class SpeakerSplit:
+    """The three speaker lists of a partition."""
+
+    name = "toy"
+    train = tuple(f"{i:02d}" for i in range(5))
+    dev = ("05", "06")
+    test = ("07", "08")
+
+
+@pytest.fixture(scope="session")
+def splits() -> Splits:
+    audio, video, clips, targets = make_task()
+    return make_splits(audio, video, targets, clips, SpeakerSplit)
+
+
+@pytest.fixture
+def small_config():
+    """Our default preset, small enough for tests."""
+    model = {"width": 8, "heads": 2, "layers": 1, "aux_hidden": [12, 10], "audio_pool": 2, "video_pool": 1}
+    return override(preset("default"), {"model": model, "training": {"epochs": 2, "batch_size": 16, "device": "cpu"}})
