@@ -191,7 +191,12 @@ class _Trainer:
         settings, dev = self.config.training, self.splits.dev
         network = self.accelerator.unwrap_model(self.model).eval()
         loss = dev_loss(network, dev, settings, self.device, epoch)
-        f1 = macro_f1(predict(network, dev, device=self.device), dev.classes)
+        if not math.isfinite(loss):
+            raise TrainingError(f"epoch {epoch + 1}: the dev loss is {loss}; a lower learning rate or clipping may help.")
+        try:
+            f1 = macro_f1(predict(network, dev, device=self.device), dev.classes)
+        except InputError as error:  # a posterior that is not a number is the training's fault here, not the input's
+            raise TrainingError(f"epoch {epoch + 1}, on dev: {error}") from error
         score = -loss if settings.select == "loss" else float(np.mean(list(f1.values())))
         if score > self.best["score"]:
             self.best = {"score": score, "epoch": epoch + 1}

@@ -1,0 +1,223 @@
+"""The course's machinery, on a toy lesson: building, running, failing, explorers and pages."""
+
+import io
+from types import SimpleNamespace
+
+import ipywidgets
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+from toy_lesson import TOY_LESSON
+
+from auxformer import plots, widgets
+from auxformer.course import build, lessons, page, run
+from auxformer.errors import InputError
+
+plt.switch_backend("Agg")
+
+
+def write_project(root, text=TOY_LESSON):
+    source = root / "notebooks" / "source" / "00_toy.py"
+    source.parent.mkdir(parents=True)
+    source.write_text(text)
+    return source
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    root = tmp_path_factory.mktemp("project")
+    write_project(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        build.build_lessons(root=root)
+    return root
+
+
+def test_a_lesson_tells_its_objectives_exercises_and_parameters(project):
+    (lesson,) = lessons.find_lessons()
+    assert (lesson.number, lesson.title, lesson.minutes) == (0, "Toy", 2)
+    assert lesson.objectives == (("double a number", "double"),)
+    assert lesson.parameters == {"count": 3}
+    exercise = lesson.exercises[0]
+    assert (exercise.name, exercise.difficulty, exercise.importance) == ("double", 1, 5)
+    assert "x + x" in exercise.solution and "answer = ..." not in exercise.solution
+    assert "x + x" not in exercise.stub and "    answer = ...\n    return answer" in exercise.stub
+    assert "# SOLUTION" not in exercise.solution + exercise.stub
+
+
+def test_an_unknown_lesson_is_answered_with_the_nearest_name(project):
+    assert lessons.find_lessons(["toy"]) == lessons.find_lessons([0]) == lessons.find_lessons(["00_toy"])
+    with pytest.raises(InputError, match="00_toy"):
+        lessons.find_lessons(["00_tyo"])
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ("count = 3", "count = 3 * 2", "not `name = literal`"),
+        ('# %% tags=["parameters"]', "# %%", "expected one"),
+        ("#     question: Does it build?\n", "", "lacks question"),
+        (" difficulty=1", "", "lacks difficulty"),
+        ("    # END\n", "", "# SOLUTION"),
+        ('# %% exercise="double"', "# %%", "both a Markdown cell and a code cell"),
+    ],
+)
+def test_a_faulty_source_is_refused_in_one_sentence(tmp_path, old, new, message):
+    assert old in TOY_LESSON
+    source = write_project(tmp_path, TOY_LESSON.replace(old, new))
+    with pytest.raises(InputError, match=message) as caught:
+        lessons.read_lesson(source)
+    assert "00_toy.py" in str(caught.value)
+
+
+def test_building_twice_gives_the_same_notebook_with_ids_from_headings(project):
+    (lesson,) = lessons.find_lessons()
+    first, second = (nbformat.writes(build.complete_notebook(lesson)) for _ in range(2))
+    assert first == second
+    ids = [cell.id for cell in build.complete_notebook(lesson).cells]
+    assert len(set(ids)) == len(ids)
+    assert ids[3:5] == ["a-line-1", "a-line-2"]
+
+
+def test_hints_are_folded_one_inside_another(project):
+    (lesson,) = lessons.find_lessons()
+    text = next(cell.source for cell in build.complete_notebook(lesson).cells if "exercise" in cell.metadata)
+    assert text.count("<details>") == text.count("</details>") == 3
+    assert text.index("Outer") < text.index("Middle") < text.index("Inner") < text.index("</details>")
+
+
+def test_the_student_gets_stubs_and_example_outputs_but_no_solution(built):
+    student = nbformat.read(built / "notebooks" / "student" / "00_toy.ipynb", as_version=4)
+    everything = nbformat.writes(student)
+    assert "x + x" not in everything and "answer = ..." in everything
+    assert all(not cell.outputs and cell.execution_count is None for cell in student.cells if cell.cell_type == "code")
+    (example,) = [cell for cell in student.cells if cell.get("attachments")]
+    assert "last 6" in example.source and "A straight line, twice as steep." in example.source
+    assert student.cells[student.cells.index(example) + 1].source.endswith('print("last", double(count))')
+
+
+def test_the_committed_notebook_keeps_outputs_and_nothing_that_changes_at_every_run(built):
+    notebook = nbformat.read(built / "notebooks" / "00_toy.ipynb", as_version=4)
+    text = nbformat.writes(notebook)
+    for trace in ("papermill", "widget-view", "model_id", "iopub", str(built)):
+        assert trace not in text
+    counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
+    assert counts == list(range(1, len(counts) + 1))
+    assert "double a number" in (built / "notebooks" / "guide" / "matrix.md").read_text()
+
+
+def test_lessons_run_once_and_are_kept_until_something_changes(project, capsys):
+    (first,) = run.run_lessons(parameters={"count": 4})
+    assert "lesson 0 Toy: " in capsys.readouterr().out
+    out = project / "build" / "course"
+    assert "last 8" in (out / "00_toy.ipynb").read_text()
+    assert 'href="00_toy.html"' in (out / "index.html").read_text()
+    (again,) = run.run_lessons(parameters={"count": 4})
+    assert again["reused"] and not first["reused"]
+    (full,) = run.run_lessons(profile="full")
+    assert not full["reused"] and "last 18" in (out / "00_toy.ipynb").read_text()
+
+
+def test_a_page_fetches_nothing_and_keeps_descriptions_and_folds(built, tmp_path):
+    notebook = nbformat.read(built / "notebooks" / "00_toy.ipynb", as_version=4)
+    notebook.cells[0].source += "\n\nThe scale is $1/\\sqrt{d}$, not `$d$`."
+    page.write_page(notebook, tmp_path / "toy.html")
+    text = (tmp_path / "toy.html").read_text()
+    assert 'alt="A straight line, twice as steep."' in text and "<summary>Solution</summary>" in text
+    assert 'alt="1/\\sqrt{d}"' in text and "<code>$d$</code>" in text
+    for fetched in ('src="http', "src='http", 'href="http', "@import", "url(http"):
+        assert fetched not in text
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"parameters": {"cuont": 4}}, '"cuont".*"count"'),
+        ({"profile": "ful"}, '"ful".*"full"'),
+        ({"lessons": [7]}, '"7"'),
+    ],
+)
+def test_a_misspelt_setting_stops_before_anything_runs(project, settings, message):
+    with pytest.raises(InputError, match=message):
+        run.run_lessons(**settings)
+    assert not (project / "build" / "course" / "00_toy.ipynb").exists()
+
+
+def test_a_failing_lesson_names_its_cell_and_error_and_keeps_the_last_good_run(tmp_path, monkeypatch):
+    source = write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    run.run_lessons()
+    good = (tmp_path / "build" / "course" / "00_toy.ipynb").read_bytes()
+    source.write_text(TOY_LESSON.replace('print("last", double(count))', 'raise KeyError("no such puppet")'))
+    with pytest.raises(run.LessonFailed, match=r"lesson 0 .*figure, axes.*KeyError: 'no such puppet'"):
+        run.run_lessons()
+    folder = tmp_path / "build" / "course"
+    assert (folder / "00_toy.ipynb").read_bytes() == good
+    assert "no such puppet" in (folder / "00_toy.failed.ipynb").read_text()
+    assert not list(folder.glob(".*")) and not (folder / "00_toy.json").exists()
+
+
+def test_an_explorer_whose_control_breaks_the_figure_fails_headless(monkeypatch):
+    pytest.importorskip("IPython").core.interactiveshell.InteractiveShell.instance()
+    monkeypatch.setenv("AUXFORMER_HEADLESS", "1")
+
+    def draw(count):
+        figure, axes = plt.subplots()
+        axes.plot([1 / (3 - count)])
+        return figure
+
+    widgets.explorer(draw, alt="A line of a few points.", count=(0, 2, 1))
+    with pytest.raises(ZeroDivisionError):
+        widgets.explorer(draw, alt="A line of a few points.", count=(0, 3, 1))
+    plt.close("all")
+
+
+def test_moving_a_control_draws_the_figure_again_with_the_new_value(monkeypatch):
+    updates, drawn = [], []
+    handle = SimpleNamespace(update=lambda data, **more: updates.append(more))
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: handle)
+    slider = ipywidgets.IntSlider(2, min=0, max=5)
+
+    def draw(level):
+        drawn.append(level)
+        return plt.subplots()[0]
+
+    widgets.explorer(draw, alt="An empty pair of axes.", level=slider)
+    slider.value = 4
+    assert drawn == [2, 4] and updates[0]["metadata"]["image/png"]["alt"] == "An empty pair of axes."
+    assert not plt.get_fignums()
+
+
+def test_a_figure_without_a_real_description_is_refused():
+    with pytest.raises(InputError, match="alt text"):
+        widgets.picture(plt.figure(), "plot")
+    plt.close("all")
+
+
+def test_a_figure_is_opaque_and_small_or_refused():
+    figure, axes = plt.subplots(figsize=(6, 4))
+    picture = axes.imshow(np.linspace(0, 1, 400 * 600 * 3).reshape(400, 600, 3))
+    png = plots.figure_png(figure)
+    assert len(png) <= plots.FIGURE_LIMIT
+    assert Image.open(io.BytesIO(png)).convert("RGBA").getpixel((0, 0)) == (255, 255, 255, 255)
+    picture.set_data(np.random.default_rng(0).random((400, 600, 3)))
+    with pytest.raises(InputError, match="draw it smaller"):
+        plots.figure_png(figure)
+    with pytest.raises(InputError, match="dpi"):
+        plots.figure_png(figure, dpi=200)
+    plt.close("all")
+
+
+def test_every_emotion_and_way_has_a_second_cue_besides_colour():
+    for styles in (plots.EMOTION_STYLE, plots.WAY_STYLE):
+        for cue in zip(*styles.values()):
+            assert len(set(cue)) == len(cue)

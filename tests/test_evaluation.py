@@ -1,0 +1,79 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import precision_recall_fscore_support
+
+from auxformer.errors import InputError
+from auxformer.evaluation import METRICS, confusion_per_speaker, macro_f1, prediction_table, score, scores_of
+from auxformer.models.functionals import FunctionalsLR, functionals
+
+CLASSES = ("a", "b", "c", "d")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40))
+def test_scores_equal_those_of_scikit_learn(pairs):
+    truth, predicted = np.array(pairs).T
+    confusion = np.zeros((4, 4), int)
+    np.add.at(confusion, (truth, predicted), 1)
+    ours = dict(zip(METRICS, scores_of(confusion)))
+    for average in ("macro", "micro"):
+        precision, recall, f1, _ = precision_recall_fscore_support(truth, predicted, average=average, zero_division=0)
+        assert np.allclose([ours[f"{average}-f1"], ours[f"{average}-precision"], ours[f"{average}-recall"]], [f1, precision, recall])
+
+
+def table(truth, predicted, speakers, condition="complete"):
+    return pd.DataFrame({"clip": range(len(truth)), "speaker": speakers, "condition": condition, "truth": truth, "predicted": predicted})
+
+
+def test_a_perfect_system_scores_one_with_no_interval():
+    truth = list("abcd") * 10
+    result = score(table(truth, truth, ["x", "y"] * 20), CLASSES)
+    assert (result[["value", "low", "high"]] == 1).all(axis=None) and set(result.metric) == set(METRICS)
+
+
+def test_the_interval_comes_from_speakers_not_clips():
+    """Ten clips of one speaker tell as much as one clip: repeating a speaker's clips must not narrow the interval."""
+    rng = np.random.default_rng(0)
+    truth = rng.choice(list("ab"), 60)
+    predicted = np.where(np.arange(60) % 12 < 5, truth, "a")
+    speakers = np.repeat(list("uvwxyz"), 10)
+    once = score(table(truth, predicted, speakers), "ab").query("metric == 'micro-f1'").iloc[0]
+    ten = score(pd.concat([table(truth, predicted, speakers)] * 10), "ab").query("metric == 'micro-f1'").iloc[0]
+    assert np.allclose(once[["value", "low", "high"]].astype(float), ten[["value", "low", "high"]].astype(float))
+    assert once.low < once.value < once.high
+
+
+def test_conditions_are_scored_apart():
+    both = pd.concat([table(list("ab"), list("ab"), ["x"] * 2), table(list("ab"), list("ba"), ["x"] * 2, "no-audio")])
+    assert macro_f1(both, ("a", "b")) == {"complete": 1.0, "no-audio": 0.0}
+
+
+def test_confusions_add_up():
+    data = table(list("aabbcd"), list("abbbca"), list("xxyyzz"))
+    counts = confusion_per_speaker(data, CLASSES)
+    assert counts.shape == (3, 4, 4) and counts.sum() == 6 and counts.sum(0)[0, 1] == 1
+
+
+def test_a_posterior_that_is_not_a_number_raises_and_names_the_clip():
+    posterior = np.array([[0.5, 0.5], [np.nan, 1.0]])
+    with pytest.raises(InputError, match="clip two: the posterior under no-audio"):
+        prediction_table(["one", "two"], "no-audio", np.eye(2), posterior, ("a", "b"))
+
+
+def test_functionals_do_not_know_the_order_of_frames():
+    frames = np.random.default_rng(0).normal(size=(20, 3))
+    np.testing.assert_allclose(functionals(frames), functionals(frames[::-1]))
+    assert functionals(frames).shape == (21,) and functionals(frames[:1]).shape == (3,)
+
+
+def test_the_classical_reference_learns_and_refuses_unknown_conditions(splits):
+    reference = FunctionalsLR().fit(splits.train, splits.dev)
+    truth = splits.test.targets.to_numpy().argmax(1)
+    for condition in ("complete", "no-audio", "no-video"):
+        posterior = reference.posterior(splits.test, condition)
+        assert np.allclose(posterior.sum(1), 1) and (posterior.argmax(1) == truth).mean() > 0.6
+    with pytest.raises(InputError, match="audio-frames-0.5"):
+        reference.posterior(splits.test, "audio-frames-0.5")

@@ -1,0 +1,242 @@
+"""Extractors: the values of openSMILE, the invariances of gradient histograms, tables, and what is refused."""
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+from skimage import data
+
+from auxformer import media
+from auxformer.errors import InputError, MediaError
+from auxformer.features import Clip, Extractor, create_extractor, list_extractors
+from auxformer.features.audio import LogMel, LowLevelDescriptors
+from auxformer.features.visual import FaceBox, GradientHistograms, crop, evenly, find_face, resize
+
+RATE = 16000
+
+
+def voice(seconds=1.5, seed=0):
+    """A pulse train of gliding pitch, with noise and pauses: voiced, unvoiced and silent frames."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    pulses = np.sign(np.sin(2 * np.pi * (140 + 30 * np.sin(5 * time)) * time))
+    noise = np.random.default_rng([3, seed]).normal(size=len(time))
+    return (0.3 * pulses * (np.sin(6 * time) > 0) + 0.01 * noise * (time > 0.2)).astype(np.float32)
+
+
+def photograph():
+    """Grey photograph of a woman looking into the camera, [320, 320]."""
+    return (data.astronaut()[:320, 40:360] @ [0.299, 0.587, 0.114]).astype(np.uint8)
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(text):
+        path = tmp_path / "numbers.csv"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def test_descriptors_equal_those_of_the_package_called_twice():
+    import opensmile
+
+    halves = []
+    for level in ("LowLevelDescriptors", "LowLevelDescriptors_Deltas"):
+        smile = opensmile.Smile(opensmile.FeatureSet.ComParE_2016, opensmile.FeatureLevel[level])
+        halves.append((smile.feature_names, smile.process_signal(voice(), RATE).to_numpy()))
+    ours = LowLevelDescriptors().of_waveform(voice())
+    (names, descriptors), (delta_names, deltas) = halves
+    assert LowLevelDescriptors().names == names + delta_names
+    np.testing.assert_allclose(ours[:, :65], descriptors, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(ours[:, 65:], deltas[: len(ours)], rtol=1e-5, atol=1e-5)
+
+
+def test_descriptors_follow_the_pitch():
+    time = np.arange(RATE) / RATE
+    low, high = (np.sign(np.sin(2 * np.pi * hertz * time)).astype(np.float32) * 0.3 for hertz in (120, 240))
+    pitch = LowLevelDescriptors().names.index("F0final_sma")
+    heard = [np.median(LowLevelDescriptors().of_waveform(sound)[20:-20, pitch]) for sound in (low, high)]
+    np.testing.assert_allclose(heard, [120, 240], rtol=0.02)
+
+
+def test_log_mel_band_follows_the_pitch_and_level_its_square():
+    tone = np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE).astype(np.float32)
+    loud, soft = (LogMel().of_waveform(level * tone)[10:-10] for level in (0.5, 0.05))
+    assert abs(loud.mean(0).argmax() - 25) <= 2  # 1 kHz is 15 of 45.2 Slaney mels; 80 bands reach up to 8 kHz
+    np.testing.assert_allclose((loud - soft).mean(0)[loud.mean(0).argmax()], 2 * math.log(10), rtol=1e-3)
+
+
+@pytest.mark.parametrize("extractor", [LowLevelDescriptors(), LogMel()])
+@pytest.mark.parametrize("samples", [1, 159, 160, 400, 959, 960, 16000])
+def test_sound_of_any_length_gives_finite_frames_100_times_a_second(extractor, samples):
+    features = extractor.of_waveform(voice()[:samples])
+    assert features.dtype == np.float32 and features.shape[1] == extractor.dims
+    assert np.isfinite(features).all()
+    assert abs(len(features) - samples / 160) <= 6
+
+
+@pytest.mark.parametrize("extractor", [LowLevelDescriptors(), LogMel()])
+@pytest.mark.parametrize("level", [0.0, 1e-6, 1.0, -1.0])
+def test_silence_and_constant_sound_give_finite_frames(extractor, level):
+    assert np.isfinite(extractor.of_waveform(np.full(8000, level, np.float32))).all()
+
+
+def test_full_scale_sound_does_not_wrap_around():
+    square = np.sign(np.sin(2 * np.pi * 100 * np.arange(8000) / RATE) + 1e-9).astype(np.float32)
+    whole, nearly = (LowLevelDescriptors().of_waveform(level * square) for level in (1.0, 0.999))
+    energy = LowLevelDescriptors().names.index("pcm_RMSenergy_sma")
+    np.testing.assert_allclose(whole[:, energy], nearly[:, energy], rtol=0.01)
+
+
+def test_sound_is_taken_from_the_film_where_there_is_no_audio_file(tmp_path):
+    media.write_video(tmp_path / "a.mp4", np.zeros((20, 16, 16, 3), np.uint8), 20, voice(1.0), RATE)
+    features = create_extractor("lld")(Clip("a", None, str(tmp_path / "a.mp4")))
+    assert abs(len(features) - 96) <= 1
+
+
+def test_face_is_found_and_framed():
+    film = np.stack([np.roll(photograph(), (2 * t, -t), (0, 1)) for t in range(9)])
+    box = find_face(film)
+    assert box.found == 1.0
+    assert 90 < box.side < 140
+    assert abs(box.top + box.side / 2 - 120) < 20 and abs(box.left + box.side / 2 - 183) < 20
+    half = find_face(resize(film, (160, 160)).round().astype(np.uint8))
+    np.testing.assert_allclose(np.array(half[:3]) * 2, box[:3], atol=10)
+
+
+def test_no_face_gives_the_centre_crop():
+    draw = np.random.default_rng([4, 2])
+    wide = draw.integers(0, 255, (5, 60, 100), dtype=np.uint8)
+    assert find_face(wide) == FaceBox(0, 20, 60, 0.0)
+    assert find_face(np.zeros((1, 101, 60), np.uint8)) == FaceBox(20, 0, 60, 0.0)
+    assert find_face(np.zeros((3, 16, 2), np.uint8)).side == 2
+
+
+def test_histograms_are_those_of_each_frame_alone():
+    film = np.stack([np.roll(photograph(), 3 * t, 1) for t in range(4)])
+    hog = GradientHistograms()
+    crops = crop(film, FaceBox(60, 120, 110, 1.0), hog.size)
+    np.testing.assert_array_equal(hog.of_crops(crops)[2], hog.of_crops(crops[2:3])[0])
+
+
+def test_histograms_do_not_see_brightness_or_contrast_but_see_a_smile():
+    hog = GradientHistograms()
+    face = crop(photograph()[None], FaceBox(60, 120, 110, 1.0), hog.size)
+    dimmed = hog.of_crops(0.5 * face + 20)
+    np.testing.assert_allclose(dimmed, hog.of_crops(face), atol=1e-3)
+    upside_down = hog.of_crops(face[:, ::-1])
+    assert np.linalg.norm(upside_down - hog.of_crops(face)) > 0.2
+
+
+@pytest.mark.parametrize("options", [{}, {"size": 64, "cell": 16, "block": 2}, {"orientations": 9, "block": 1}])
+def test_width_of_histograms_follows_from_the_settings(options):
+    hog = create_extractor("hog", **options)
+    features = hog.of_crops(np.zeros((2, hog.size, hog.size), np.float32))
+    assert features.shape == (2, hog.dims) and np.isfinite(features).all()
+
+
+@pytest.mark.parametrize("options", [{"size": 50}, {"block": 7}, {"orientations": 0}, {"looks": 0}, {"cell": 0}])
+def test_settings_that_do_not_fit_are_refused(options):
+    with pytest.raises(InputError, match="hog"):
+        create_extractor("hog", **options)
+
+
+def test_histograms_have_a_vector_per_frame(tmp_path):
+    film = np.repeat(np.stack([np.roll(photograph(), t, 0) for t in range(12)])[..., None], 3, axis=-1)
+    media.write_video(tmp_path / "a.mp4", film, 25)
+    features = create_extractor("hog")(Clip("a", None, str(tmp_path / "a.mp4")))
+    assert features.shape == (12, 288) and features.dtype == np.float32 and np.isfinite(features).all()
+
+
+def test_shrinking_averages_and_enlarging_interpolates():
+    frames = np.arange(64, dtype=np.float32).reshape(1, 8, 8)
+    assert resize(frames, (1, 1)).item() == pytest.approx(frames.mean())
+    np.testing.assert_allclose(resize(frames, (8, 8)), frames, atol=1e-4)
+    np.testing.assert_allclose(np.diff(resize(frames, (8, 16))[0, 3])[2:-2], 0.5, atol=1e-4)
+
+
+def test_frames_of_varying_rate_are_spread_evenly():
+    np.testing.assert_array_equal(evenly(np.arange(10) / 29.97), np.arange(10))
+    np.testing.assert_array_equal(evenly(np.round(np.arange(50) / 29.97, 3)), np.arange(50))
+    np.testing.assert_array_equal(evenly(np.array([0, 0.1, 0.2, 0.8, 0.9, 1.0])), [0, 2, 2, 2, 4, 5])
+    np.testing.assert_array_equal(evenly(np.array([0.0])), [0])
+
+
+def test_table_gives_a_row_per_clip(table):
+    extractor = create_extractor("table:" + table("clip,a,b\nx,1,2\ny,-3.5,1e3\n"))
+    assert (extractor.dims, extractor.names, extractor.frames_per_second) == (2, ["a", "b"], 0)
+    np.testing.assert_array_equal(extractor(Clip("y", None, None)), np.array([[-3.5, 1000]], np.float32))
+    with pytest.raises(MediaError, match="no row for the clip z"):
+        extractor(Clip("z", None, None))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("clip,a\nx,1\nx,2\n", "lists the clip x twice"),
+        ("clip,a,b\nx,1,2\ny,1,\n", 'row y has "" in the column b'),
+        ("clip,a\nx,nan\n", 'row x has "nan"'),
+        ("clip,a\nx,1e300\n", 'row x has "1e300"'),
+        ("clip,a\nx,high\n", 'row x has "high" in the column a'),
+        ("clip\nx\n", "expected clip names and numbers"),
+        ("clip,a\n", "expected clip names and numbers"),
+        ("", "cannot be read as a CSV file"),
+        ('clip,a\n"x,1\n', "cannot be read|expected"),
+    ],
+)
+def test_damaged_table_is_a_sentence(table, text, words):
+    with pytest.raises(InputError, match=words):
+        create_extractor("table:" + table(text))
+
+
+def test_clip_names_of_a_table_stay_text(table):
+    extractor = create_extractor("table:" + table("clip,a\n0012,1\nNA,2\n"))
+    assert list(extractor.values.index) == ["0012", "NA"]
+
+
+def test_table_is_looked_for_in_the_corpus_first(tmp_path, monkeypatch):
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "t.csv").write_text("clip,a\nx,1\n")
+    (tmp_path / "corpus" / "t.csv").write_text("clip,a\nx,2\n")
+    monkeypatch.chdir(tmp_path)
+    assert create_extractor("table:t.csv", tmp_path / "corpus")(Clip("x", None, None)) == 2
+    assert create_extractor("table:t.csv")(Clip("x", None, None)) == 1
+    with pytest.raises(InputError, match="no such file"):
+        create_extractor("table:u.csv", tmp_path / "corpus")
+
+
+def test_extractors_keep_their_promises(table):
+    specs = ["lld", "logmel", "hog", "table:" + table("clip,a\nx,1\n")]
+    assert [spec.partition(":")[0] for spec in specs] == list(list_extractors())
+    for spec in specs:
+        extractor = create_extractor(spec)
+        assert isinstance(extractor, Extractor)
+        assert extractor.modality == {"lld": "audio", "logmel": "audio"}.get(spec, "video")
+        assert pickle.loads(pickle.dumps(extractor)).digest() == extractor.digest()
+
+
+def test_digest_names_every_setting_and_the_content_of_a_table(table):
+    path = table("clip,a\nx,1\n")
+    extractors = [create_extractor("hog"), create_extractor("hog", looks=3), create_extractor("table:" + path)]
+    extractors.append(create_extractor("table:" + path, modality="audio"))
+    digests = [extractor.digest() for extractor in extractors]
+    digests.append(create_extractor("table:" + table("clip,a\nx,2\n")).digest())
+    assert len(set(digests)) == 5 and all(len(digest) == 8 for digest in digests)
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "words"),
+    [
+        ("llds", {}, 'unknown features "llds". Did you mean "lld"'),
+        ("table", {}, "table:FILE.csv"),
+        ("hog:file", {}, "without a file"),
+        ("lld", {"modality": "video"}, "describe the audio stream"),
+        ("hog", {"orientation": 8}, "no such settings: orientation"),
+    ],
+)
+def test_wrong_names_and_settings_are_a_sentence(spec, options, words):
+    with pytest.raises(InputError) as caught:
+        create_extractor(spec, **options)
+    assert words in str(caught.value)

@@ -1,0 +1,234 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import SpeakerSplit, make_task
+from safetensors.torch import load_file
+
+from auxformer import training
+from auxformer.config import override, preset
+from auxformer.dataset import make_splits
+from auxformer.errors import InputError, TrainingError
+from auxformer.evaluation import predict
+from auxformer.training import dev_loss, fit, learning_rate, load_run, make_optimizer
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_training_learns_what_can_be_learned(splits, small_config, tmp_path):
+    config = override(small_config, {"training": {"epochs": 25, "learning_rate": 5e-3}})
+    run = fit(config, splits, tmp_path)
+    predictions = predict(run.model, splits.test)
+    right = (predictions.truth == predictions.predicted).groupby(predictions.condition).mean()
+    assert (right > 0.7).all(), right  # chance is a third
+    assert run.metrics.train_loss.iloc[-1] < run.metrics.train_loss.iloc[0]
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(splits, small_config, tmp_path):
+    for name in ("a", "b"):
+        fit(small_config, splits, tmp_path / name)
+    fit(override(small_config, {"training": {"seed": 1}}), splits, tmp_path / "c")
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+def test_fitting_leaves_global_random_state_alone(splits, small_config, tmp_path):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    fit(small_config, splits, tmp_path)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_finished_run_is_read_back_not_run_again(splits, small_config, tmp_path, monkeypatch):
+    first = fit(small_config, splits, tmp_path)
+    monkeypatch.setattr(training, "_Trainer", None)
+    again = fit(small_config, splits, tmp_path)
+    assert same(first.model.state_dict(), again.model.state_dict())
+    assert predict(first.model, splits.dev).equals(predict(again.model, splits.dev))
+
+
+def test_a_folder_of_another_config_is_refused(splits, small_config, tmp_path):
+    fit(small_config, splits, tmp_path)
+    with pytest.raises(InputError, match="another config"):
+        fit(override(small_config, {"training": {"epochs": 3}}), splits, tmp_path)
+
+
+def test_stopped_between_epochs_and_continued_equals_uninterrupted(splits, small_config, tmp_path, monkeypatch):
+    config = override(small_config, {"training": {"epochs": 5}})
+    fit(config, splits, tmp_path / "whole")
+
+    class Stop(Exception):
+        pass
+
+    original = training._Trainer._epoch
+
+    def stopping(self, epoch):
+        if epoch == 3:
+            raise Stop
+        return original(self, epoch)
+
+    monkeypatch.setattr(training._Trainer, "_epoch", stopping)
+    with pytest.raises(Stop):
+        fit(config, splits, tmp_path / "halves")
+    monkeypatch.setattr(training._Trainer, "_epoch", original)
+    fit(config, splits, tmp_path / "halves")
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "halves"))
+    lines = [(tmp_path / name / "metrics.jsonl").read_text().splitlines() for name in ("whole", "halves")]
+    losses = [[json.loads(line)["train_loss"] for line in part] for part in lines]
+    assert losses[0] == losses[1] and len(losses[0]) == 5
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from conftest import SpeakerSplit, make_task
+from auxformer.config import Config
+from auxformer.dataset import make_splits
+from auxformer.training import fit
+audio, video, clips, targets = make_task()
+print("ready", flush=True)
+fit(Config.load({config!r}), make_splits(audio, video, targets, clips, SpeakerSplit), Path(sys.argv[1]))
+"""
+
+
+def test_killed_at_random_moments_and_continued_equals_uninterrupted(small_config, tmp_path):
+    config = override(small_config, {"training": {"epochs": 12}})
+    config.save(tmp_path / "config.toml")
+    script = SCRIPT.format(tests=str(Path(__file__).parent), config=str(tmp_path / "config.toml"))
+    command = [sys.executable, "-c", script]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment, stdout=subprocess.DEVNULL)
+    rng, kills = np.random.default_rng(0), 0
+    while not (tmp_path / "killed" / "finished.json").exists():
+        process = subprocess.Popen([*command, str(tmp_path / "killed")], env=environment, stdout=subprocess.PIPE)
+        process.stdout.readline()
+        if kills < 3:
+            epochs = len(list((tmp_path / "killed").glob("state/epoch-*")))
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline and len(list((tmp_path / "killed").glob("state/*"))) <= epochs and process.poll() is None:
+                time.sleep(0.002)
+            time.sleep(rng.uniform(0, 0.08))
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+        process.stdout.close()
+    assert kills == 3 and same(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
+
+
+def test_a_loss_that_is_not_a_number_stops_with_the_step_and_the_clips(small_config, tmp_path):
+    audio, video, clips, targets = make_task()
+    audio.arrays["01-sad-2"][3, 1] = np.nan
+    with pytest.raises(TrainingError, match=r"epoch 1, step 1: the loss is nan, with the clips 0\d-"):
+        fit(small_config, make_splits(audio, video, targets, clips, SpeakerSplit), tmp_path)
+
+
+def test_training_that_diverges_stops_in_a_sentence(splits, small_config, tmp_path):
+    wild = {"learning_rate": 10.0, "optimizer": "sgd", "clip": 0.0, "schedule": "constant", "epochs": 50}
+    with pytest.raises(TrainingError, match=r"epoch \d+.*(loss is (nan|inf)|not a number)"):
+        fit(override(small_config, {"training": wild}), splits, tmp_path)
+
+
+def test_dev_is_scored_without_luck_unless_the_published_switch_says_so(splits, small_config):
+    torch.manual_seed(0)
+    model = training._network(small_config, splits.train).eval()
+    ours, published = small_config.training, override(small_config, {"training": {"drop_on_dev": True}}).training
+    assert dev_loss(model, splits.dev, ours, "cpu", 0) == dev_loss(model, splits.dev, ours, "cpu", 1)
+    assert dev_loss(model, splits.dev, published, "cpu", 0) != dev_loss(model, splits.dev, published, "cpu", 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch_size": 7}, {"learning_rate": 1e-2}, {"optimizer": "adam", "weight_decay": 0.5}, {"optimizer": "sgd"},
+        {"weight_decay": 0.5}, {"clip": 0.01}, {"schedule": "constant"}, {"warmup": 0.6}, {"loss_weights": [1.0, 0.0, 0.0]},
+        {"label_smoothing": 0.3}, {"drop_audio": 0.6}, {"drop_video": 0.6}, {"drop_unit": "batch"}, {"bucket": False},
+        {"seed": 9}, {"schedule": "plateau"}, {"select": "loss", "epochs": 3},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_each_training_setting_changes_the_weights(splits, small_config, tmp_path, change):
+    base = override(small_config, {"training": {"epochs": change.get("epochs", 2), "clip": 0.3}})
+    fit(base, splits, tmp_path / "base")
+    run = fit(override(base, {"training": change}), splits, tmp_path / "changed")
+    if change.get("select"):  # may well choose the same epoch: then it must at least be the one of the lowest loss
+        kept = json.loads((tmp_path / "changed" / "finished.json").read_text())["epoch"]
+        assert kept == run.metrics.dev_loss.argmin() + 1
+    else:
+        assert not same(weights(tmp_path / "base"), weights(tmp_path / "changed"))
+
+
+def test_the_plateau_schedule_follows_its_patience(splits, small_config, tmp_path):
+    still = {"schedule": "plateau", "learning_rate": 1e-6, "epochs": 6, "optimizer": "sgd", "drop_audio": 0.0, "drop_video": 0.0}
+    for decay, expected in ((1, 1e-8), (50, 1e-6)):
+        run = fit(override(small_config, {"training": {**still, "decay": decay}}), splits, tmp_path / str(decay))
+        assert abs(run.metrics.learning_rate.iloc[-1] / expected - 1) < 0.01
+
+
+def test_the_cosine_schedule_warms_up_and_ends_at_a_hundredth():
+    settings = preset("default").training
+    rates = [learning_rate(settings, step, 100) for step in range(100)]
+    assert np.argmax(rates) in (9, 10) and max(rates) <= settings.learning_rate
+    assert rates[0] < settings.learning_rate / 5 and rates[-1] < settings.learning_rate / 50
+    assert all(a <= b for a, b in zip(rates[:10], rates[1:10])) and all(a >= b for a, b in zip(rates[10:], rates[11:]))
+
+
+def test_weight_decay_spares_vectors(splits, small_config):
+    model = training._network(small_config, splits.train)
+    optimizer = make_optimizer(model, small_config.training)
+    matrices, vectors = optimizer.param_groups
+    assert all(p.ndim > 1 for p in matrices["params"]) and all(p.ndim <= 1 for p in vectors["params"])
+    assert matrices["weight_decay"] > 0 == vectors["weight_decay"]
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(model.parameters()))
+
+
+def test_a_run_folder_of_other_features_is_refused(splits, small_config, tmp_path):
+    fit(small_config, splits, tmp_path)
+
+    class Wider:
+        audio, video, classes = splits.train.video, splits.train.video, splits.train.classes
+
+    with pytest.raises(InputError, match="do not fit these features"):
+        load_run(tmp_path, Wider)
+    with pytest.raises(InputError, match="no finished run"):
+        load_run(tmp_path / "nowhere", splits.train)
+
+
+def test_a_gpu_that_is_not_there_is_said_to_be_missing(splits, small_config, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(InputError, match="no GPU"):
+        fit(override(small_config, {"training": {"device": "cuda"}}), splits, tmp_path)
+
+
+def test_a_full_disk_while_saving_leaves_the_last_good_state(splits, small_config, tmp_path, monkeypatch):
+    config = override(small_config, {"training": {"epochs": 4}})
+    fit(config, splits, tmp_path / "whole")
+    original, calls = training.save_file, []
+
+    def full(tensors, path, *rest):
+        calls.append(path)
+        if len(calls) == 5:  # in the middle of the second checkpoint
+            Path(path).write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        return original(tensors, path, *rest)
+
+    monkeypatch.setattr(training, "save_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        fit(config, splits, tmp_path / "full")
+    monkeypatch.setattr(training, "save_file", original)
+    fit(config, splits, tmp_path / "full")
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "full"))
