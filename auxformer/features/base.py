@@ -1,5 +1,6 @@
 """What an extractor is."""
 
+import hashlib
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -37,3 +38,8 @@ class Extractor(Protocol):
 
     def __call__(self, clip: Clip) -> np.ndarray:
         """Features `[T, D]` float32, finite, T >= 1. Raises `MediaError` when the clip cannot be used."""
+
+
+def settings_digest(extractor, *more: str) -> str:
+    """Eight hex digits over the settings of a dataclass extractor, as its `repr` shows them, and over `more` texts."""
+    return hashlib.sha256("\n".join([repr(extractor), *more]).encode()).hexdigest()[:8]

@@ -1,0 +1,213 @@
+"""What is in a corpus folder, what is wrong with it, and what a label rule or a partition would make of it."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from auxformer.corpora.base import Corpus
+from auxformer.corpora.labels import RULES, TARGETS, targets
+from auxformer.corpora.partitions import PARTS, Partition, SpeakerLeak, read_partition_file
+from auxformer.media import explain_damage
+
+SHOWN = 3
+"""Examples given of everything that is listed; the attributes of the report hold all."""
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The answer of `check_corpus`.
+
+    Attributes:
+        corpus: The corpus that was checked.
+        streams: "with voice and face", "with the voice only", "with the face only", "without any" -> number of clips.
+        damaged: Clip -> the sentence that says what is wrong with a media file of it (found without decoding).
+        duplicates: Groups of clips that share a media file, byte for byte.
+        kept: Clips kept `[target and rule, classes + "all" + "dropped"]`.
+        partitions: One row per partition file: train, dev, test (speakers), clips (labelled), absent, leak (a sentence or "").
+        tested: Speakers that are tested by at least one file, and of these by more than one.
+    """
+
+    corpus: Corpus
+    streams: dict[str, int]
+    damaged: dict[str, str]
+    duplicates: list[tuple[str, ...]]
+    kept: pd.DataFrame
+    partitions: pd.DataFrame
+    tested: tuple[int, int]
+
+    @property
+    def leaks(self) -> list[str]:
+        """A sentence per partition that has a speaker or a recording in more than one part."""
+        return [sentence for sentence in self.partitions["leak"] if sentence]
+
+    @property
+    def ok(self) -> bool:
+        """False when a partition leaks."""
+        return not self.leaks
+
+    def facts(self) -> list[tuple[str, str]]:
+        """What there is and what is wrong with it, as pairs of a heading and a text."""
+        corpus, facts = self.corpus, []
+        sexes = ", ".join(f"{count} {sex}" for sex, count in corpus.speakers["sex"].value_counts().sort_index().items())
+        seconds = corpus.clips["duration"].sum()
+        facts.append(("corpus", f"{corpus.name} at {corpus.root}"))
+        facts.append(("clips", f"{len(corpus.clips):,} of {len(corpus.speakers)} speakers ({sexes})"))
+        media = ", ".join(f"{count:,} {streams}" for streams, count in self.streams.items() if count)
+        facts.append(("media", media + (f"; {seconds / 3600:.2f} h" if seconds else "")))
+        facts.append(("raters", ", ".join(_votes(corpus)) or "none: only the intended emotion can be a target"))
+        facts.append(("left out", _examples(corpus.skipped.values())))
+        facts.append(("damaged", _examples(self.damaged.values())))
+        facts.append(("duplicated", _examples(" = ".join(group) for group in self.duplicates)))
+        if len(self.partitions):
+            once, more = self.tested
+            facts.append(("tested", f"{once} of {len(corpus.speakers)} speakers, {more} of them in more than one file"))
+            facts.append(("leaks", _examples(self.leaks)))
+        return facts
+
+    def lines(self) -> list[str]:
+        """The report as plain text, one screen."""
+        lines = [f"{heading:>11}  {text}" for heading, text in self.facts()]
+        lines += ["", "clips kept"] + _text(self.kept)
+        if len(self.partitions):
+            lines += ["", "partitions (speakers in train, dev and test)"] + _text(self._partition_rows())
+        return lines
+
+    def table(self):
+        """The report as something `rich.print` shows in colour."""
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        facts = Table.grid(padding=(0, 2))
+        bad = {"left out": "yellow", "damaged": "yellow", "duplicated": "yellow", "leaks": "bold red"}
+        for heading, text in self.facts():
+            style = "green" if heading in bad and text == "none" else bad.get(heading, "")
+            facts.add_row(Text(heading, style="bold"), Text(text, style=style))
+        parts = [facts, _rich(self.kept, "Clips kept")]
+        if len(self.partitions):
+            parts.append(_rich(self._partition_rows(), "Partitions"))
+        return Group(*parts)
+
+    def _partition_rows(self) -> pd.DataFrame:
+        return self.partitions.assign(leak=["yes" if sentence else "no" for sentence in self.partitions["leak"]])
+
+
+def check_corpus(corpus: Corpus, partition_files: Sequence[str | Path] = ()) -> CheckReport:
+    """Look at everything a corpus has, without decoding media.
+
+    Args:
+        corpus: Read with `on_error="skip"`, so that unusable clips are listed instead of stopping the check.
+        partition_files: The authors' `label_consensus_N.csv`.
+
+    Raises:
+        InputError: A partition file is not one, or is of another corpus. A leak is reported instead, and `ok` is False.
+    """
+    has_audio, has_video = corpus.clips["audio"].notna(), corpus.clips["video"].notna()
+    streams = {
+        "with voice and face": int((has_audio & has_video).sum()),
+        "with the voice only": int((has_audio & ~has_video).sum()),
+        "with the face only": int((~has_audio & has_video).sum()),
+        "without any": int((~has_audio & ~has_video).sum()),
+    }
+    duplicates = _duplicates(corpus.clips)
+    rows, tests = [], []
+    for path in partition_files:
+        try:
+            partition, labels = read_partition_file(path, corpus)
+        except SpeakerLeak as leak:
+            rows.append((Path(path).stem, "", "", "", "", "", str(leak)))
+            continue
+        tests += partition.test
+        sizes = [len(getattr(partition, part)) for part in PARTS]
+        leak = _shared_recording(partition, corpus, duplicates)
+        rows.append((partition.name, *sizes, len(labels), len(partition.absent), leak))
+    partitions = pd.DataFrame(rows, columns=["partition", *PARTS, "clips", "absent", "leak"]).set_index("partition")
+    times = pd.Series(tests, dtype=object).value_counts()
+    tested = len(times), int((times > 1).sum())
+    return CheckReport(corpus, streams, _damaged(corpus.clips), duplicates, _kept(corpus), partitions, tested)
+
+
+def _kept(corpus: Corpus) -> pd.DataFrame:
+    """Clips per class under every target and rule, `[target and rule, classes + all + dropped]`."""
+    rows = {}
+    for target in TARGETS:
+        if target == "intended":
+            rows[target] = targets(corpus, target).sum()
+        elif target in corpus.ratings:
+            for rule in RULES[:2]:  # the third keeps every clip and gives it to no class
+                rows[f"{target} {rule}"] = targets(corpus, target, rule).sum()
+    kept = pd.DataFrame(rows).T.astype(int)
+    kept["all"] = kept.sum(axis=1)
+    kept["dropped"] = len(corpus.clips) - kept["all"]
+    return kept.rename_axis("label")
+
+
+def _damaged(clips: pd.DataFrame) -> dict[str, str]:
+    damaged = {}
+    for stream in ("audio", "video"):
+        for clip, path in clips[stream].dropna().items():
+            reason = explain_damage(path)
+            if reason:
+                damaged.setdefault(clip, reason)
+    return damaged
+
+
+def _duplicates(clips: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Groups of clips with the same bytes in a stream; only files of the same size are read."""
+    groups = set()
+    for stream in ("audio", "video"):
+        by_size = defaultdict(list)
+        for clip, path in clips[stream].dropna().items():
+            if Path(path).is_file():
+                by_size[Path(path).stat().st_size].append((clip, path))
+        by_content = defaultdict(list)
+        for size, files in by_size.items():
+            for clip, path in files if len(files) > 1 and size else ():
+                with open(path, "rb") as file:
+                    by_content[hashlib.file_digest(file, "blake2b").digest()].append(clip)
+        groups |= {tuple(same) for same in by_content.values() if len(same) > 1}
+    return sorted(groups)
+
+
+def _shared_recording(partition: Partition, corpus: Corpus, duplicates: list[tuple[str, ...]]) -> str:
+    """A sentence when one recording, under two names, is in two parts of a partition; else ""."""
+    part_of = {speaker: part for part in PARTS for speaker in getattr(partition, part)}
+    for group in duplicates:
+        parts = {part_of.get(corpus.clips.at[clip, "speaker"]) for clip in group} - {None}
+        if len(parts) > 1:
+            return f"partition {partition.name}: {' = '.join(group)} are the same recording, in {' and '.join(sorted(parts))}"
+    return ""
+
+
+def _votes(corpus: Corpus) -> list[str]:
+    return [f"{int(counts.to_numpy().sum()):,} {way} votes" for way, counts in corpus.ratings.items()]
+
+
+def _examples(sentences: Iterable[str]) -> str:
+    sentences = list(sentences)
+    if not sentences:
+        return "none"
+    more = f" ... and {len(sentences) - SHOWN:,} more" if len(sentences) > SHOWN else ""
+    return f"{len(sentences):,}: " + " | ".join(sentences[:SHOWN]) + more
+
+
+def _text(table: pd.DataFrame) -> list[str]:
+    return table.rename_axis(None).to_string().splitlines()
+
+
+def _rich(table: pd.DataFrame, title: str):
+    from rich.table import Table
+
+    shown = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="dim", pad_edge=False)
+    shown.padding = (0, 1, 0, 0)
+    shown.add_column(str(table.index.name), no_wrap=True)
+    for column in table:
+        shown.add_column(str(column), justify="right", no_wrap=True)
+    for name, row in table.iterrows():
+        red = "red" if row.get("leak") == "yes" else ""
+        shown.add_row(str(name), *(f"{value:,}" if isinstance(value, int) else str(value) for value in row), style=red)
+    return shown

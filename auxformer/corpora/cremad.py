@@ -1,0 +1,275 @@
+"""Reader of CREMA-D and of everything laid out like it (the generated puppets).
+
+Layout below ROOT, as in the repository of Cao et al. 2014 (IEEE Transactions on Affective Computing 5(4)):
+
+    AudioWAV/1001_IEO_ANG_HI.wav             speaker, sentence, intended emotion, level
+    VideoFlash/1001_IEO_ANG_HI.flv           or .mp4, .avi
+    processedResults/tabulatedVotes.csv      votes per clip; row id 1xxxxx voice only, 2xxxxx face only, 3xxxxx audiovisual
+    VideoDemographics.csv                    age and sex of the speakers
+
+Both tables may lie in ROOT or in processedResults/. The media may be absent (ratings alone can be studied), and so may the
+votes (some mirrors lack them; then only the intended emotion can be a target).
+"""
+
+import os
+import re
+import wave
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from auxformer.corpora.base import EMOTIONS, WAYS, Corpus
+from auxformer.corpora.tables import POINTER_SIZE, check_on_error, clip_table, leave_out, pointer_reason, read_table
+from auxformer.errors import InputError
+
+CODES = dict(zip(("ANG", "DIS", "FEA", "HAP", "NEU", "SAD"), EMOTIONS))
+LEVELS = ("LO", "MD", "HI", "XX")
+VOTE_COLUMNS = ("A", "D", "F", "H", "N", "S")  # in the order of EMOTIONS
+WAY_OF_ID = dict(enumerate(WAYS, start=1))  # 1xxxxx voice, 2xxxxx face, 3xxxxx audiovisual
+CLIP_NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{2})")
+VIDEO_SUFFIXES = (".mp4", ".avi", ".flv")  # the first one there is read
+RENAMED = {"1040_ITH_SAD_X": "1040_ITH_SAD_XX"}
+"""Files that copies of CREMA-D from before October 2022 carry under a wrong name."""
+
+DAMAGED = {
+    "1076_MTI_NEU_XX": (("video",), "its video is cut very short and has no sound"),
+    "1076_MTI_SAD_XX": (("audio", "video"), "its wav is silent and its video shows an error picture"),
+    "1064_TIE_SAD_XX": (("video",), "its video has no duration"),
+    "1064_IEO_DIS_MD": (("video",), "its video is a minute long and goes through all emotions"),
+    "1006_TIE_HAP_XX": (
+        ("audio",),
+        "its wav is byte for byte that of 1006_TIE_NEU_XX, and raters perceive neutral in both",
+    ),
+    "1013_WSI_SAD_XX": (
+        ("audio",),
+        "its wav is byte for byte that of 1013_WSI_DIS_XX, and raters perceive disgust in both",
+    ),
+    "1017_IWW_ANG_XX": (
+        ("audio",),
+        "its wav is byte for byte that of 1017_IWW_FEA_XX, and raters perceive fear in both",
+    ),
+}
+"""Clips of the published CREMA-D that are known to be bad: clip -> (the streams concerned, what is wrong)."""
+
+
+def read_cremad(root: str | Path, on_error: str = "stop", keep_damaged: bool = False) -> Corpus:
+    """Read a corpus that is laid out like CREMA-D; no media file is decoded.
+
+    Args:
+        root: Folder that holds the tables and, perhaps, AudioWAV and VideoFlash.
+        on_error: "stop" at the first clip that cannot be used (no or two rating rows, an unknown emotion code, a Git-LFS
+            pointer instead of media, ...), or "skip" it and keep the reason in `Corpus.skipped`.
+        keep_damaged: Keep the clips in `DAMAGED`, as the published partitions do. Where their bad stream is not on disk
+            (tables only, say) they are kept anyway: their votes are sound.
+
+    Returns:
+        Corpus "crema-d", or "puppets" with its `truth` where ROOT/truth.csv exists. Clips in the order of their names.
+        `duration` is worked out from the size of the wav file, NaN without one.
+
+    Raises:
+        InputError: ROOT is not such a folder, a table is damaged, or a clip cannot be used and `on_error` is "stop".
+    """
+    check_on_error(on_error)
+    root = Path(root).absolute()
+    if not looks_like_cremad(root):
+        raise InputError(f"{root}: is not a CREMA-D folder, expected {LAYOUT}; give the folder that holds them")
+    skipped: dict[str, str] = {}
+    audio, video = _media(root / "AudioWAV", (".wav",)), _media(root / "VideoFlash", VIDEO_SUFFIXES)
+    votes = _read_votes(root, skipped, on_error)
+    names = sorted({*audio, *video, *(votes["clip"] if votes is not None else ())})
+    clips = _clip_table(root, names, audio, video, skipped, on_error)
+    ratings = {} if votes is None else _ratings(root, votes, clips.index, skipped, on_error)
+    speakers = _read_speakers(root, clips, skipped, on_error)
+    truth = _read_truth(root, clips.index, skipped, on_error)
+    if truth is None and not keep_damaged:
+        _skip_damaged(clips, skipped)
+    clips = clips.drop(index=[clip for clip in clips.index if clip in skipped])
+    if clips.empty:
+        raise InputError(
+            f"{root}: no clip of {len(names)} can be used; the first reason: {next(iter(skipped.values()), 'none')}"
+        )
+    return Corpus(
+        name="crema-d" if truth is None else "puppets",
+        root=root,
+        classes=EMOTIONS,
+        clips=clips,
+        speakers=speakers.loc[sorted(clips["speaker"].unique())],
+        ratings={way: counts.loc[clips.index] for way, counts in ratings.items()},
+        skipped=skipped,
+        truth=None if truth is None else truth.loc[clips.index],
+    )
+
+
+LAYOUT = "AudioWAV/ or VideoFlash/ or tabulatedVotes.csv (in it or in processedResults/)"
+
+
+def looks_like_cremad(root: Path) -> bool:
+    """True where a folder holds at least one of the things a CREMA-D folder is known by."""
+    return (
+        any((root / name).is_dir() for name in ("AudioWAV", "VideoFlash"))
+        or _find(root, "tabulatedVotes.csv") is not None
+    )
+
+
+def looks_like_puppets(root: Path) -> bool:
+    """True where a CREMA-D folder also says what every clip's voice and face show."""
+    return (root / "truth.csv").is_file() and looks_like_cremad(root)
+
+
+def _find(root: Path, name: str) -> Path | None:
+    return next((path for path in (root / "processedResults" / name, root / name) if path.is_file()), None)
+
+
+def _media(folder: Path, suffixes: tuple[str, ...]) -> dict[str, os.DirEntry]:
+    """Clip -> its file in `folder`; of several formats the one named first in `suffixes`."""
+    found: dict[str, os.DirEntry] = {}
+    if not folder.is_dir():
+        return found
+    with os.scandir(folder) as entries:
+        files = sorted((entry for entry in entries if entry.is_file()), key=lambda entry: entry.name)
+    for suffix in suffixes:
+        for entry in files:
+            stem, ending = os.path.splitext(entry.name)
+            if ending.lower() == suffix and not stem.startswith("."):
+                found.setdefault(RENAMED.get(stem, stem), entry)
+    return found
+
+
+def _clip_table(root, names, audio, video, skipped, on_error) -> pd.DataFrame:
+    """The clips table of all names that can be parsed and whose media, if there are any at all, are not all absent."""
+    bytes_per_second = _wav_rate(audio)
+    rows = {}
+    for clip in names:
+        fields = CLIP_NAME.fullmatch(clip)
+        if not fields or fields[3] not in CODES or fields[4] not in LEVELS:
+            reason = (
+                f"{root}: the clip {clip} is not named SPEAKER_SENTENCE_EMOTION_LEVEL with an emotion of {' '.join(CODES)} and "
+                f"a level of {' '.join(LEVELS)}; rename it or remove it"
+            )
+            leave_out(skipped, clip, reason, on_error)
+            continue
+        if (audio or video) and clip not in audio and clip not in video:
+            skipped[clip] = (
+                f"{root}: has neither AudioWAV/{clip}.wav nor a video of {clip}; download it to use the clip"
+            )
+            continue
+        files = [_usable(entries.get(clip), clip, skipped, on_error) for entries in (audio, video)]
+        seconds = max(audio[clip].stat().st_size - 44, 0) / bytes_per_second if clip in audio else np.nan
+        rows[clip] = (fields[1], fields[2], CODES[fields[3]], fields[4], *files, seconds)
+    return clip_table(rows)
+
+
+def _usable(entry: os.DirEntry | None, clip: str, skipped: dict[str, str], on_error: str) -> str | None:
+    """Path of a media file; the clip is left out when the file is a Git-LFS pointer."""
+    if entry is None:
+        return None
+    reason = pointer_reason(entry.path, entry.stat().st_size)
+    if reason:
+        leave_out(skipped, clip, reason, on_error)
+    return entry.path
+
+
+def _wav_rate(audio: dict[str, os.DirEntry]) -> float:
+    """Bytes per second of the wav files, from the header of the first that has one: a corpus uses one format."""
+    for entry in audio.values():
+        if entry.stat().st_size > POINTER_SIZE:
+            try:
+                with wave.open(entry.path, "rb") as file:
+                    return file.getframerate() * file.getnchannels() * file.getsampwidth()
+            except (wave.Error, EOFError):
+                continue  # not a plain PCM file: extraction will say what is wrong with it
+    return np.nan
+
+
+def _skip_damaged(clips: pd.DataFrame, skipped: dict[str, str]) -> None:
+    for clip, (streams, reason) in DAMAGED.items():
+        if clip in clips.index and any(clips.at[clip, stream] is not None for stream in streams):
+            skipped.setdefault(clip, f"{clip}: known to be damaged in CREMA-D: {reason}")
+
+
+def _read_votes(root: Path, skipped: dict[str, str], on_error: str) -> pd.DataFrame | None:
+    """One row per rating row: clip, way and a column of votes per class; rows that make no sense leave their clip out."""
+    path = _find(root, "tabulatedVotes.csv")
+    if path is None:
+        return None
+    table = read_table(path, (*VOTE_COLUMNS, "fileName"))
+    counts = table[list(VOTE_COLUMNS)].apply(pd.to_numeric, errors="coerce").set_axis(list(EMOTIONS), axis=1)
+    ids = pd.to_numeric(table.iloc[:, 0], errors="coerce")
+    votes = counts.assign(clip=table["fileName"].astype(object), way=(ids // 100_000).map(WAY_OF_ID).astype(object))
+    votes["clip"] = votes["clip"].replace(RENAMED)
+    counts_are_wrong = (counts.isna() | (counts < 0) | (counts % 1 != 0)).any(axis=1) | (counts.sum(axis=1) == 0)
+    for row in votes.index[votes["way"].isna() | votes["clip"].isna() | counts_are_wrong]:
+        clip, line = str(votes.at[row, "clip"]), f"{path}: line {row + 2}"
+        if pd.isna(votes.at[row, "clip"]):
+            reason = f"{line} names no clip, expected its fileName; correct or remove the line"
+        elif pd.isna(votes.at[row, "way"]):
+            reason = (
+                f"{line} ({clip}) has the id {table.iat[row, 0]}, expected 1xxxxx (voice), 2xxxxx (face) or 3xxxxx "
+                "(audiovisual); correct the line"
+            )
+        else:
+            reason = f"{line} ({clip}) does not hold whole numbers of votes, at least one in all; correct the line"
+        leave_out(skipped, clip, reason, on_error)
+    return votes.dropna(subset=["clip", "way"])
+
+
+def _ratings(root, votes, clips: pd.Index, skipped, on_error) -> dict[str, pd.DataFrame]:
+    """Way of watching -> votes `[clips, classes]`; every clip that is not left out has exactly one row in each."""
+    path = _find(root, "tabulatedVotes.csv")
+    ratings = {}
+    for way in WAYS:
+        rows = votes[votes["way"] == way].set_index("clip")[list(EMOTIONS)]
+        for clip in rows.index[rows.index.duplicated()].unique():
+            count = (rows.index == clip).sum()
+            reason = (
+                f"{path}: the clip {clip} has {count} rows of {way} votes, expected one; remove all but the right one"
+            )
+            leave_out(skipped, clip, reason, on_error)
+        rows = rows[~rows.index.duplicated()]
+        for clip in clips.difference(rows.index):
+            if clip not in skipped:
+                reason = f"{path}: the clip {clip} has no row of {way} votes, expected one; add it or remove the clip's files"
+                leave_out(skipped, clip, reason, on_error)
+        ratings[way] = rows.reindex(clips).fillna(0).astype(np.int64)
+    return ratings
+
+
+def _read_speakers(root: Path, clips: pd.DataFrame, skipped: dict[str, str], on_error: str) -> pd.DataFrame:
+    """Sex and age of every speaker; clips of speakers the table lacks are left out."""
+    path = _find(root, "VideoDemographics.csv")
+    if path is None:
+        raise InputError(
+            f"{root}: lacks VideoDemographics.csv, which says who the speakers are; download it into the folder"
+        )
+    table = read_table(path, ("ActorID", "Age", "Sex"), dtype={"ActorID": str})
+    speakers = pd.DataFrame(
+        {
+            "sex": table["Sex"].astype(str).str.strip().str.lower().to_numpy(),
+            "age": pd.to_numeric(table["Age"], "coerce"),
+        },
+    ).set_index(pd.Index(table["ActorID"].str.strip(), name="speaker"))
+    wrong = speakers[speakers.index.duplicated() | ~speakers["sex"].isin(["female", "male"])]
+    if len(wrong):
+        raise InputError(
+            f"{path}: the speaker {wrong.index[0]} is listed twice or has a sex other than Female or Male; correct the table"
+        )
+    for clip, speaker in clips["speaker"].items():
+        if speaker not in speakers.index:
+            leave_out(
+                skipped, clip, f"{path}: lacks the speaker {speaker} of the clip {clip}; add a row for them", on_error
+            )
+    return speakers
+
+
+def _read_truth(root: Path, clips: pd.Index, skipped: dict[str, str], on_error: str) -> pd.DataFrame | None:
+    """What the generator knows about each clip: the classes intended, heard and seen, and whether both are in step."""
+    path = root / "truth.csv"
+    if not path.is_file():
+        return None
+    truth = read_table(path, ("clip", "intended", "voice", "face", "bound")).drop_duplicates("clip").set_index("clip")
+    unknown = ~truth[["intended", "voice", "face"]].isin(EMOTIONS).all(axis=1)
+    for clip in clips[~clips.isin(truth.index[~unknown])]:
+        reason = f"{path}: has no row with known classes for the clip {clip}; generate the corpus again"
+        leave_out(skipped, clip, reason, on_error)
+    return truth.assign(bound=truth["bound"].astype(str).str.lower() == "true")

@@ -1,0 +1,128 @@
+"""From the votes of many raters to one label per clip: plurality, majority, distributional.
+
+The rules are those of the AuxFormer release (P, M and D). They are different tasks on different clips: each drops other
+clips, and `drop_report` says which classes lose most.
+"""
+
+import numpy as np
+import pandas as pd
+
+from auxformer.corpora.base import Corpus
+from auxformer.errors import InputError
+
+RULES = ("plurality", "majority", "distributional")
+"""plurality: the class with most votes, ties dropped; majority: more than half of the votes; distributional: the shares."""
+
+TARGETS = ("audiovisual", "voice", "face", "intended")
+"""What is to be predicted: what raters perceived in one way of watching, or what the speaker intended."""
+
+TOLERANCE = 1e-9
+"""Shares of votes closer than this are equal: a tie must not be decided by the rounding of a division."""
+
+
+def consensus(counts: pd.DataFrame, rule: str) -> pd.DataFrame:
+    """Label every clip on which the raters agree enough for `rule`.
+
+    Args:
+        counts: Votes per class, `[clips, classes]`, not negative; only their proportions matter.
+        rule: One of `RULES`.
+
+    Returns:
+        `[kept clips, classes]` float64, rows sum to 1: one-hot for plurality and majority, the shares of the votes for
+        distributional. Clips in the order of `counts`; those absent were dropped (under every rule: those without votes).
+
+    Raises:
+        InputError: An unknown rule, or counts that are negative or not finite numbers.
+
+    >>> votes = pd.DataFrame([[6, 4], [5, 5]], index=["a", "b"], columns=["happy", "sad"])
+    >>> consensus(votes, "majority")
+       happy  sad
+    a    1.0  0.0
+    """
+    _check_rule(rule)
+    shares = _shares(counts)
+    if rule == "distributional":
+        return shares
+    leaders = _leaders(shares)
+    kept = leaders.sum(axis=1) == 1
+    if rule == "majority":
+        kept &= shares.max(axis=1) > 0.5 + TOLERANCE
+    return leaders[kept].astype(np.float64)
+
+
+def targets(corpus: Corpus, target: str = "audiovisual", rule: str = "majority") -> pd.DataFrame:
+    """The labels of a corpus, `[clips, classes]`, rows sum to 1, in the order of `corpus.clips`.
+
+    Args:
+        corpus: A corpus that has been read.
+        target: One of `TARGETS`: the emotion perceived by hearing and seeing, by hearing or by seeing, or the one intended.
+        rule: One of `RULES`; how raters become a label (without effect on "intended", which needs no raters).
+
+    Raises:
+        InputError: An unknown target or rule, or a perceived target on a corpus without raters.
+    """
+    _check_rule(rule)
+    if target not in TARGETS:
+        raise InputError(f"target is {target!r}, expected one of {', '.join(TARGETS)}")
+    if target == "intended":
+        return pd.get_dummies(pd.Categorical(corpus.clips["intended"], corpus.classes), dtype=np.float64).set_axis(
+            corpus.clips.index
+        )
+    if target not in corpus.ratings:
+        raise InputError(
+            f"{corpus.root}: the corpus {corpus.name} has no votes of {_watching(target)} raters, so no {target} target; "
+            "use target='intended' or add its rating table"
+        )
+    counts = corpus.ratings[target]
+    return consensus(counts.loc[corpus.clips.index.intersection(counts.index, sort=False), list(corpus.classes)], rule)
+
+
+def drop_report(counts: pd.DataFrame, rule: str) -> pd.DataFrame:
+    """How many clips a rule keeps and drops, per class with most votes.
+
+    Args:
+        counts: Votes per class, `[clips, classes]`.
+        rule: One of `RULES`.
+
+    Returns:
+        One row per class and a last row "all" (which also counts clips without votes); columns kept, dropped (clips; a clip
+        on which k classes tie counts 1/k under each) and dropped_share (0..1, NaN for a class that leads nowhere).
+    """
+    kept = consensus(counts, rule).index
+    leaders = _leaders(_shares(counts))
+    credit = leaders.div(leaders.sum(axis=1), axis=0)  # [clips with votes, classes], rows sum to 1
+    is_kept = credit.index.isin(kept)
+    report = pd.DataFrame({"kept": credit[is_kept].sum(), "dropped": credit[~is_kept].sum()})
+    report.loc["all"] = [len(kept), len(counts) - len(kept)]
+    report["dropped_share"] = report["dropped"] / (report["kept"] + report["dropped"]).where(lambda total: total > 0)
+    return report.rename_axis("class")
+
+
+def _shares(counts: pd.DataFrame) -> pd.DataFrame:
+    """Shares of the votes `[clips with votes, classes]`."""
+    votes = counts.to_numpy(np.float64)
+    bad = ~np.isfinite(votes) | (votes < 0)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise InputError(
+            f"the clip {counts.index[row]} has {votes[row, column]} votes for {counts.columns[column]}, expected a number of "
+            "0 or more; correct the rating table"
+        )
+    total = votes.sum(axis=1)
+    rated = total > 0
+    shares = votes[rated] / total[rated, None]
+    return pd.DataFrame(shares, index=counts.index[rated], columns=counts.columns)
+
+
+def _leaders(shares: pd.DataFrame) -> pd.DataFrame:
+    """True for every class that has the most votes of its clip; several where they tie."""
+    return shares.ge(shares.max(axis=1) - TOLERANCE, axis=0)
+
+
+def _watching(way: str) -> str:
+    return {"voice": "voice-only", "face": "face-only"}.get(way, way)
+
+
+def _check_rule(rule: str) -> None:
+    if rule not in RULES:
+        raise InputError(f"rule is {rule!r}, expected one of {', '.join(RULES)}")

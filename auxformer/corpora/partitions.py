@@ -1,0 +1,302 @@
+"""Who is learned from and who is tested on: partitions by speaker, never by clip.
+
+A clip-wise split lets a system recognise the speaker instead of the emotion, so every partition here is a division of the
+speakers, and one that shares a speaker between two parts cannot be made.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from auxformer.corpora.base import Corpus
+from auxformer.corpora.tables import read_table
+from auxformer.errors import InputError
+
+PARTS = ("train", "dev", "test")
+DRAWS = 200
+"""Candidate divisions drawn for one partition; the one whose classes are spread most evenly is taken."""
+
+
+class SpeakerLeak(InputError):
+    """A partition has a speaker in more than one of train, dev and test."""
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A division of speakers into train, dev and test, disjoint and none empty.
+
+    Attributes:
+        name: As it appears in result tables.
+        train, dev, test: Speakers.
+        absent: Clips that the partition's file lists and the corpus does not have (damaged ones, say).
+    """
+
+    name: str
+    train: tuple[str, ...]
+    dev: tuple[str, ...]
+    test: tuple[str, ...]
+    absent: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        for part in PARTS:
+            if not getattr(self, part):
+                raise InputError(
+                    f"partition {self.name}: has no speaker in {part}, expected at least one; use more speakers"
+                )
+        for first, second in (("train", "dev"), ("train", "test"), ("dev", "test")):
+            both = sorted(set(getattr(self, first)) & set(getattr(self, second)))
+            if both:
+                raise SpeakerLeak(
+                    f"partition {self.name}: {_speakers(both)} in both {first} and {second}, expected each in one; its scores "
+                    "would reward recognising the speaker, so divide by speaker"
+                )
+
+    def clips(self, clips: pd.DataFrame, part: str) -> pd.Index:
+        """Names of the clips whose speaker is in `part` ("train", "dev" or "test"), in the order of the table.
+
+        To train on labelled clips only, give `corpus.clips.loc[labels.index]`.
+        """
+        if part not in PARTS:
+            raise InputError(f"part is {part!r}, expected one of {', '.join(PARTS)}")
+        return clips.index[clips["speaker"].isin(getattr(self, part))]
+
+
+def speaker_partitions(
+    clips: pd.DataFrame,
+    speakers: pd.DataFrame,
+    labels: pd.DataFrame | None = None,
+    count: int = 5,
+    seed: int = 0,
+    shares: Sequence[float] = (0.70, 0.15, 0.15),
+) -> list[Partition]:
+    """Divide the speakers `count` times into train, dev and test, all different, from one seed.
+
+    Both sexes get their share of every part, as far as whole speakers allow; of many such divisions the one is taken whose
+    parts are closest to the whole in their classes and number of clips. No speaker is tested a second time before every other
+    of the same sex was tested, so that test sets overlap only when they must.
+
+    Args:
+        clips: One row per clip, indexed by clip, with the columns speaker and intended.
+        speakers: Indexed by speaker, with a column sex.
+        labels: `[clips, classes]`; clips without a row count for nothing. Without it the intended emotion is balanced.
+        count: Number of partitions.
+        seed: Same seed, same partitions, whatever the order of the rows.
+        shares: Of the speakers, in train, dev and test; sums to 1.
+
+    Raises:
+        InputError: Fewer than three speakers, impossible shares, or more partitions than there are divisions.
+    """
+    _check_shares(shares, count)
+    per_class = _clips_per_class(clips, labels)  # [speakers, classes]
+    by_sex = _by_sex(speakers, per_class.index)
+    sizes = _part_sizes(len(per_class), shares)
+    tested = dict.fromkeys(per_class.index, 0)
+    partitions, taken = [], set()
+    for number in range(count):
+        rng = np.random.default_rng([seed, number])
+        candidates = dict.fromkeys(_draw(by_sex, sizes, tested, rng) for _ in range(DRAWS))  # in the order of drawing
+        fresh = [parts for parts in candidates if parts not in taken]
+        if not fresh:
+            raise InputError(
+                f"{len(per_class)} speakers cannot be divided in {count} different ways; ask for {number} partitions"
+            )
+        best = min(fresh, key=lambda parts: _unevenness(per_class, parts))
+        taken.add(best)
+        for speaker in best[2]:
+            tested[speaker] += 1
+        partitions.append(Partition(f"partition-{number + 1}", *best))
+    return partitions
+
+
+def speaker_folds(speakers: pd.DataFrame, folds: int, seed: int = 0) -> list[Partition]:
+    """A cross-validation in which every speaker is tested exactly once; dev is the next fold, train the rest.
+
+    The speakers of each sex are dealt to the folds in turn, so folds differ by at most one speaker in size and by at most one
+    in either sex. Seed 0 deals in the order of their names (RAVDESS in 6 folds of 12 actors: 01 02, 03 04, ...), any other
+    seed after shuffling.
+
+    Args:
+        speakers: Indexed by speaker, with a column sex.
+        folds: Number of folds, 3 up to the number of speakers.
+        seed: Names the order.
+
+    Raises:
+        InputError: Fewer than 3 folds, or more than speakers.
+    """
+    by_sex = _by_sex(speakers, speakers.index)
+    if not 3 <= folds <= len(speakers):
+        raise InputError(
+            f"folds is {folds}, expected 3 (train, dev and test) up to the number of speakers, {len(speakers)}"
+        )
+    rng = np.random.default_rng([seed, folds])
+    row = []  # all speakers of one sex, then all of the next
+    for names in by_sex.values():
+        row += rng.permutation(names).tolist() if seed else names
+    hand = [row[number::folds] for number in range(folds)]
+    partitions = []
+    for number in range(folds):
+        dev = (number + 1) % folds
+        train = sorted(name for other in range(folds) if other not in (number, dev) for name in hand[other])
+        partitions.append(
+            Partition(f"fold-{number + 1}", tuple(train), tuple(sorted(hand[dev])), tuple(sorted(hand[number])))
+        )
+    return partitions
+
+
+def read_partition_file(path: str | Path, corpus: Corpus, rule: str = "majority") -> tuple[Partition, pd.DataFrame]:
+    """Read one of the published partitions, `label_consensus_N.csv` of the AuxFormer and VAVL releases.
+
+    A row holds FileName, a column per class (.94 x share of the audiovisual votes + .01), SpkrID and Split_Set (Train,
+    Development, Test). The five published files are not a cross-validation: their test sets overlap, and only 55 of the 91
+    speakers of CREMA-D are ever tested.
+
+    Args:
+        path: The CSV file.
+        corpus: The corpus it divides; clips that this lacks are named in `Partition.absent` and have no label.
+        rule: "majority" (or "plurality"): one-hot at the class with the largest share; "distributional": the shares.
+
+    Returns:
+        The partition (named after the file) and the labels `[listed clips the corpus has, classes]`, rows sum to 1.
+        A part's clips are `partition.clips(corpus.clips.loc[labels.index], part)`.
+
+    Raises:
+        SpeakerLeak: A speaker is in more than one part.
+        InputError: Columns, splits, speakers or values are not what they should be, or the corpus has none of the clips.
+    """
+    path = Path(path)
+    if rule not in ("majority", "plurality", "distributional"):
+        raise InputError(f"rule is {rule!r}, expected majority, plurality or distributional")
+    table = read_table(path, ("FileName", *corpus.classes, "SpkrID", "Split_Set"), dtype={"SpkrID": str})
+    table = table.set_index(table["FileName"].astype(str).str.replace(r"\.\w+$", "", regex=True).rename("clip"))
+    twice = table.index[table.index.duplicated()]
+    if len(twice):
+        raise InputError(f"{path}: lists the clip {twice[0]} twice, expected once; remove one of the lines")
+    parts = _parts_of_file(path, table)
+    known = table.index.isin(corpus.clips.index)
+    if not known.any():
+        raise InputError(
+            f"{path}: none of its {len(table)} clips is in the corpus {corpus.name} at {corpus.root}; give its own"
+        )
+    labels = _labels_of_file(path, table[known], corpus, rule)
+    absent = tuple(sorted(table.index[~known]))
+    return Partition(path.stem, *(parts[part] for part in PARTS), absent), labels
+
+
+def _parts_of_file(path: Path, table: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    names = {"train": "train", "development": "dev", "dev": "dev", "test": "test"}
+    part = table["Split_Set"].astype(str).str.strip().str.lower().map(names)
+    if part.isna().any():
+        clip = part.index[part.isna()][0]
+        raise InputError(
+            f"{path}: the clip {clip} is in the split {table.at[clip, 'Split_Set']!r}, expected Train, Development or Test; "
+            "correct the line"
+        )
+    return {name: tuple(sorted(table.loc[part == name, "SpkrID"].unique())) for name in PARTS}
+
+
+def _labels_of_file(path: Path, table: pd.DataFrame, corpus: Corpus, rule: str) -> pd.DataFrame:
+    stranger = table.index[table["SpkrID"] != corpus.clips.loc[table.index, "speaker"]]
+    if len(stranger):
+        clip = stranger[0]
+        raise InputError(
+            f"{path}: says that {table.at[clip, 'SpkrID']} speaks in {clip}, but the corpus says "
+            f"{corpus.clips.at[clip, 'speaker']}; use the partition file of this corpus"
+        )
+    values = table[list(corpus.classes)].apply(pd.to_numeric, errors="coerce")
+    wrong = values.index[~(values.ge(0).all(axis=1) & values.sum(axis=1).between(0.99, 1.01))]
+    if len(wrong):
+        raise InputError(
+            f"{path}: the classes of {wrong[0]} are not shares that sum to 1; use the file as it was published"
+        )
+    if values.min(axis=None) > 0.009:  # smoothed by .94 x share + .01
+        values = ((values - 0.01) / 0.94).clip(lower=0)
+    if rule == "distributional":
+        return values.div(values.sum(axis=1), axis=0)
+    one_hot = np.eye(len(corpus.classes))[values.to_numpy().argmax(axis=1)]
+    return pd.DataFrame(one_hot, index=values.index, columns=values.columns)
+
+
+def _clips_per_class(clips: pd.DataFrame, labels: pd.DataFrame | None) -> pd.DataFrame:
+    """Number of clips `[speakers, classes]`, sorted by speaker; sums run in the order of clip names, so rounding is fixed."""
+    if labels is None:
+        labels = pd.get_dummies(clips["intended"], dtype=float)
+    labels = labels.loc[labels.index.intersection(clips.index).sort_values()]
+    return labels.groupby(clips.loc[labels.index, "speaker"]).sum().sort_index()
+
+
+def _by_sex(speakers: pd.DataFrame, names: pd.Index) -> dict[str, list[str]]:
+    """Sex -> the speakers of `names`, both sorted."""
+    unknown = names.difference(speakers.index)
+    if len(unknown):
+        raise InputError(
+            f"the speakers table lacks {_speakers(list(unknown))}; add a row for every speaker of the clips"
+        )
+    if speakers.index.duplicated().any():
+        raise InputError("the speakers table lists a speaker twice; remove one of the rows")
+    sex = speakers.loc[sorted(names), "sex"].astype(str)
+    return {one_sex: list(sex.index[sex == one_sex]) for one_sex in sorted(sex.unique())}
+
+
+def _part_sizes(speakers: int, shares: Sequence[float]) -> dict[str, int]:
+    """Number of speakers in dev and test: their rounded share, at least one, and one left for train."""
+    if speakers < 3:
+        raise InputError(f"train, dev and test need a speaker each, but the clips have {speakers}; use more speakers")
+    sizes = {part: max(1, round(share * speakers)) for part, share in zip(("dev", "test"), shares[1:])}
+    while sum(sizes.values()) >= speakers:
+        sizes[max(sizes, key=sizes.get)] -= 1
+    return sizes
+
+
+def _draw(
+    by_sex: dict[str, list[str]], sizes: dict[str, int], tested: dict[str, int], rng: np.random.Generator
+) -> tuple[tuple[str, ...], ...]:
+    """One division (train, dev, test) with the sexes in proportion; those tested least often are tested first."""
+    left = {sex: sorted(rng.permutation(names).tolist(), key=tested.get) for sex, names in by_sex.items()}
+    chosen = {}
+    for part in ("test", "dev"):
+        places = _places(by_sex, left, sizes[part], rng)
+        chosen[part] = sorted(name for sex in left for name in left[sex][: places[sex]])
+        left = {sex: rng.permutation(names[places[sex] :]).tolist() for sex, names in left.items()}
+    train = sorted(name for names in left.values() for name in names)
+    return tuple(train), tuple(chosen["dev"]), tuple(chosen["test"])
+
+
+def _places(by_sex, left, size: int, rng: np.random.Generator) -> dict[str, int]:
+    """How many of `size` speakers each sex sends: its share rounded down, the places left over by lot in proportion."""
+    total = sum(len(names) for names in by_sex.values())
+    share = {sex: size * len(names) / total for sex, names in by_sex.items()}
+    places = {sex: min(int(share[sex]), len(left[sex])) for sex in by_sex}
+    while sum(places.values()) < size:
+        free = [sex for sex in by_sex if places[sex] < len(left[sex])]
+        weight = np.array([max(share[sex] - places[sex], 1e-9) for sex in free])
+        places[free[rng.choice(len(free), p=weight / weight.sum())]] += 1
+    return places
+
+
+def _unevenness(per_class: pd.DataFrame, parts: tuple[tuple[str, ...], ...]) -> float:
+    """How far the classes of the parts are from those of the whole, and their clips from their share of the speakers."""
+    counts = per_class.to_numpy()  # [speakers, classes]
+    whole = counts.sum(axis=0) / counts.sum()  # [classes]
+    total = 0.0
+    for speakers in parts:
+        part = counts[per_class.index.get_indexer(list(speakers))].sum(axis=0)  # [classes]
+        total += np.abs(part / part.sum() - whole).sum()
+        total += abs(part.sum() / counts.sum() - len(speakers) / len(counts))
+    return round(float(total), 9)
+
+
+def _check_shares(shares: Sequence[float], count: int) -> None:
+    if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
+        raise InputError(
+            f"shares are {tuple(shares)}, expected three positive numbers (train, dev, test) that sum to 1"
+        )
+    if count < 1:
+        raise InputError(f"count is {count}, expected 1 or more partitions")
+
+
+def _speakers(names: list[str]) -> str:
+    shown = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+    return f"{len(names)} speaker{'' if len(names) == 1 else 's'} ({shown})"

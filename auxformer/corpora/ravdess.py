@@ -1,0 +1,120 @@
+"""Reader of RAVDESS (Livingstone & Russo 2018), speech and song.
+
+The corpus comes as folders Actor_01 ... Actor_24, anywhere below ROOT, of files named by seven numbers:
+
+    03-01-06-01-02-01-12.wav    modality, vocal channel, emotion, level, statement, repetition, actor
+
+Modality 01 is sound and picture, 02 picture only, 03 sound only of the *same take*; so the files of one take are one clip
+here, named as its audiovisual file would be. Splitting by file instead of by take would put the same recording into train
+and test.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from auxformer.corpora.base import Corpus
+from auxformer.corpora.tables import check_on_error, clip_table, leave_out, pointer_reason
+from auxformer.errors import InputError
+
+CLASSES = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+LEVELS = {"01": "normal", "02": "strong"}
+STATEMENTS = {"01": "kids", "02": "dogs"}
+SUFFIXES = (".wav", ".flac", ".mp4", ".avi", ".mp3", ".flv")
+TAKE = re.compile(r"(0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(\d\d)")
+LAYOUT = "folders Actor_01, Actor_02, ... of files like 03-01-06-01-02-01-12.wav"
+DEPTH = 4
+"""How many folders below ROOT the actors' folders are looked for."""
+
+
+def read_ravdess(root: str | Path, song: bool = False, on_error: str = "stop") -> Corpus:
+    """Read RAVDESS: one clip per take, no media decoded.
+
+    Args:
+        root: Folder with the actors' folders somewhere below it.
+        song: Also read the sung takes (vocal channel 02).
+        on_error: "stop" at the first file that cannot be used (a name that is none, an actor in another's folder, a Git-LFS
+            pointer), or "skip" it and keep the reason in `Corpus.skipped`.
+
+    Returns:
+        Corpus "ravdess". Clips are named 01-VOCAL-EMOTION-LEVEL-STATEMENT-REPETITION-ACTOR and sorted; audio is the
+        sound-only file of the take, else its audiovisual one; video the audiovisual file, else the picture-only one.
+        A second copy of a file is not read; it is in `skipped` under its path below ROOT. No ratings, durations NaN.
+
+    Raises:
+        InputError: ROOT holds no such files, or one cannot be used and `on_error` is "stop".
+    """
+    check_on_error(on_error)
+    root = Path(root).absolute()
+    skipped: dict[str, str] = {}
+    takes = _takes(root, song, skipped, on_error)
+    rows = {}
+    for clip, files in sorted(takes.items()):
+        _, _, emotion, level, statement, _, actor = clip.split("-")
+        audio = files.get("03", files.get("01"))
+        video = files.get("01", files.get("02"))
+        rows[clip] = (actor, STATEMENTS[statement], CLASSES[int(emotion) - 1], LEVELS[level], audio, video, np.nan)
+    if not rows:
+        hint = f"; the first reason: {next(iter(skipped.values()))}" if skipped else ""
+        raise InputError(f"{root}: holds no RAVDESS clip{'' if song else ' of speech'}, expected {LAYOUT}{hint}")
+    clips = clip_table(rows)
+    actors = sorted(clips["speaker"].unique())
+    sex = ["male" if int(actor) % 2 else "female" for actor in actors]
+    speakers = pd.DataFrame({"sex": sex, "age": np.nan}, index=pd.Index(actors, name="speaker"))
+    return Corpus("ravdess", root, CLASSES, clips, speakers, skipped=skipped)
+
+
+def looks_like_ravdess(root: Path) -> bool:
+    """True where actors' folders lie in ROOT or a few folders below it."""
+    return next(_actor_folders(root), None) is not None
+
+
+def _actor_folders(root: Path, depth: int = DEPTH):
+    """Folders Actor_NN in ROOT or below, sorted by name; ROOT itself may be one."""
+    if re.fullmatch(r"Actor_\d\d", root.name):
+        yield root
+        return
+    if not root.is_dir() or depth == 0:
+        return
+    with os.scandir(root) as entries:
+        folders = sorted(entry.path for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    for folder in folders:
+        yield from _actor_folders(Path(folder), depth - 1)
+
+
+def _takes(root: Path, song: bool, skipped: dict[str, str], on_error: str) -> dict[str, dict[str, str]]:
+    """Clip -> modality ("01", "02", "03") -> path of the file, for every take below ROOT."""
+    takes: dict[str, dict[str, str]] = {}
+    for folder in _actor_folders(root):
+        files = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")]
+        for file in sorted(files, key=lambda file: (SUFFIXES.index(file.suffix.lower()), file.name)):
+            fields = TAKE.fullmatch(file.stem)
+            reason = _unusable(file, fields)
+            if reason:
+                leave_out(skipped, str(file.relative_to(root)), reason, on_error)
+                continue
+            modality, vocal = fields[1], fields[2]
+            if vocal == "02" and not song:
+                continue
+            take = takes.setdefault(f"01-{file.stem[3:]}", {})
+            if modality in take:
+                copy = f"{file}: a second copy of {take[modality]}, which is read; remove one of them"
+                skipped[str(file.relative_to(root))] = copy
+            else:
+                take[modality] = str(file)
+    return takes
+
+
+def _unusable(file: Path, fields: re.Match | None) -> str | None:
+    """Why a media file in an actor's folder cannot be a RAVDESS take, or None."""
+    if fields is None:
+        return (
+            f"{file}: its name is not seven RAVDESS numbers like 03-01-06-01-02-01-12 (modality 01-03, vocal channel 01-02, "
+            "emotion 01-08, level, statement and repetition 01-02, actor); rename it or remove it"
+        )
+    if fields[7] != file.parent.name[-2:]:
+        return f"{file}: is a take of actor {fields[7]} in the folder {file.parent.name}; move it to Actor_{fields[7]}"
+    return pointer_reason(str(file), file.stat().st_size)

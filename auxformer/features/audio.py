@@ -1,0 +1,125 @@
+"""What the voice does, 100 times a second: ComParE 2016 low-level descriptors, and a log-mel spectrogram."""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from auxformer import media
+from auxformer.features.base import Clip, settings_digest
+
+SAMPLING_RATE = 16000
+"""Hz to which every recording is brought before features are taken."""
+LLD_CONFIG = Path(__file__).with_name("compare_2016_lld.conf")
+LONGEST_WINDOW = 0.060
+"""Seconds of the longest analysis window of ComParE 2016; anything shorter gives no descriptors at all."""
+
+
+def sound_of(clip: Clip) -> str | None:
+    """The file that holds a clip's sound: its audio file, or else its video file."""
+    return clip.audio or clip.video
+
+
+@dataclass(frozen=True)
+class LowLevelDescriptors:
+    """ComParE 2016 low-level descriptors and their deltas, 130 numbers every 10 ms (Schuller et al., Interspeech 2016).
+
+    The first 65 are the descriptors (pitch, voicing, jitter, shimmer, loudness, spectrum, MFCC), the last 65 their deltas in
+    the same order, both as openSMILE gives them, unscaled; `names` lists them. Extracted in one pass by a configuration of
+    our own, with the values that the opensmile package gives when called once for each half.
+    """
+
+    name = "lld"
+    modality = "audio"
+    dims = 130
+    frames_per_second = 100.0
+
+    def digest(self) -> str:
+        """Changes with our openSMILE configuration."""
+        return settings_digest(self, LLD_CONFIG.read_text())
+
+    def source(self, clip: Clip) -> str | None:
+        """The clip's audio file, or its video file when it has no other."""
+        return sound_of(clip)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the 130 features, in order ("F0final_sma", ..., "F0final_sma_de", ...)."""
+        return list(_opensmile().feature_names)
+
+    def __call__(self, clip: Clip) -> np.ndarray:
+        """Descriptors `[T, 130]` float32 of a clip. Raises `MediaError` when its sound cannot be read."""
+        return self.of_waveform(media.read_audio(self.source(clip), SAMPLING_RATE))
+
+    def of_waveform(self, waveform: np.ndarray) -> np.ndarray:
+        """Descriptors `[T, 130]` float32 of a waveform `[samples]` in -1..1 at 16 kHz."""
+        waveform = _at_least(waveform, LONGEST_WINDOW)
+        loudest = 32767 / 32768  # opensmile turns samples into 16-bit integers, where 1.0 would wrap around to -1.0
+        features = _opensmile()(np.minimum(waveform, loudest), SAMPLING_RATE)  # [1, 130, T]
+        return np.ascontiguousarray(features[0].T, dtype=np.float32)  # [T, 130]
+
+
+@dataclass(frozen=True)
+class LogMel:
+    """Log-mel spectrogram: the natural logarithm of the power in 80 mel bands from 20 Hz to 8 kHz, every 10 ms.
+
+    For those whom openSMILE's licence (research and teaching) does not suit.
+    """
+
+    name = "logmel"
+    modality = "audio"
+    dims: int = 80
+    window: float = 0.025
+    frames_per_second: float = 100.0
+
+    def digest(self) -> str:
+        """Changes with the number of bands, the window and the rate."""
+        return settings_digest(self)
+
+    def source(self, clip: Clip) -> str | None:
+        """The clip's audio file, or its video file when it has no other."""
+        return sound_of(clip)
+
+    def __call__(self, clip: Clip) -> np.ndarray:
+        """Log-mel bands `[T, 80]` float32 of a clip. Raises `MediaError` when its sound cannot be read."""
+        return self.of_waveform(media.read_audio(self.source(clip), SAMPLING_RATE))
+
+    def of_waveform(self, waveform: np.ndarray) -> np.ndarray:
+        """Log-mel bands `[T, 80]` float32 of a waveform `[samples]` in -1..1 at 16 kHz."""
+        from transformers.audio_utils import spectrogram, window_function  # slow to import, so only where it is used
+
+        length = round(self.window * SAMPLING_RATE)
+        bands = spectrogram(
+            _at_least(waveform, self.window).astype(np.float64),
+            window=window_function(length, "hann"),
+            frame_length=length,
+            hop_length=round(SAMPLING_RATE / self.frames_per_second),
+            fft_length=512,
+            power=2.0,
+            center=True,
+            mel_filters=_mel_filters(self.dims),
+            mel_floor=1e-10,
+            log_mel="log",
+        )  # [80, T]
+        return np.ascontiguousarray(bands.T, dtype=np.float32)  # [T, 80]
+
+
+def _at_least(waveform: np.ndarray, seconds: float) -> np.ndarray:
+    short = round(seconds * SAMPLING_RATE) - len(waveform)
+    return np.pad(waveform, (0, short)) if short > 0 else waveform
+
+
+@functools.cache
+def _opensmile():
+    import opensmile  # slow to import, so only where it is used
+
+    shipped = Path(opensmile.__file__).parent / "core" / "config" / "compare" / "ComParE_2016_core.lld.conf.inc"
+    return opensmile.Smile(str(LLD_CONFIG), "lld", options={"descriptors": str(shipped)})
+
+
+@functools.cache
+def _mel_filters(bands: int) -> np.ndarray:
+    from transformers.audio_utils import mel_filter_bank
+
+    return mel_filter_bank(257, bands, 20.0, 8000.0, SAMPLING_RATE, norm="slaney", mel_scale="slaney")  # [257, bands]

@@ -1,0 +1,139 @@
+"""From a corpus to a feature store: in parallel, resumable, and a clip that fails does not take the others with it."""
+
+import hashlib
+import logging
+import math
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import joblib
+
+from auxformer import media
+from auxformer.config import check_choice, check_range
+from auxformer.corpora.base import Corpus
+from auxformer.errors import InputError, MediaError
+from auxformer.features.base import Clip, Extractor
+from auxformer.features.store import Extracted, FeatureStore, Source, check_features
+from auxformer.progress import progress
+
+SHARD_CLIPS = 64
+"""Clips per shard: what is lost at most when extraction is killed."""
+log = logging.getLogger(__name__)
+
+
+class Failure(NamedTuple):
+    """A clip that gave no features, and the sentence that says why."""
+
+    clip: str
+    reason: str
+
+
+def store_folder(data_root: str | os.PathLike, corpus: Corpus, extractor: Extractor) -> Path:
+    """Where the features of a corpus belong: features/CORPUS-HASH/EXTRACTOR-DIGEST below `data_root`.
+
+    HASH names the corpus' folder and its clips, DIGEST the extractor's settings: others get a folder of their own.
+    """
+    listed = "\n".join([str(Path(corpus.root).resolve()), *sorted(corpus.clips.index)])
+    corpus_hash = hashlib.sha256(listed.encode()).hexdigest()[:6]
+    name = re.sub(r"[^\w.-]+", "-", extractor.name)
+    return Path(data_root) / "features" / f"{corpus.name}-{corpus_hash}" / f"{name}-{extractor.digest()}"
+
+
+def extract(
+    corpus: Corpus, extractor: Extractor, folder: str | os.PathLike, jobs: int = 2, on_error: str = "skip"
+) -> FeatureStore:
+    """Extract the features of every clip that has none yet, or whose file has changed since.
+
+    Whatever is finished stays: a run that was killed, stopped or found the disk full goes on where it ended.
+
+    Args:
+        corpus: Its clips.
+        extractor: What to take from them.
+        folder: Of the store; made if it is not there (`store_folder` names the usual one).
+        jobs: Worker processes, each of one thread.
+        on_error: "skip" a clip that cannot be used, with a line in the log and a an entry in `store.skipped`, or "stop" at it.
+
+    Raises:
+        MediaError: A clip cannot be used and `on_error` is "stop".
+        InputError: The folder cannot be written, or no clip at all has a file that can be used.
+    """
+    check_choice("on_error", on_error, ("skip", "stop"))
+    check_range("jobs", jobs, 1, 1024)
+    clips = list_clips(corpus)
+    if not any(extractor.source(clip) for clip in clips):
+        raise InputError(
+            f"{corpus.root}: none of its {len(clips)} clips has a file to take {extractor.name} from; add the media"
+        )
+    store = FeatureStore.prepare(folder, extractor)
+    todo = [clip for clip in clips if not store.is_current(clip.name, extractor.source(clip))]
+    if todo:
+        failed = _fill(store, extractor, todo, jobs, on_error)
+        store.record_skipped(failed)
+        if failed:
+            first = next(iter(failed.values()))
+            print(
+                f"{extractor.name}: {len(failed)} of {len(clips)} clips skipped; the first because {first}", flush=True
+            )
+    if not len(store):
+        first = next(iter(store.skipped.values()))
+        raise InputError(
+            f"{corpus.root}: none of its {len(clips)} clips gave {extractor.name} features; the first because {first}"
+        )
+    return store
+
+
+def list_clips(corpus: Corpus) -> list[Clip]:
+    """The clips of a corpus as extractors want them."""
+    paths = corpus.clips[["audio", "video"]].itertuples(name=None)
+    return [Clip(name, *(path if isinstance(path, str) else None for path in both)) for name, *both in paths]
+
+
+def _fill(store: FeatureStore, extractor: Extractor, todo: Sequence[Clip], jobs: int, on_error: str) -> dict[str, str]:
+    outcomes = _outcomes(extractor, todo, jobs)
+    hand: list[Extracted] = []
+    failed: dict[str, str] = {}
+    try:
+        for outcome in progress(outcomes, f"extracting {extractor.name}", total=len(todo)):
+            if isinstance(outcome, Extracted):
+                hand.append(outcome)
+            elif on_error == "stop":
+                raise MediaError(f"clip {outcome.clip}: {outcome.reason}")
+            else:
+                log.warning("clip %s skipped: %s", outcome.clip, outcome.reason)
+                failed[outcome.clip] = outcome.reason
+            if len(hand) == SHARD_CLIPS:
+                shard, hand = hand, []
+                store.append(shard)
+    finally:
+        outcomes.close()
+        store.append(hand)
+    return failed
+
+
+def _outcomes(extractor: Extractor, todo: Sequence[Clip], jobs: int) -> Iterator[Extracted | Failure]:
+    if extractor.frames_per_second == 0:
+        jobs = 1  # a table is read sooner than workers start
+    tasks = (joblib.delayed(extract_clip)(extractor, clip) for clip in todo)
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        parallel = joblib.Parallel(n_jobs=min(jobs, len(todo)), return_as="generator_unordered")
+    return parallel(tasks)
+
+
+def extract_clip(extractor: Extractor, clip: Clip) -> Extracted | Failure:
+    """Features of one clip, or why there are none. Runs in a worker process."""
+    path = extractor.source(clip)
+    if path is None:
+        return Failure(clip.name, f"the corpus has no {extractor.modality} file for it")
+    try:
+        source = Source.of(path)
+        features = extractor(clip)
+        check_features(features, extractor.dims, clip.name)
+        rate = extractor.frames_per_second
+        return Extracted(clip.name, features, media.frame_rate(path) if math.isnan(rate) else rate, source)
+    except MediaError as error:
+        return Failure(clip.name, str(error))
+    except OSError as error:
+        return Failure(clip.name, f"{path}: cannot be read ({error.strerror}); check that it is there")
