@@ -55,7 +55,7 @@ def corpus_check(
     from auxformer.corpora import read_corpus
     from auxformer.corpora.check import check_corpus
 
-    report = check_corpus(read_corpus(corpus, root), partition or ())
+    report = check_corpus(read_corpus(corpus, root, on_error="skip"), partition or ())
     print("\n".join(report.lines()))
     raise typer.Exit(0 if report.ok else 1)
 
@@ -78,7 +78,7 @@ def features_extract(
     from auxformer.features import create_extractor
     from auxformer.features.extract import extract, store_folder
 
-    read = read_corpus(corpus, root)
+    read = read_corpus(corpus, root, on_error=on_error)
     for spec, modality in ((audio, "audio"), (video, "video")):
         if spec:
             extractor = create_extractor(spec, root=read.root, modality=modality)
@@ -118,7 +118,7 @@ def run_command(
         folds = 6 if len(task.corpus.speakers) % 6 == 0 else min(6, len(task.corpus.speakers))
     parts = benchmark.partitions_of(task.corpus, task.table, folds, partitions)
     systems = system or ["functionals-lr", "auxformer"] + (["ideal-observer"] if task.corpus.truth is not None else [])
-    table = benchmark.run(task, systems, settings, parts, range(seeds), runs)
+    table = benchmark.run(task, systems, settings, parts, range(seeds), runs, jobs=jobs)
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
         table.to_csv(out, index=False, float_format="%.4f")

@@ -47,6 +47,7 @@ class ModelConfig:
         relu_dropout, res_dropout, embed_dropout, out_dropout: After the FFN's ReLU, on each branch before it is added, on
             the input of a stack, inside the output MLPs.
         attn_mask: Causal mask `triu(1 + |Tk - Tq|)` in every stack.
+        scale_input: Multiply the input of a stack by √d before positions are added (published).
         positions: Sinusoidal positions in the "cross"-modal stacks only (published) or in "all" stacks.
         padding: Padded frames are "attended" (published) or "masked".
         summary: A stack is summarised by its "last" frame (published: even when padded) or the "mean" over valid frames.
@@ -68,6 +69,7 @@ class ModelConfig:
     embed_dropout: float = 0.1
     out_dropout: float = 0.2
     attn_mask: bool = False
+    scale_input: bool = False
     positions: str = "all"
     padding: str = "masked"
     summary: str = "mean"
@@ -248,7 +250,7 @@ _PUBLISHED_SWITCHES = {
     "model": dict(
         name="auxformer-published", width=130, heads=10, layers=5, aux_hidden=(512, 256), aux_passes=3, attn_dropout=0.1,
         cross_attn_dropout=0.0, relu_dropout=0.1, res_dropout=0.1, embed_dropout=0.25, out_dropout=0.2, attn_mask=True,
-        positions="cross", padding="attended", summary="last", absent="zeros", audio_pool=1, video_pool=1,
+        scale_input=True, positions="cross", padding="attended", summary="last", absent="zeros", audio_pool=1, video_pool=1,
     ),
     "training": dict(
         epochs=30, batch_size=32, learning_rate=7.25e-4, optimizer="adam", weight_decay=0.0, clip=0.8, schedule="plateau",

@@ -52,7 +52,8 @@ def read_corpus(name: str, root: str | Path, **options) -> Corpus:
     Args:
         name: "puppets", "crema-d" or "ravdess", or "auto" to go by what lies at ROOT.
         root: Folder of the corpus.
-        options: Of its reader, such as on_error="skip" (leave unusable clips out instead of stopping), for RAVDESS song=True.
+        options: Of its reader, such as on_error="skip" (leave unusable clips out instead of stopping) or, for RAVDESS,
+            song=True.
 
     Raises:
         InputError: An unknown name or option, another corpus at ROOT, or anything the reader objects to.

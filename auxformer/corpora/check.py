@@ -23,11 +23,13 @@ class CheckReport:
 
     Attributes:
         corpus: The corpus that was checked.
-        streams: "with voice and face", "with the voice only", "with the face only", "without any" -> number of clips.
+        streams: "with voice and face", "with the voice only", "with the face only", "without media files" -> number of
+            clips.
         damaged: Clip -> the sentence that says what is wrong with a media file of it (found without decoding).
         duplicates: Groups of clips that share a media file, byte for byte.
         kept: Clips kept `[target and rule, classes + "all" + "dropped"]`.
-        partitions: One row per partition file: train, dev, test (speakers), clips (labelled), absent, leak (a sentence or "").
+        partitions: One row per partition file: train, dev, test (speakers), clips (labelled), absent, leak (a sentence
+            or "").
         tested: Speakers that are tested by at least one file, and of these by more than one.
     """
 
@@ -61,7 +63,7 @@ class CheckReport:
         facts.append(("raters", ", ".join(_votes(corpus)) or "none: only the intended emotion can be a target"))
         facts.append(("left out", _examples(corpus.skipped.values())))
         facts.append(("damaged", _examples(self.damaged.values())))
-        facts.append(("duplicated", _examples(" = ".join(group) for group in self.duplicates)))
+        facts.append(("duplicated", _examples(map(_same, self.duplicates))))
         if len(self.partitions):
             once, more = self.tested
             facts.append(("tested", f"{once} of {len(corpus.speakers)} speakers, {more} of them in more than one file"))
@@ -111,7 +113,7 @@ def check_corpus(corpus: Corpus, partition_files: Sequence[str | Path] = ()) -> 
         "with voice and face": int((has_audio & has_video).sum()),
         "with the voice only": int((has_audio & ~has_video).sum()),
         "with the face only": int((~has_audio & has_video).sum()),
-        "without any": int((~has_audio & ~has_video).sum()),
+        "without media files": int((~has_audio & ~has_video).sum()),
     }
     duplicates = _duplicates(corpus.clips)
     rows, tests = [], []
@@ -179,12 +181,18 @@ def _shared_recording(partition: Partition, corpus: Corpus, duplicates: list[tup
     for group in duplicates:
         parts = {part_of.get(corpus.clips.at[clip, "speaker"]) for clip in group} - {None}
         if len(parts) > 1:
-            return f"partition {partition.name}: {' = '.join(group)} are the same recording, in {' and '.join(sorted(parts))}"
+            return (
+                f"partition {partition.name}: {_same(group)} are the same recording, in {' and '.join(sorted(parts))}"
+            )
     return ""
 
 
 def _votes(corpus: Corpus) -> list[str]:
     return [f"{int(counts.to_numpy().sum()):,} {way} votes" for way, counts in corpus.ratings.items()]
+
+
+def _same(group: tuple[str, ...]) -> str:
+    return " = ".join(group[:SHOWN]) + (f" = {len(group) - SHOWN} more" if len(group) > SHOWN else "")
 
 
 def _examples(sentences: Iterable[str]) -> str:

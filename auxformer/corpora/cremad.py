@@ -2,13 +2,13 @@
 
 Layout below ROOT, as in the repository of Cao et al. 2014 (IEEE Transactions on Affective Computing 5(4)):
 
-    AudioWAV/1001_IEO_ANG_HI.wav             speaker, sentence, intended emotion, level
-    VideoFlash/1001_IEO_ANG_HI.flv           or .mp4, .avi
-    processedResults/tabulatedVotes.csv      votes per clip; row id 1xxxxx voice only, 2xxxxx face only, 3xxxxx audiovisual
-    VideoDemographics.csv                    age and sex of the speakers
+    AudioWAV/1001_IEO_ANG_HI.wav           speaker, sentence, intended emotion, level
+    VideoFlash/1001_IEO_ANG_HI.flv         or .mp4, .avi
+    processedResults/tabulatedVotes.csv    votes; row id 1xxxxx voice only, 2xxxxx face only, 3xxxxx audiovisual
+    VideoDemographics.csv                  age and sex of the speakers
 
-Both tables may lie in ROOT or in processedResults/. The media may be absent (ratings alone can be studied), and so may the
-votes (some mirrors lack them; then only the intended emotion can be a target).
+Both tables may lie in ROOT or in processedResults/. The media may be absent (ratings alone can be studied), and so may
+the votes (some mirrors lack them; then only the intended emotion can be a target).
 """
 
 import os
@@ -29,6 +29,7 @@ VOTE_COLUMNS = ("A", "D", "F", "H", "N", "S")  # in the order of EMOTIONS
 WAY_OF_ID = dict(enumerate(WAYS, start=1))  # 1xxxxx voice, 2xxxxx face, 3xxxxx audiovisual
 CLIP_NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{2})")
 VIDEO_SUFFIXES = (".mp4", ".avi", ".flv")  # the first one there is read
+
 RENAMED = {"1040_ITH_SAD_X": "1040_ITH_SAD_XX"}
 """Files that copies of CREMA-D from before October 2022 carry under a wrong name."""
 
@@ -58,8 +59,8 @@ def read_cremad(root: str | Path, on_error: str = "stop", keep_damaged: bool = F
 
     Args:
         root: Folder that holds the tables and, perhaps, AudioWAV and VideoFlash.
-        on_error: "stop" at the first clip that cannot be used (no or two rating rows, an unknown emotion code, a Git-LFS
-            pointer instead of media, ...), or "skip" it and keep the reason in `Corpus.skipped`.
+        on_error: "stop" at the first clip that cannot be used (no or two rating rows, an unknown emotion code, a
+            Git-LFS pointer instead of media, ...), or "skip" it and keep the reason in `Corpus.skipped`.
         keep_damaged: Keep the clips in `DAMAGED`, as the published partitions do. Where their bad stream is not on disk
             (tables only, say) they are kept anyway: their votes are sound.
 
@@ -144,8 +145,8 @@ def _clip_table(root, names, audio, video, skipped, on_error) -> pd.DataFrame:
         fields = CLIP_NAME.fullmatch(clip)
         if not fields or fields[3] not in CODES or fields[4] not in LEVELS:
             reason = (
-                f"{root}: the clip {clip} is not named SPEAKER_SENTENCE_EMOTION_LEVEL with an emotion of {' '.join(CODES)} and "
-                f"a level of {' '.join(LEVELS)}; rename it or remove it"
+                f"{root}: the clip {clip} is not named SPEAKER_SENTENCE_EMOTION_LEVEL with an emotion of "
+                f"{' '.join(CODES)} and a level of {' '.join(LEVELS)}; rename it or remove it"
             )
             leave_out(skipped, clip, reason, on_error)
             continue
@@ -189,7 +190,7 @@ def _skip_damaged(clips: pd.DataFrame, skipped: dict[str, str]) -> None:
 
 
 def _read_votes(root: Path, skipped: dict[str, str], on_error: str) -> pd.DataFrame | None:
-    """One row per rating row: clip, way and a column of votes per class; rows that make no sense leave their clip out."""
+    """One row per rating row: clip, way and a column of votes per class; a senseless row leaves its clip out."""
     path = _find(root, "tabulatedVotes.csv")
     if path is None:
         return None
@@ -199,9 +200,11 @@ def _read_votes(root: Path, skipped: dict[str, str], on_error: str) -> pd.DataFr
     votes = counts.assign(clip=table["fileName"].astype(object), way=(ids // 100_000).map(WAY_OF_ID).astype(object))
     votes["clip"] = votes["clip"].replace(RENAMED)
     counts_are_wrong = (counts.isna() | (counts < 0) | (counts % 1 != 0)).any(axis=1) | (counts.sum(axis=1) == 0)
-    for row in votes.index[votes["way"].isna() | votes["clip"].isna() | counts_are_wrong]:
-        clip, line = str(votes.at[row, "clip"]), f"{path}: line {row + 2}"
-        if pd.isna(votes.at[row, "clip"]):
+    unusable = votes["way"].isna() | votes["clip"].isna() | counts_are_wrong
+    for row in votes.index[unusable]:
+        clip, line = votes.at[row, "clip"], f"{path}: line {row + 2}"
+        if pd.isna(clip):
+            clip = f"line {row + 2}"
             reason = f"{line} names no clip, expected its fileName; correct or remove the line"
         elif pd.isna(votes.at[row, "way"]):
             reason = (
@@ -211,7 +214,7 @@ def _read_votes(root: Path, skipped: dict[str, str], on_error: str) -> pd.DataFr
         else:
             reason = f"{line} ({clip}) does not hold whole numbers of votes, at least one in all; correct the line"
         leave_out(skipped, clip, reason, on_error)
-    return votes.dropna(subset=["clip", "way"])
+    return votes[~unusable]
 
 
 def _ratings(root, votes, clips: pd.Index, skipped, on_error) -> dict[str, pd.DataFrame]:
@@ -229,7 +232,7 @@ def _ratings(root, votes, clips: pd.Index, skipped, on_error) -> dict[str, pd.Da
         rows = rows[~rows.index.duplicated()]
         for clip in clips.difference(rows.index):
             if clip not in skipped:
-                reason = f"{path}: the clip {clip} has no row of {way} votes, expected one; add it or remove the clip's files"
+                reason = f"{path}: the clip {clip} has no row of {way} votes, expected one; add it or remove the clip"
                 leave_out(skipped, clip, reason, on_error)
         ratings[way] = rows.reindex(clips).fillna(0).astype(np.int64)
     return ratings
@@ -252,7 +255,8 @@ def _read_speakers(root: Path, clips: pd.DataFrame, skipped: dict[str, str], on_
     wrong = speakers[speakers.index.duplicated() | ~speakers["sex"].isin(["female", "male"])]
     if len(wrong):
         raise InputError(
-            f"{path}: the speaker {wrong.index[0]} is listed twice or has a sex other than Female or Male; correct the table"
+            f"{path}: the speaker {wrong.index[0]} is listed twice or has a sex other than Female or Male; correct the "
+            "table"
         )
     for clip, speaker in clips["speaker"].items():
         if speaker not in speakers.index:
@@ -267,9 +271,10 @@ def _read_truth(root: Path, clips: pd.Index, skipped: dict[str, str], on_error: 
     path = root / "truth.csv"
     if not path.is_file():
         return None
-    truth = read_table(path, ("clip", "intended", "voice", "face", "bound")).drop_duplicates("clip").set_index("clip")
-    unknown = ~truth[["intended", "voice", "face"]].isin(EMOTIONS).all(axis=1)
-    for clip in clips[~clips.isin(truth.index[~unknown])]:
-        reason = f"{path}: has no row with known classes for the clip {clip}; generate the corpus again"
+    truth = read_table(path, ("clip", "intended", "voice", "face", "bound")).set_index("clip")
+    usable = truth[["intended", "voice", "face"]].isin(EMOTIONS).all(axis=1) & ~truth.index.duplicated(keep=False)
+    truth = truth[usable]
+    for clip in clips[~clips.isin(truth.index)]:
+        reason = f"{path}: does not have one row with known classes for the clip {clip}; generate the corpus again"
         leave_out(skipped, clip, reason, on_error)
     return truth.assign(bound=truth["bound"].astype(str).str.lower() == "true")

@@ -11,7 +11,7 @@ from auxformer.corpora.base import Corpus
 from auxformer.errors import InputError
 
 RULES = ("plurality", "majority", "distributional")
-"""plurality: the class with most votes, ties dropped; majority: more than half of the votes; distributional: the shares."""
+"""plurality: the class with most votes, ties dropped; majority: more than half of them; distributional: the shares."""
 
 TARGETS = ("audiovisual", "voice", "face", "intended")
 """What is to be predicted: what raters perceived in one way of watching, or what the speaker intended."""
@@ -29,7 +29,7 @@ def consensus(counts: pd.DataFrame, rule: str) -> pd.DataFrame:
 
     Returns:
         `[kept clips, classes]` float64, rows sum to 1: one-hot for plurality and majority, the shares of the votes for
-        distributional. Clips in the order of `counts`; those absent were dropped (under every rule: those without votes).
+        distributional. Clips in the order of `counts`; those absent were dropped (always: those without votes).
 
     Raises:
         InputError: An unknown rule, or counts that are negative or not finite numbers.
@@ -55,7 +55,7 @@ def targets(corpus: Corpus, target: str = "audiovisual", rule: str = "majority")
 
     Args:
         corpus: A corpus that has been read.
-        target: One of `TARGETS`: the emotion perceived by hearing and seeing, by hearing or by seeing, or the one intended.
+        target: One of `TARGETS`: what is perceived by hearing and seeing, hearing or seeing, or what is intended.
         rule: One of `RULES`; how raters become a label (without effect on "intended", which needs no raters).
 
     Raises:
@@ -70,11 +70,12 @@ def targets(corpus: Corpus, target: str = "audiovisual", rule: str = "majority")
         )
     if target not in corpus.ratings:
         raise InputError(
-            f"{corpus.root}: the corpus {corpus.name} has no votes of {_watching(target)} raters, so no {target} target; "
-            "use target='intended' or add its rating table"
+            f"{corpus.root}: the corpus {corpus.name} has no votes of {_watching(target)} raters, so no {target} "
+            "target; use target='intended' or add its rating table"
         )
     counts = corpus.ratings[target]
-    return consensus(counts.loc[corpus.clips.index.intersection(counts.index, sort=False), list(corpus.classes)], rule)
+    rated = corpus.clips.index.intersection(counts.index, sort=False)
+    return consensus(counts.loc[rated, list(corpus.classes)], rule)
 
 
 def drop_report(counts: pd.DataFrame, rule: str) -> pd.DataFrame:
@@ -85,8 +86,8 @@ def drop_report(counts: pd.DataFrame, rule: str) -> pd.DataFrame:
         rule: One of `RULES`.
 
     Returns:
-        One row per class and a last row "all" (which also counts clips without votes); columns kept, dropped (clips; a clip
-        on which k classes tie counts 1/k under each) and dropped_share (0..1, NaN for a class that leads nowhere).
+        One row per class and a last row "all" (which also counts clips without votes); columns kept, dropped (clips; a
+        clip on which k classes tie counts 1/k under each) and dropped_share (0..1, NaN for a class that leads nowhere).
     """
     kept = consensus(counts, rule).index
     leaders = _leaders(_shares(counts))
@@ -105,8 +106,8 @@ def _shares(counts: pd.DataFrame) -> pd.DataFrame:
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise InputError(
-            f"the clip {counts.index[row]} has {votes[row, column]} votes for {counts.columns[column]}, expected a number of "
-            "0 or more; correct the rating table"
+            f"the clip {counts.index[row]} has {votes[row, column]} votes for {counts.columns[column]}, expected a "
+            "number of 0 or more; correct the rating table"
         )
     total = votes.sum(axis=1)
     rated = total > 0

@@ -1,7 +1,7 @@
 """Who is learned from and who is tested on: partitions by speaker, never by clip.
 
-A clip-wise split lets a system recognise the speaker instead of the emotion, so every partition here is a division of the
-speakers, and one that shares a speaker between two parts cannot be made.
+A clip-wise split lets a system recognise the speaker instead of the emotion, so every partition here is a division of
+the speakers, and one that shares a speaker between two parts cannot be made.
 """
 
 from collections.abc import Sequence
@@ -50,8 +50,8 @@ class Partition:
             both = sorted(set(getattr(self, first)) & set(getattr(self, second)))
             if both:
                 raise SpeakerLeak(
-                    f"partition {self.name}: {_speakers(both)} in both {first} and {second}, expected each in one; its scores "
-                    "would reward recognising the speaker, so divide by speaker"
+                    f"partition {self.name}: {_speakers(both)} in both {first} and {second}, expected each in one; its "
+                    "scores would reward recognising the speaker, so divide by speaker"
                 )
 
     def clips(self, clips: pd.DataFrame, part: str) -> pd.Index:
@@ -74,15 +74,15 @@ def speaker_partitions(
 ) -> list[Partition]:
     """Divide the speakers `count` times into train, dev and test, all different, from one seed.
 
-    Both sexes get their share of every part, as far as whole speakers allow; of many such divisions the one is taken whose
-    parts are closest to the whole in their classes and number of clips. No speaker is tested a second time before every other
-    of the same sex was tested, so that test sets overlap only when they must.
+    Both sexes get their share of every part, as far as whole speakers allow; of many such divisions the one is taken
+    whose parts are closest to the whole in their classes and number of clips. No speaker is tested a second time before
+    every other of the same sex was tested, so that test sets overlap only when they must.
 
     Args:
         clips: One row per clip, indexed by clip, with the columns speaker and intended.
         speakers: Indexed by speaker, with a column sex.
         labels: `[clips, classes]`; clips without a row count for nothing. Without it the intended emotion is balanced.
-        count: Number of partitions.
+        count: Number of partitions; a larger one adds to those of a smaller one.
         seed: Same seed, same partitions, whatever the order of the rows.
         shares: Of the speakers, in train, dev and test; sums to 1.
 
@@ -114,9 +114,9 @@ def speaker_partitions(
 def speaker_folds(speakers: pd.DataFrame, folds: int, seed: int = 0) -> list[Partition]:
     """A cross-validation in which every speaker is tested exactly once; dev is the next fold, train the rest.
 
-    The speakers of each sex are dealt to the folds in turn, so folds differ by at most one speaker in size and by at most one
-    in either sex. Seed 0 deals in the order of their names (RAVDESS in 6 folds of 12 actors: 01 02, 03 04, ...), any other
-    seed after shuffling.
+    The speakers of each sex are dealt to the folds in turn, so folds differ by at most one speaker in size and by at
+    most one in either sex. Seed 0 deals in the order of their names (RAVDESS, 12 actors in 6 folds: 01 02, 03 04, ...),
+    any other seed after shuffling.
 
     Args:
         speakers: Indexed by speaker, with a column sex.
@@ -150,8 +150,8 @@ def read_partition_file(path: str | Path, corpus: Corpus, rule: str = "majority"
     """Read one of the published partitions, `label_consensus_N.csv` of the AuxFormer and VAVL releases.
 
     A row holds FileName, a column per class (.94 x share of the audiovisual votes + .01), SpkrID and Split_Set (Train,
-    Development, Test). The five published files are not a cross-validation: their test sets overlap, and only 55 of the 91
-    speakers of CREMA-D are ever tested.
+    Development, Test). The five published files are not a cross-validation: their test sets overlap, and only 55 of the
+    91 speakers of CREMA-D are ever tested.
 
     Args:
         path: The CSV file.
@@ -164,7 +164,7 @@ def read_partition_file(path: str | Path, corpus: Corpus, rule: str = "majority"
 
     Raises:
         SpeakerLeak: A speaker is in more than one part.
-        InputError: Columns, splits, speakers or values are not what they should be, or the corpus has none of the clips.
+        InputError: Columns, splits, speakers or values are not as they should be, or the corpus has none of the clips.
     """
     path = Path(path)
     if rule not in ("majority", "plurality", "distributional"):
@@ -191,8 +191,8 @@ def _parts_of_file(path: Path, table: pd.DataFrame) -> dict[str, tuple[str, ...]
     if part.isna().any():
         clip = part.index[part.isna()][0]
         raise InputError(
-            f"{path}: the clip {clip} is in the split {table.at[clip, 'Split_Set']!r}, expected Train, Development or Test; "
-            "correct the line"
+            f"{path}: the clip {clip} is in the split {table.at[clip, 'Split_Set']!r}, expected Train, Development or "
+            "Test; correct the line"
         )
     return {name: tuple(sorted(table.loc[part == name, "SpkrID"].unique())) for name in PARTS}
 
@@ -220,7 +220,7 @@ def _labels_of_file(path: Path, table: pd.DataFrame, corpus: Corpus, rule: str) 
 
 
 def _clips_per_class(clips: pd.DataFrame, labels: pd.DataFrame | None) -> pd.DataFrame:
-    """Number of clips `[speakers, classes]`, sorted by speaker; sums run in the order of clip names, so rounding is fixed."""
+    """Number of clips `[speakers, classes]`, sorted by speaker; summed in the order of clip names (fixed rounding)."""
     if labels is None:
         labels = pd.get_dummies(clips["intended"], dtype=float)
     labels = labels.loc[labels.index.intersection(clips.index).sort_values()]
@@ -277,7 +277,7 @@ def _places(by_sex, left, size: int, rng: np.random.Generator) -> dict[str, int]
 
 
 def _unevenness(per_class: pd.DataFrame, parts: tuple[tuple[str, ...], ...]) -> float:
-    """How far the classes of the parts are from those of the whole, and their clips from their share of the speakers."""
+    """How far the classes of the parts are from those of the whole, and their clips from their share of speakers."""
     counts = per_class.to_numpy()  # [speakers, classes]
     whole = counts.sum(axis=0) / counts.sum()  # [classes]
     total = 0.0

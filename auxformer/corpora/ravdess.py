@@ -4,9 +4,9 @@ The corpus comes as folders Actor_01 ... Actor_24, anywhere below ROOT, of files
 
     03-01-06-01-02-01-12.wav    modality, vocal channel, emotion, level, statement, repetition, actor
 
-Modality 01 is sound and picture, 02 picture only, 03 sound only of the *same take*; so the files of one take are one clip
-here, named as its audiovisual file would be. Splitting by file instead of by take would put the same recording into train
-and test.
+Modality 01 is sound and picture, 02 picture only, 03 sound only of the *same take*; so the files of one take are one
+clip here, named as its audiovisual file would be. Splitting by file instead of by take would put the same recording
+into train and test.
 """
 
 import os
@@ -36,8 +36,8 @@ def read_ravdess(root: str | Path, song: bool = False, on_error: str = "stop") -
     Args:
         root: Folder with the actors' folders somewhere below it.
         song: Also read the sung takes (vocal channel 02).
-        on_error: "stop" at the first file that cannot be used (a name that is none, an actor in another's folder, a Git-LFS
-            pointer), or "skip" it and keep the reason in `Corpus.skipped`.
+        on_error: "stop" at the first file that cannot be used (a name that is none, an actor in another's folder, a
+            Git-LFS pointer), or "skip" it and keep the reason in `Corpus.skipped`.
 
     Returns:
         Corpus "ravdess". Clips are named 01-VOCAL-EMOTION-LEVEL-STATEMENT-REPETITION-ACTOR and sorted; audio is the
@@ -112,8 +112,8 @@ def _unusable(file: Path, fields: re.Match | None) -> str | None:
     """Why a media file in an actor's folder cannot be a RAVDESS take, or None."""
     if fields is None:
         return (
-            f"{file}: its name is not seven RAVDESS numbers like 03-01-06-01-02-01-12 (modality 01-03, vocal channel 01-02, "
-            "emotion 01-08, level, statement and repetition 01-02, actor); rename it or remove it"
+            f"{file}: its name is not seven RAVDESS numbers like 03-01-06-01-02-01-12 (modality 01-03, vocal channel "
+            "01-02, emotion 01-08, level, statement and repetition 01-02, actor); rename it or remove it"
         )
     if fields[7] != file.parent.name[-2:]:
         return f"{file}: is a take of actor {fields[7]} in the folder {file.parent.name}; move it to Actor_{fields[7]}"

@@ -13,7 +13,7 @@ ON_ERROR = ("stop", "skip")
 
 POINTER_START = b"version https://git-lfs"
 POINTER_SIZE = 1024
-"""Bytes below which a media file is looked into: a Git-LFS pointer has some 130, a tenth of a second of speech 3,244."""
+"""Bytes below which a media file is looked into: a Git-LFS pointer has some 130, .1 s of speech 3,244."""
 
 
 def read_table(path: Path, columns: Sequence[str], **options) -> pd.DataFrame:
@@ -35,7 +35,8 @@ def read_table(path: Path, columns: Sequence[str], **options) -> pd.DataFrame:
         ) from error
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path}: is not a CSV table ({str(error).strip()}); expected the columns {', '.join(columns)}, so download it again"
+            f"{path}: is not a CSV table ({str(error).strip()}); expected the columns {', '.join(columns)}; download it "
+            "again"
         ) from error
     if str(table.columns[0]).startswith(POINTER_START.decode()):
         raise InputError(
@@ -44,7 +45,7 @@ def read_table(path: Path, columns: Sequence[str], **options) -> pd.DataFrame:
     missing = [column for column in columns if column not in table]
     if missing:
         raise InputError(
-            f"{path}: lacks the columns {', '.join(missing)}, expected {', '.join(columns)}; use the table as it was published"
+            f"{path}: lacks the columns {', '.join(missing)}, expected {', '.join(columns)}; use the table as published"
         )
     return table
 

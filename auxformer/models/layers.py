@@ -101,7 +101,7 @@ class Stack(nn.Module):
         attn_dropout = config.cross_attn_dropout if cross else config.attn_dropout
         self.layers = nn.ModuleList([Layer(width, config, attn_dropout, mixed) for _ in range(config.layers)])
         self.layer_norm = nn.LayerNorm(width)
-        self.embed_dropout, self.attn_mask = config.embed_dropout, config.attn_mask
+        self.embed_dropout, self.attn_mask, self.scale_input = config.embed_dropout, config.attn_mask, config.scale_input
         self.positions = cross or config.positions == "all"
 
     def forward(self, x, mask=None, source=None, source_mask=None, record: list | None = None):
@@ -127,7 +127,7 @@ class Stack(nn.Module):
         return self.layer_norm(x)  # [B, Tq, d]
 
     def _embed(self, x):
-        scaled = math.sqrt(x.shape[-1]) * x
+        scaled = math.sqrt(x.shape[-1]) * x if self.scale_input else x
         if self.positions:
             scaled = scaled + sinusoidal_positions(x)
         return F.dropout(scaled, self.embed_dropout, self.training)
