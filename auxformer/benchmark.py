@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import joblib
@@ -22,9 +22,21 @@ from auxformer.features.extract import extract, store_folder
 from auxformer.features.store import FeatureStore
 from auxformer.missing import CONDITIONS
 from auxformer.models import list_models
-from auxformer.training import fit
+from auxformer.training import Run, fit, load_run
 
-RESULT_COLUMNS = ("corpus", "target", "features", "system", "partition", "seed", "condition", "metric", "value", "low", "high")
+RESULT_COLUMNS = (
+    "corpus",
+    "target",
+    "features",
+    "system",
+    "partition",
+    "seed",
+    "condition",
+    "metric",
+    "value",
+    "low",
+    "high",
+)
 REFERENCES = {
     "functionals-lr": "clip functionals and logistic regression",
     "ideal-observer": "knows what the voice and the face show (generated corpora only)",
@@ -35,8 +47,8 @@ REFERENCES = {
 class Task:
     """A corpus with its features and targets, ready to be split.
 
-    Attributes: corpus; audio and video, the feature stores; table, the target shares `[clips, classes]`; name of the
-    target; features, "lld+hog".
+    Attributes: corpus; audio and video, the feature stores; table, the target shares `[clips, classes]`; target, its name;
+    origin, the arguments of `prepare` that give it again; features, "lld+hog".
     """
 
     corpus: Corpus
@@ -44,6 +56,7 @@ class Task:
     video: FeatureStore
     table: pd.DataFrame
     target: str
+    origin: dict
 
     @property
     def features(self) -> str:
@@ -81,7 +94,8 @@ def prepare(
     if config.data.classes:
         table = keep_classes(table, config.data.classes)
     usable = [clip for clip in table.index if clip in stores[0] or clip in stores[1]]
-    return Task(read, *stores, table.loc[usable], target)
+    origin = {"corpus": read.name, "root": str(Path(root).resolve()), "audio": audio, "video": video, "data": str(data)}
+    return Task(read, *stores, table.loc[usable], target, origin)
 
 
 def keep_classes(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
@@ -100,7 +114,9 @@ def keep_classes(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     return part.div(part.sum(axis=1), axis=0)
 
 
-def partitions_of(corpus: Corpus, table: pd.DataFrame, folds: int | None, count: int = 1, seed: int = 0) -> list[Partition]:
+def partitions_of(
+    corpus: Corpus, table: pd.DataFrame, folds: int | None, count: int = 1, seed: int = 0
+) -> list[Partition]:
     """`folds` speaker folds (every speaker tested once), or `count` 70/15/15 partitions by speaker."""
     clips = corpus.clips.loc[table.index]
     if folds:
@@ -108,7 +124,38 @@ def partitions_of(corpus: Corpus, table: pd.DataFrame, folds: int | None, count:
     return speaker_partitions(clips, corpus.speakers, table, count=count, seed=seed)
 
 
-def run_one(task: Task, system: str, config: Config, partition: Partition, folder: Path, conditions=tuple(CONDITIONS)) -> pd.DataFrame:
+def train(task: Task, config: Config, partition: Partition, folder: Path, progress: bool = True) -> Run:
+    """Train one network on one partition in `folder`, which remembers where its data came from (`task.json`)."""
+    run = fit(config, task.splits(partition, config.training.video_order), folder, progress)
+    task_file = {**task.origin, "partition": asdict(partition)}
+    (Path(folder) / "task.json").write_text(json.dumps(task_file, indent=1))
+    return run
+
+
+def evaluate(folder: Path, conditions=tuple(CONDITIONS), jobs: int = 2) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Predictions and scores of a trained run on its test speakers; predictions are kept in its folder.
+
+    Raises:
+        InputError: when `folder` holds no run of `train`.
+    """
+    folder = Path(folder)
+    if not (folder / "task.json").is_file():
+        raise InputError(f'{folder}: holds no trained run; make one with "auxformer train".')
+    origin = json.loads((folder / "task.json").read_text())
+    partition = Partition(
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in origin.pop("partition").items()}
+    )
+    config = Config.load(folder / "config.toml")
+    task = prepare(**origin, config=config, jobs=jobs)
+    splits = task.splits(partition, config.training.video_order)
+    predictions = predict(load_run(folder, splits.train).model, splits.test, conditions)
+    predictions = _keep(task, predictions, folder / "predictions.parquet")
+    return predictions, _rows(task, config.model.name, partition.name, config.training.seed, predictions)
+
+
+def run_one(
+    task: Task, system: str, config: Config, partition: Partition, folder: Path, conditions=tuple(CONDITIONS)
+) -> pd.DataFrame:
     """Predictions of one system on the test speakers of one partition; kept in `folder/predictions.parquet`.
 
     Finished predictions are read back, an unfinished training goes on where it stopped.
@@ -124,11 +171,16 @@ def run_one(task: Task, system: str, config: Config, partition: Partition, folde
     else:
         run = fit(_with_model(config, system), splits, folder)
         predictions = predict(run.model, splits.test, conditions)
+    return _keep(task, predictions, kept)
+
+
+def _keep(task: Task, predictions: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Add the speakers and write the table, whole or not at all."""
     predictions.insert(1, "speaker", task.corpus.clips.speaker.reindex(predictions["clip"]).to_numpy())
-    folder.mkdir(parents=True, exist_ok=True)
-    aside = kept.with_suffix(".writing")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".writing")
     predictions.to_parquet(aside, index=False)
-    aside.replace(kept)
+    aside.replace(path)
     return predictions
 
 
@@ -145,7 +197,9 @@ def _functionals(splits: Splits, conditions) -> pd.DataFrame:
     reference = FunctionalsLR().fit(splits.train, splits.dev)
     test = splits.test
     truth = test.targets.to_numpy()
-    parts = [prediction_table(test.clips, name, truth, reference.posterior(test, name), test.classes) for name in conditions]
+    parts = [
+        prediction_table(test.clips, name, truth, reference.posterior(test, name), test.classes) for name in conditions
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -211,7 +265,14 @@ def _unit(task: Task, config: Config, unit: tuple, runs: Path, conditions, share
 
 def run_name(task: Task, system: str, config: Config, partition: Partition) -> str:
     """Folder name of a run: readable, and different whenever anything that changes its result is."""
-    what = [task.corpus.name, str(task.corpus.root.resolve()), task.target, task.audio.digest, task.video.digest, system]
+    what = [
+        task.corpus.name,
+        str(task.corpus.root.resolve()),
+        task.target,
+        task.audio.digest,
+        task.video.digest,
+        system,
+    ]
     what += [config.digest(), partition.train, partition.dev, partition.test, sorted(task.table.index)]
     digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:10]
     return f"{task.corpus.name}-{system}-{partition.name}-s{config.training.seed}-{digest}"

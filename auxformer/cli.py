@@ -30,7 +30,9 @@ def corpus_puppets(
     out: Annotated[Path, typer.Argument(help="Folder to write.", show_default=False)],
     size: Annotated[str, typer.Option(help="tiny, course or full.")] = "course",
     seed: Annotated[int, typer.Option(help="Another seed, other puppets.")] = 0,
-    binding: Annotated[float, typer.Option(min=0, max=1, help="Share of clips whose voice and face are out of step.")] = 0.0,
+    binding: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of clips whose voice and face are out of step.")
+    ] = 0.0,
     jobs: Jobs = 2,
 ):
     """Generate the embedded corpus: drawn faces that speak, in CREMA-D's layout.
@@ -86,38 +88,261 @@ def features_extract(
             print(f"{store.name}: {len(store.clips)} clips, {store.dims}-d, {len(store.skipped)} skipped")
 
 
+@features_app.command("ls")
+def features_ls(data: Data = Path("data/features")):
+    """The feature stores: clips, width, skipped clips, folder."""
+    from auxformer.features.store import find_stores
+
+    for store in find_stores(data):
+        print(
+            f"{store.name:<10} {len(store):>6} clips {store.dims:>5}-d {len(store.skipped):>4} skipped  {store.folder}"
+        )
+
+
+@features_app.command("verify")
+def features_verify(data: Data = Path("data/features")):
+    """Read every stored feature; exit 1 when something is wrong."""
+    from auxformer.features.store import find_stores
+
+    problems = [problem for store in find_stores(data) for problem in store.verify()]
+    print("\n".join(problems) or "every store is whole")
+    raise typer.Exit(1 if problems else 0)
+
+
+@features_app.command("rm")
+def features_rm(
+    folder: Annotated[Path, typer.Argument(help="Folder of the store, as `ls` shows it.", show_default=False)],
+):
+    """Delete a feature store."""
+    from auxformer.features.store import FeatureStore
+
+    FeatureStore.open(folder).remove()
+
+
+Audio = Annotated[str, typer.Option(help="lld, logmel or table:FILE.csv.")]
+Video = Annotated[str, typer.Option(help="hog or table:FILE.csv.")]
+Preset = Annotated[str, typer.Option(help="default, quick, paper or release.")]
+ConfigFile = Annotated[Path | None, typer.Option(help="TOML file with settings that differ from the preset.")]
+CorpusName = Annotated[str, typer.Option(help="puppets, crema-d or ravdess.")]
+CorpusRoot = Annotated[Path | None, typer.Option(help="Folder of the corpus; puppets are generated when absent.")]
+Target = Annotated[str | None, typer.Option(help="audiovisual, voice, face or intended.")]
+Folds = Annotated[int | None, typer.Option(min=0, help="Speaker folds (ravdess: 6); 0 = 70/15/15 partitions.")]
+Runs = Annotated[Path, typer.Option(help="Folder of the runs.")]
+
+MODEL_OPTIONS = (
+    "attn_dropout",
+    "relu_dropout",
+    "res_dropout",
+    "embed_dropout",
+    "out_dropout",
+    "layers",
+    "heads",
+    "attn_mask",
+)
+TRAINING_OPTIONS = {"batch_size": "batch_size", "clip": "clip", "lr": "learning_rate", "optim": "optimizer", "epochs": "epochs", "decay": "decay", "device": "device", "name": "label", "seed": "seed"}  # fmt: skip
+
+
+@app.command("train")
+def train_command(
+    corpus: CorpusName = "puppets",
+    root: CorpusRoot = None,
+    audio: Audio = "lld",
+    video: Video = "hog",
+    preset: Preset = "default",
+    config: ConfigFile = None,
+    target: Target = None,
+    folds: Folds = None,
+    partition: Annotated[int, typer.Option(min=1, help="Which fold or partition, from 1.")] = 1,
+    classes: Annotated[str | None, typer.Option(help="Classes to keep, separated by commas.")] = None,
+    attn_dropout: Annotated[float | None, typer.Option(help="Dropout on attention weights.")] = None,
+    relu_dropout: Annotated[float | None, typer.Option(help="Dropout after the FFN's ReLU.")] = None,
+    res_dropout: Annotated[float | None, typer.Option(help="Dropout on each residual branch.")] = None,
+    embed_dropout: Annotated[float | None, typer.Option(help="Dropout on the input of a stack.")] = None,
+    out_dropout: Annotated[float | None, typer.Option(help="Dropout inside the output MLPs.")] = None,
+    layers: Annotated[int | None, typer.Option(help="Layers per stack.")] = None,
+    heads: Annotated[int | None, typer.Option(help="Attention heads.")] = None,
+    attn_mask: Annotated[bool | None, typer.Option(help="Causal attention mask.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Clips per batch.")] = None,
+    clip: Annotated[float | None, typer.Option(help="Largest gradient norm, 0 = no clipping.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    optim: Annotated[str | None, typer.Option(help="adam, adamw or sgd.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs.")] = None,
+    decay: Annotated[int | None, typer.Option(help="Patience of the plateau schedule, epochs.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, order and dropout.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run's folder.")] = None,
+    data: Data = Path("data/features"),
+    runs: Runs = Path("runs"),
+    jobs: Jobs = 2,
+):
+    """Train one network on one partition; run it again after a kill and it goes on. Then: auxformer evaluate RUN
+
+    Example: auxformer train --corpus puppets --layers 3 --lr 5e-4 --name three-layers
+    """
+    from auxformer import benchmark
+
+    given = dict(locals())
+    model = {key: given[key] for key in MODEL_OPTIONS if given[key] is not None}
+    training = {key: given[option] for option, key in TRAINING_OPTIONS.items() if given[option] is not None}
+    data_section = {"target": target} if target else {}
+    if classes:
+        data_section["classes"] = [word.strip() for word in classes.split(",")]
+    settings = _settings(preset, config, {"model": model, "training": training, "data": data_section})
+    task = benchmark.prepare(corpus, root or _puppets(corpus, jobs), audio, video, settings, data, jobs)
+    parts = _partitions(task, folds, partition)
+    if partition > len(parts):
+        raise InputError(f"--partition {partition}: there are only {len(parts)}.")
+    chosen = parts[partition - 1]
+    folder = runs / (name or benchmark.run_name(task, settings.model.name, settings, chosen))
+    run = benchmark.train(task, settings, chosen, folder)
+    best = run.metrics.loc[run.metrics.dev_macro_f1_complete.idxmax()]
+    print(
+        f"{len(run.metrics)} epochs; dev macro-F1 at best {best.dev_macro_f1_complete:.3f} (epoch {int(best.epoch)})\n{folder}"
+    )
+
+
+@app.command("evaluate")
+def evaluate_command(
+    run: Annotated[Path, typer.Argument(help="Folder of a trained run.", show_default=False)],
+    condition: Annotated[
+        list[str] | None, typer.Option(help="complete, no-audio or no-video; may be given again.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write the scores (CSV).")] = None,
+    jobs: Jobs = 2,
+):
+    """Score a run on its test speakers: F1, precision and recall, macro and micro, with intervals over speakers.
+
+    Example: auxformer evaluate runs/three-layers --condition complete --condition no-video
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from auxformer import benchmark
+    from auxformer.missing import CONDITIONS
+
+    _, scores = benchmark.evaluate(run, tuple(condition or CONDITIONS), jobs)
+    if out:
+        scores.to_csv(out, index=False, float_format="%.4f")
+    view = Table("condition", *dict.fromkeys(scores.metric), title=f"{run}: test speakers [95 % interval]")
+    for name, rows in scores.groupby("condition", sort=False):
+        view.add_row(name, *(f"{row.value:.3f}\n[{row.low:.3f}, {row.high:.3f}]" for row in rows.itertuples()))
+    Console(width=130).print(view)
+
+
+@app.command("show")
+def show_command(
+    file: Annotated[Path, typer.Argument(help="Any media file: wav, flac, mp3, mp4, avi, flv.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Picture to write (PNG).")] = Path("build/show.png"),
+):
+    """Draw what a media file holds: frames, waveform, spectrogram, features.
+
+    Example: auxformer show data/corpora/puppets-course-0/VideoFlash/1001_DFA_ANG_XX.mp4 --out clip.png
+    """
+    from auxformer.plots import draw_media
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draw_media(file).savefig(out, dpi=100, facecolor="white")
+    print(out)
+
+
+@course_app.command("ls")
+def course_ls():
+    """The lessons, their questions and how long they take."""
+    from auxformer.course.lessons import describe_lessons, find_lessons
+
+    print(describe_lessons(find_lessons()))
+
+
+@course_app.command("run")
+def course_run(
+    lessons: Annotated[list[str] | None, typer.Argument(help="Numbers or names; all when none is given.")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", "--parameter", help="NAME=VALUE; may be given again.")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="quick or full.")] = "quick",
+    out: Annotated[Path, typer.Option(help="Folder for the executed lessons and their pages.")] = Path("build/course"),
+    fresh: Annotated[bool, typer.Option(help="Run lessons again whose source has not changed.")] = False,
+):
+    """Run lessons headless; stops at the first that fails and names the cell.
+
+    Example: auxformer course run 2 3 -p epochs=4
+    """
+    from auxformer.course.run import LessonFailed, run_lessons
+
+    try:
+        run_lessons(lessons or None, _parameters(parameter or ()), profile, out, reuse=not fresh)
+    except LessonFailed as error:
+        print(f"auxformer: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+@course_app.command("build")
+def course_build(
+    lessons: Annotated[list[str] | None, typer.Argument(help="Numbers or names; all when none is given.")] = None,
+):
+    """Run the sources and write the notebooks that are committed, with their student versions."""
+    from auxformer.course.build import build_lessons
+
+    for path in build_lessons(lessons or None):
+        print(path)
+
+
+@course_app.command("student")
+def course_student(
+    lessons: Annotated[list[str] | None, typer.Argument(help="Numbers or names; all when none is given.")] = None,
+):
+    """Write the student notebooks (stubs in place of solutions) without running anything."""
+    from auxformer.course.build import build_students
+
+    for path in build_students(lessons or None):
+        print(path)
+
+
+def _parameters(pairs) -> dict:
+    """{"epochs": 4} from "epochs=4": values as TOML reads them, else as text."""
+    import tomllib
+
+    values = {}
+    for pair in pairs:
+        name, sign, text = pair.partition("=")
+        if not sign:
+            raise InputError(f'-p {pair}: expected NAME=VALUE, such as "epochs=4".')
+        try:
+            values[name] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[name] = text
+    return values
+
+
 @app.command("run")
 def run_command(
-    corpus: Annotated[str, typer.Option(help="puppets, crema-d or ravdess.")] = "puppets",
-    root: Annotated[Path | None, typer.Option(help="Folder of the corpus; puppets are generated when absent.")] = None,
-    audio: Annotated[str, typer.Option(help="Audio features.")] = "lld",
-    video: Annotated[str, typer.Option(help="Video features.")] = "hog",
-    folds: Annotated[int, typer.Option(min=0, help="Speaker folds; 0 = one 70/15/15 partition.")] = 0,
-    partitions: Annotated[int, typer.Option(min=1, max=5, help="Partitions when there are no folds.")] = 1,
-    preset: Annotated[str, typer.Option(help="default, quick, paper or release.")] = "default",
-    config: Annotated[Path | None, typer.Option(help="TOML file with settings that differ from the preset.")] = None,
-    system: Annotated[list[str] | None, typer.Option(help="System; may be given again.")] = None,
+    corpus: CorpusName = "puppets",
+    root: CorpusRoot = None,
+    audio: Audio = "lld",
+    video: Video = "hog",
+    folds: Folds = None,
+    partitions: Annotated[int, typer.Option(min=1, help="Number of 70/15/15 partitions when there are no folds.")] = 1,
+    preset: Preset = "default",
+    config: ConfigFile = None,
+    system: Annotated[list[str] | None, typer.Option(help="A model or reference; may be given again.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 1,
-    target: Annotated[str, typer.Option(help="audiovisual, voice, face or intended.")] = "",
+    target: Target = None,
     out: Annotated[Path | None, typer.Option(help="Where to write the long result table (CSV).")] = None,
     data: Data = Path("data/features"),
-    runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
+    runs: Runs = Path("runs"),
     jobs: Jobs = 2,
     on_error: OnError = "skip",
 ):
     """From recordings to a table of scores per condition. A second call goes on where the first stopped.
 
-    Example: auxformer run --corpus ravdess --root RAVDESS --audio lld --video table:action_units_mean.csv --folds 6
+    Example: auxformer run --corpus ravdess --root RAVDESS --audio lld --video table:action_units_mean.csv
     """
     from auxformer import benchmark
 
     settings = _settings(preset, config, {"data": {"target": target}} if target else {})
-    root = root or _puppets(corpus, jobs)
-    task = benchmark.prepare(corpus, root, audio, video, settings, data, jobs, on_error)
-    if not folds and corpus == "ravdess":
-        folds = 6 if len(task.corpus.speakers) % 6 == 0 else min(6, len(task.corpus.speakers))
-    parts = benchmark.partitions_of(task.corpus, task.table, folds, partitions)
+    task = benchmark.prepare(corpus, root or _puppets(corpus, jobs), audio, video, settings, data, jobs, on_error)
     systems = system or ["functionals-lr", "auxformer"] + (["ideal-observer"] if task.corpus.truth is not None else [])
+    parts = _partitions(task, folds, partitions)
     table = benchmark.run(task, systems, settings, parts, range(seeds), runs, jobs=jobs)
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -125,19 +350,32 @@ def run_command(
     print_results(table)
 
 
+def _partitions(task, folds: int | None, count: int) -> list:
+    from auxformer.benchmark import partitions_of
+
+    if folds is None:
+        folds = min(6, len(task.corpus.speakers)) if task.corpus.name == "ravdess" else 0
+    return partitions_of(task.corpus, task.table, folds, count)
+
+
 def print_results(table) -> None:
     """Macro-F1 per system and condition, with intervals, as a table in the terminal."""
     from rich.console import Console
     from rich.table import Table
 
-    part = table[(table.metric == "macro-f1") & (table.partition == ("all" if "all" in set(table.partition) else table.partition))]
+    part = table[
+        (table.metric == "macro-f1")
+        & (table.partition == ("all" if "all" in set(table.partition) else table.partition))
+    ]
     view = Table(title=f"{table.corpus[0]}: macro-F1 [95 % interval over speakers], target {table.target[0]}")
     conditions = list(dict.fromkeys(part.condition))
     for column in ("system", "seed", *conditions):
         view.add_column(column)
     for (system, seed), rows in part.groupby(["system", "seed"], sort=False):
         cells = rows.groupby("condition").agg({"value": "mean", "low": "mean", "high": "mean"}).loc[conditions]
-        view.add_row(system, str(seed), *(f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in cells.itertuples()))
+        view.add_row(
+            system, str(seed), *(f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in cells.itertuples())
+        )
     Console(width=110).print(view)
 
 
@@ -182,7 +420,9 @@ def parity(files: Annotated[list[Path], typer.Argument(help="Parity vectors (saf
 
 @app.command()
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(help="The authors' .pt, .pth or .safetensors file.", show_default=False)],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="The authors' .pt, .pth or .safetensors file.", show_default=False)
+    ],
     out: Annotated[Path, typer.Argument(help="File to write (safetensors).", show_default=False)],
     heads: Annotated[int, typer.Option(help="Attention heads; no tensor tells.")] = 10,
     attn_mask: Annotated[bool, typer.Option(help="Whether it was trained with the causal mask.")] = True,
