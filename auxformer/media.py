@@ -1,6 +1,6 @@
 """From a media file to arrays and back: waveforms and frames, decoded and encoded by PyAV (FFmpeg inside).
 
-Every function answers a file it cannot use with a `MediaError` of one sentence. Nothing else in the package opens media.
+Every function answers a file it cannot use with a `MediaError` of one sentence. Nothing else here opens media.
 """
 
 import contextlib
@@ -22,7 +22,9 @@ EXACT_LENGTH = {"wav", "flac", "mov,mp4,m4a,3gp,3g2,mj2"}
 SHORTFALL = 0.1
 """Seconds that may be missing at the end of a stream before the file is called truncated (an AAC frame lasts 64 ms)."""
 STREAMED = 0xFFFF_0000
-"""Bytes from which a RIFF header says no more than "unknown": written by programs that could not go back to fill it in."""
+"""Bytes from which a RIFF header says "unknown": the program that wrote it could not go back to fill it in."""
+RATES = (1000, 768_000)
+"""Hz of any sound there is; a damaged header can say 3, and resampling that would fill the memory."""
 LFS_POINTER = b"version https://git-lfs"
 
 
@@ -44,6 +46,10 @@ def read_audio(path: str | os.PathLike, sampling_rate: int = 16000) -> np.ndarra
     chunks = []
     with _opened(path) as container:
         stream = _first_stream(container, "audio", path)
+        if not RATES[0] <= stream.rate <= RATES[1]:
+            raise MediaError(
+                f"{path}: has {stream.rate} samples per second, expected {RATES[0]} to {RATES[1]}; convert it"
+            )
         resampler = av.AudioResampler(format="fltp", rate=sampling_rate)
         for frame in container.decode(stream):
             chunks += [resampled.to_ndarray().mean(axis=0) for resampled in resampler.resample(frame)]
@@ -73,7 +79,7 @@ def read_frames(
 
     Returns:
         frames: uint8 `[T, height, width, 3]` (RGB), or `[T, height, width]` with `grey`.
-        times: float64 `[T]`, seconds from the start of the file, increasing; not evenly spaced when the frame rate varies.
+        times: float64 `[T]`, seconds from the start of the file, increasing; uneven when the frame rate varies.
 
     Raises:
         MediaError: The file is absent, damaged, cut short, or has no picture.
@@ -81,7 +87,6 @@ def read_frames(
     pictures, stamps = [], []
     with _opened(path) as container:
         stream = _first_stream(container, "video", path)
-        rate = float(stream.average_rate or 25)
         begin = (container.start_time or 0) / av.time_base
         for frame in container.decode(stream):
             size = size or (frame.height, frame.width)
@@ -91,11 +96,9 @@ def read_frames(
         if not pictures:
             raise MediaError(f"{path}: its video stream holds no frames; record or download the file again")
         if None in stamps:  # some AVI files carry no timestamps
+            rate = float(stream.average_rate or 25)
             stamps, begin = [i / rate for i in range(len(stamps))], 0.0
-        announced = _announced_seconds(container, stream)
     times = np.array(stamps, dtype=np.float64) - begin  # [T]
-    if announced:
-        _refuse_truncated(times.max() - times.min() + 1 / rate, announced, path)
     order = np.argsort(times, kind="stable")
     if (order == np.arange(len(order))).all():
         return np.stack(pictures), times
@@ -143,7 +146,7 @@ def explain_damage(path: str | os.PathLike) -> str | None:
     # wav and avi say how long they are; some writers forget the padding byte at the end
     announced = int.from_bytes(start[4:8], "little") + 8
     if start[:4] == b"RIFF" and announced < STREAMED and size < announced - 1:
-        return f"{path}: holds {size} of the {announced} bytes its header announces, so it was cut short; download it again"
+        return f"{path}: holds {size} of the {announced} bytes its header announces (cut short); download it again"
     return None
 
 
@@ -168,7 +171,7 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def write_wav(path: str | os.PathLike, waveform: np.ndarray, sampling_rate: int) -> None:
-    """Write a mono waveform `[samples]` in -1..1 as 16-bit PCM; values beyond are clipped. Atomic: whole file or none."""
+    """Write a mono waveform `[samples]` in -1..1 as 16-bit PCM; values beyond are clipped. Whole file or none."""
     waveform = _checked_waveform(waveform)
     with whole_file(path) as part, part.open("wb") as raw, wave.open(raw, "wb") as file:
         file.setnchannels(1)
@@ -208,7 +211,9 @@ def write_video(
         waveform = _checked_waveform(waveform)
     with whole_file(path) as part, av.open(str(part), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         rate = Fraction(frames_per_second).limit_denominator(1001)
-        video = container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "26"})
+        # without mbtree=0 libx264 gives other bytes every few runs, even in one thread
+        settings = {"preset": "veryfast", "crf": "26", "x264-params": "mbtree=0"}
+        video = container.add_stream("libx264", rate=rate, options=settings)
         video.height, video.width = frames.shape[1:3]
         video.pix_fmt = "yuv420p"
         video.codec_context.thread_count = 1  # callers run one process per core
@@ -257,10 +262,12 @@ def _opened(path: str | os.PathLike) -> Iterator[av.container.InputContainer]:
         options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
         with av.open(f"file:{os.fspath(path)}", options=options, metadata_errors="ignore") as container:
             yield container
-    except (av.FFmpegError, OSError, EOFError) as error:
+    except MediaError:
+        raise
+    except (av.FFmpegError, OSError, EOFError, ValueError, IndexError, MemoryError) as error:  # PyAV raises them all
         raise MediaError(
-            f"{path}: cannot be decoded ({getattr(error, 'strerror', None) or error}), expected a complete audio or video "
-            "file; it is damaged or not media, so download it again"
+            f"{path}: cannot be decoded ({getattr(error, 'strerror', None) or error}), expected a complete audio or "
+            "video file; it is damaged or not media, so download it again"
         ) from error
 
 
@@ -271,6 +278,8 @@ def _first_stream(container, kind: str, path):
         raise MediaError(
             f"{path}: has no {kind} stream (it holds {others}); use a file with {kind} or leave the modality out"
         )
+    if streams[0].codec_context is None:
+        raise MediaError(f"{path}: its {kind} is in a format that cannot be decoded; download it again or convert it")
     streams[0].codec_context.thread_count = 1  # extraction runs one process per core
     return streams[0]
 
@@ -284,5 +293,5 @@ def _announced_seconds(container, stream) -> float | None:
 def _refuse_truncated(seconds: float, announced: float, path) -> None:
     if seconds < announced - SHORTFALL:
         raise MediaError(
-            f"{path}: holds {seconds:.2f} of the {announced:.2f} s its header announces, so it was cut short; download it again"
+            f"{path}: holds {seconds:.2f} of the {announced:.2f} s its header announces (cut short); download it again"
         )

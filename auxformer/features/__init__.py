@@ -1,6 +1,6 @@
 """From media files to sequences of feature vectors, and where they are kept.
 
-Extractors are made by name: `create_extractor("lld")`. Each is imported only when asked for, since some pull large libraries.
+Extractors are made by name: `create_extractor("lld")`. Each is imported when asked for: some pull large libraries.
 """
 
 import importlib

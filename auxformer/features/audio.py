@@ -25,9 +25,9 @@ def sound_of(clip: Clip) -> str | None:
 class LowLevelDescriptors:
     """ComParE 2016 low-level descriptors and their deltas, 130 numbers every 10 ms (Schuller et al., Interspeech 2016).
 
-    The first 65 are the descriptors (pitch, voicing, jitter, shimmer, loudness, spectrum, MFCC), the last 65 their deltas in
-    the same order, both as openSMILE gives them, unscaled; `names` lists them. Extracted in one pass by a configuration of
-    our own, with the values that the opensmile package gives when called once for each half.
+    The first 65 are the descriptors (pitch, voicing, jitter, shimmer, loudness, spectrum, MFCC), the last 65 their
+    deltas in the same order, both as openSMILE gives them, unscaled; `names` lists them. Extracted in one pass by a
+    configuration of our own, with the values that the opensmile package gives when called once for each half.
     """
 
     name = "lld"

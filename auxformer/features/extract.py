@@ -1,11 +1,13 @@
 """From a corpus to a feature store: in parallel, resumable, and a clip that fails does not take the others with it."""
 
 import hashlib
+import itertools
 import logging
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,7 +56,8 @@ def extract(
         extractor: What to take from them.
         folder: Of the store; made if it is not there (`store_folder` names the usual one).
         jobs: Worker processes, each of one thread.
-        on_error: "skip" a clip that cannot be used, with a line in the log and a an entry in `store.skipped`, or "stop" at it.
+        on_error: "skip" a clip that cannot be used, with a line in the log and an entry in `store.skipped`, or "stop"
+            at it.
 
     Raises:
         MediaError: A clip cannot be used and `on_error` is "stop".
@@ -92,31 +95,40 @@ def list_clips(corpus: Corpus) -> list[Clip]:
 
 
 def _fill(store: FeatureStore, extractor: Extractor, todo: Sequence[Clip], jobs: int, on_error: str) -> dict[str, str]:
-    outcomes = _outcomes(extractor, todo, jobs)
+    ended = threading.Event()  # no more clips are handed out; those in work are finished and kept
+    outcomes = _outcomes(extractor, todo, jobs, ended)
     hand: list[Extracted] = []
     failed: dict[str, str] = {}
     try:
         for outcome in progress(outcomes, f"extracting {extractor.name}", total=len(todo)):
             if isinstance(outcome, Extracted):
                 hand.append(outcome)
-            elif on_error == "stop":
-                raise MediaError(f"clip {outcome.clip}: {outcome.reason}")
             else:
-                log.warning("clip %s skipped: %s", outcome.clip, outcome.reason)
                 failed[outcome.clip] = outcome.reason
+                if on_error == "stop":
+                    ended.set()
+                else:
+                    log.warning("clip %s skipped: %s", outcome.clip, outcome.reason)
             if len(hand) == SHARD_CLIPS:
                 shard, hand = hand, []
                 store.append(shard)
     finally:
+        ended.set()
         outcomes.close()
         store.append(hand)
+    if failed and on_error == "stop":
+        clip, reason = next(iter(failed.items()))
+        raise MediaError(f"clip {clip}: {reason}")
     return failed
 
 
-def _outcomes(extractor: Extractor, todo: Sequence[Clip], jobs: int) -> Iterator[Extracted | Failure]:
+def _outcomes(
+    extractor: Extractor, todo: Sequence[Clip], jobs: int, ended: threading.Event
+) -> Generator[Extracted | Failure, None, None]:
     if extractor.frames_per_second == 0:
         jobs = 1  # a table is read sooner than workers start
-    tasks = (joblib.delayed(extract_clip)(extractor, clip) for clip in todo)
+    handed_out = itertools.takewhile(lambda _: not ended.is_set(), todo)
+    tasks = (joblib.delayed(extract_clip)(extractor, clip) for clip in handed_out)
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
         parallel = joblib.Parallel(n_jobs=min(jobs, len(todo)), return_as="generator_unordered")
     return parallel(tasks)
@@ -127,6 +139,9 @@ def extract_clip(extractor: Extractor, clip: Clip) -> Extracted | Failure:
     path = extractor.source(clip)
     if path is None:
         return Failure(clip.name, f"the corpus has no {extractor.modality} file for it")
+    damage = media.explain_damage(path)
+    if damage:
+        return Failure(clip.name, damage)
     try:
         source = Source.of(path)
         features = extractor(clip)

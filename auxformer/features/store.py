@@ -5,8 +5,9 @@
     shard-00000.safetensors     frames [N, D] float32 of many clips, one after the other; written once, never changed
     skipped.json                clip -> the sentence that says why it has no features
 
-Every file appears whole or not at all, and a clip exists once the index names it: a writer that is killed loses the shard it
-had in hand and nothing else. Writers take turns by a lock on the folder; readers need none. Nothing is ever unpickled.
+Every file appears whole or not at all, and a clip exists once the index names it: a writer that is killed loses the
+shard it had in hand and nothing else. Writers take turns by a lock on the folder; readers need none. Nothing is ever
+unpickled.
 """
 
 import contextlib
@@ -68,6 +69,15 @@ class Extracted(NamedTuple):
     features: np.ndarray
     frames_per_second: float
     source: Source
+
+
+class Place(NamedTuple):
+    """Where a clip's features lie: shard number, first row, rows, and their rate in Hz."""
+
+    shard: int
+    start: int
+    length: int
+    frames_per_second: float
 
 
 class FeatureStore:
@@ -140,8 +150,8 @@ class FeatureStore:
         self.index = _read_index(self.folder / "index.csv")
         skipped = self.folder / "skipped.json"
         self.skipped: dict[str, str] = _read_json(skipped) if skipped.exists() else {}
-        places = self.index[["shard", "start", "length", "frames_per_second"]].itertuples(index=False)
-        self._places = dict(zip(self.index.index, places, strict=True))
+        places = map(Place._make, self.index[list(Place._fields)].itertuples(index=False, name=None))
+        self._places: dict[str, Place] = dict(zip(self.index.index, places, strict=True))
 
     @property
     def clips(self) -> list[str]:
@@ -205,7 +215,7 @@ class FeatureStore:
             self._write_index(pd.concat([kept, added]) if len(kept) else added)
 
     def record_skipped(self, reasons: Mapping[str, str]) -> None:
-        """Note why clips have no features, and drop those of an older state of their files; strike off clips that work now."""
+        """Note why clips have no features, drop those of an older state of their files, strike off what works now."""
         with self._locked():
             self.reload()
             outdated = self.index.index.intersection(list(reasons))
@@ -245,7 +255,7 @@ class FeatureStore:
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_shards": {}}  # another process maps the shards itself
 
-    def _place(self, clip: str):
+    def _place(self, clip: str) -> Place:
         try:
             return self._places[clip]
         except KeyError:

@@ -67,7 +67,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     """Read a CSV of numbers per clip as `[clips, D]` float32, indexed by the first column.
 
     Raises:
-        InputError: The file cannot be read, has no numbers, lists a clip twice, or holds a cell that is not a finite number.
+        InputError: The file cannot be read, has no numbers, lists a clip twice, or a cell is not a finite number.
     """
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)

@@ -13,6 +13,8 @@ from auxformer.features.base import Clip, settings_digest
 
 DETECTION_HEIGHT = 128
 """Pixels to which a frame is shrunk before a face is looked for: enough for faces of a quarter of its height."""
+CENTRE_SHARE = 0.8
+"""Side of the centre crop as a share of the picture's shorter side: about that of a face framed for a portrait."""
 
 
 class FaceBox(NamedTuple):
@@ -31,8 +33,8 @@ class FaceBox(NamedTuple):
 class GradientHistograms:
     """Histograms of oriented gradients of the face (Dalal & Triggs, CVPR 2005), one vector per video frame.
 
-    The face is looked for in a few frames; the median box serves the whole clip, so that what moves in the crop is the face
-    and not the box. Where no face is found the centre of the picture is taken.
+    The face is looked for in a few frames; the median box serves the whole clip, so that what moves in the crop is the
+    face and not the box. Where no face is found the centre of the picture is taken (`find_face` says so).
 
     Attributes:
         size: Height and width of the grey face crop, pixels.
@@ -44,8 +46,8 @@ class GradientHistograms:
     """
 
     size: int = 48
-    cell: int = 8
-    block: int = 6
+    cell: int = 12
+    block: int = 2
     orientations: int = 8
     looks: int = 5
     margin: float = 1.2
@@ -58,8 +60,8 @@ class GradientHistograms:
         cells = self.size // self.cell if self.cell else 0
         if not 1 <= self.block <= cells or self.size % self.cell or self.orientations < 1:
             raise InputError(
-                f"hog: size {self.size}, cell {self.cell}, block {self.block} and orientations {self.orientations} do not fit; "
-                "size must be a multiple of cell, and block at most their ratio."
+                f"hog: size {self.size}, cell {self.cell}, block {self.block} and orientations {self.orientations} do "
+                "not fit; size must be a multiple of cell, and block at most their ratio."
             )
         if self.looks < 1 or self.margin <= 0:
             raise InputError(
@@ -104,7 +106,7 @@ def find_face(frames: np.ndarray, looks: int = 5, margin: float = 1.2) -> FaceBo
     chosen = np.unique(np.linspace(0, len(frames) - 1, looks).round().astype(int))
     boxes = [box for box in (_largest_face(frames[i]) for i in chosen) if box]
     if len(boxes) < min(2, len(chosen)):
-        side = min(height, width)
+        side = max(1, round(CENTRE_SHARE * min(height, width)))
         return FaceBox((height - side) // 2, (width - side) // 2, side, 0.0)
     top, left, side = np.median(boxes, axis=0)  # boxes: list of [3]
     grown = min(side * margin, height, width)
@@ -120,7 +122,7 @@ def crop(frames: np.ndarray, box: FaceBox, size: int) -> np.ndarray:
 
 
 def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Grey frames `[T, H, W]` scaled to `[T, height, width]` float32: linear interpolation, smoothed where it shrinks."""
+    """Grey frames `[T, H, W]` scaled to `[T, height, width]` float32: linear, smoothed where it shrinks."""
     rows = _interpolation(frames.shape[1], size[0])  # [height, H]
     columns = _interpolation(frames.shape[2], size[1])  # [width, W]
     return rows @ frames.astype(np.float32) @ columns.T
