@@ -238,10 +238,11 @@ def show_command(
 
     Example: auxformer show data/corpora/puppets-course-0/VideoFlash/1001_DFA_ANG_XX.mp4 --out clip.png
     """
-    from auxformer.plots import draw_media
+    from auxformer.show import draw_media
 
+    figure = draw_media(file)
     out.parent.mkdir(parents=True, exist_ok=True)
-    draw_media(file).savefig(out, dpi=100, facecolor="white")
+    figure.savefig(out, dpi=100, facecolor="white")
     print(out)
 
 

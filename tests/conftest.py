@@ -69,3 +69,12 @@ def small_config():
     """Our default preset, small enough for tests."""
     model = {"width": 8, "heads": 2, "layers": 1, "aux_hidden": [12, 10], "audio_pool": 2, "video_pool": 1}
     return override(preset("default"), {"model": model, "training": {"epochs": 2, "batch_size": 16, "device": "cpu"}})
+
+
+@pytest.fixture(scope="session")
+def tiny_puppets(tmp_path_factory):
+    """The tiny embedded corpus on disk, with a folder for its features: (root, features)."""
+    from auxformer.corpora.puppets import generate
+
+    folder = tmp_path_factory.mktemp("tiny")
+    return generate(folder / "puppets", size="tiny", seed=0), folder / "features"

@@ -1,0 +1,76 @@
+"""One picture of a media file: its frames with the face box, its waveform, spectrogram, and the features drawn from both."""
+
+from pathlib import Path
+
+from auxformer import media, plots
+from auxformer.errors import MediaError
+from auxformer.features.base import Clip
+
+
+def draw_media(path: str | Path):
+    """A matplotlib figure of whatever the file holds; a stream that it lacks leaves its rows out.
+
+    Raises:
+        MediaError: when the file holds neither sound nor pictures that can be read; the sentence says why.
+    """
+    from matplotlib.figure import Figure
+
+    panels = []
+    problems = []
+    for kind, read in (("frames", media.read_frames), ("audio", media.read_audio)):
+        try:
+            panels.append((kind, read(path)))
+        except MediaError as error:
+            problems.append(str(error))
+    if not panels:
+        raise MediaError(problems[0])
+    rows = [(name, draw, content) for kind, content in panels for name, draw in _ROWS[kind].items()]
+    figure = Figure(figsize=(9, 1.6 * len(rows)), layout="constrained", facecolor="white")
+    for axes, (name, draw, content) in zip(figure.subplots(len(rows), squeeze=False)[:, 0], rows):
+        draw(axes, content, str(path))
+        axes.set_title(name, loc="left", fontsize=9)
+    return figure
+
+
+def _frames(axes, content, path):
+    from matplotlib.patches import Rectangle
+
+    from auxformer.features.visual import find_face
+
+    frames, times = content
+    plots.draw_frames(axes, frames, times=times)
+    box = find_face(frames.mean(-1).astype("uint8"))
+    for index in range(8):
+        corner = (index * frames.shape[2] + box.left, box.top)
+        axes.add_patch(Rectangle(corner, box.side, box.side, fill=False, edgecolor="white", linewidth=1))
+    axes.set_xlabel(f"{len(frames)} frames; a face found in {box.found:.0%} of the frames looked at")
+
+
+def _hog(axes, content, path):
+    from auxformer.features.visual import GradientHistograms
+
+    times = content[1]
+    features = GradientHistograms()(Clip(Path(path).stem, None, path))
+    rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 25.0
+    plots.draw_features(axes, features, rate, "HOG", scale="all")
+
+
+def _waveform(axes, waveform, path):
+    plots.draw_waveform(axes, waveform, 16000)
+
+
+def _spectrogram(axes, waveform, path):
+    plots.draw_spectrogram(axes, waveform, 16000)
+
+
+def _lld(axes, waveform, path):
+    from auxformer.features.audio import LowLevelDescriptors
+
+    extractor = LowLevelDescriptors()
+    plots.draw_features(axes, extractor.of_waveform(waveform), extractor.frames_per_second, "LLD")
+
+
+_ROWS = {
+    "frames": {"frames": _frames, "HOG": _hog},
+    "audio": {"waveform": _waveform, "spectrogram": _spectrogram, "LLD": _lld},
+}
