@@ -134,7 +134,7 @@ def test_a_page_fetches_nothing_and_keeps_descriptions_and_folds(built, tmp_path
     text = (tmp_path / "toy.html").read_text()
     assert 'alt="A straight line, twice as steep."' in text and "<summary>Solution</summary>" in text
     assert 'alt="1/\\sqrt{d}"' in text and "<code>$d$</code>" in text
-    for fetched in ('src="http', "src='http", 'href="http', "@import", "url(http"):
+    for fetched in ('src="http', "src='http", "<link", "<script", "@import", "url(http"):
         assert fetched not in text
 
 
@@ -221,3 +221,36 @@ def test_every_emotion_and_way_has_a_second_cue_besides_colour():
     for styles in (plots.EMOTION_STYLE, plots.WAY_STYLE):
         for cue in zip(*styles.values()):
             assert len(set(cue)) == len(cue)
+
+
+def test_any_media_file_can_be_drawn_and_a_broken_one_gets_a_sentence(tmp_path):
+    from auxformer import media
+
+    sound = np.sin(np.arange(16000) / 20) * 0.5
+    pictures = np.random.default_rng(0).integers(0, 255, (10, 64, 64, 3)).astype(np.uint8)
+    media.write_wav(tmp_path / "tone.wav", sound, 16000)
+    media.write_video(tmp_path / "silent.mp4", pictures, 10)
+    media.write_video(tmp_path / "film.mp4", pictures, 10, sound)
+    rows = {name: len(plots.draw_media(tmp_path / name).axes) for name in ("tone.wav", "silent.mp4", "film.mp4")}
+    assert rows == {"tone.wav": 2, "silent.mp4": 1, "film.mp4": 3}
+    (tmp_path / "broken.mp4").write_bytes(b"no film at all")
+    with pytest.raises(InputError, match="broken.mp4"):
+        plots.draw_media(tmp_path / "broken.mp4")
+
+
+def test_guesses_start_from_their_defaults_and_follow_the_learner(tmp_path, monkeypatch):
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)
+    (tmp_path / "clip.mp4").write_bytes(b"film")
+    guesses = widgets.guess_clips({"one": tmp_path / "clip.mp4"}, ["happy", "sad"], {"one": "sad"})
+    assert guesses.values == {"one": "sad"}
+    guesses._widgets["one"].value = "happy"
+    assert guesses.values == {"one": "happy"}
+
+
+def test_a_prediction_is_compared_with_what_was_measured(monkeypatch, capsys):
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)
+    widgets.predict("how many?", default=0.5).against(0.52)
+    widgets.predict("how many?", default=0.5).against(0.9)
+    close, far = capsys.readouterr().out.splitlines()
+    assert "close" in close and "0.90" in far and "surprised" in far
+    assert widgets.predict("which?", default="a", choices=["a", "b"]).value == "a"

@@ -1,0 +1,279 @@
+"""From a lesson's source to the notebooks people open: the complete one, the student's, and the teacher's table.
+
+    notebooks/source/NN_name.py ──▶ notebooks/NN_name.ipynb           executed, outputs kept, solutions folded
+                                └─▶ notebooks/student/NN_name.ipynb   stubs in place of solutions, example outputs
+
+Everything is derived: cell ids from the headings, exercise badges and folded hints from short marks in the source.
+"""
+
+import copy
+import re
+from pathlib import Path
+
+from auxformer.course.lessons import (
+    Lesson,
+    find_lessons,
+    is_answer,
+    project_root,
+    read_source,
+    split_answer,
+)
+
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+KEPT_METADATA = ("tags", "reason", "exercise", "jupyter")
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def complete_notebook(lesson: Lesson):
+    """The lesson with its solutions, not executed."""
+    notebook = read_source(lesson.path)
+    numbers: dict[str, int] = {}
+    slug = "start"
+    for index, cell in enumerate(notebook.cells):
+        slug = _slug(cell, slug)
+        numbers[slug] = numbers.get(slug, 0) + 1
+        cell.id = f"{slug}-{numbers[slug]}"
+        if cell.cell_type == "markdown":
+            cell.source = _expand(cell, lesson, first=index == 0)
+        elif is_answer(cell):
+            cell.source = split_answer(cell.source, str(lesson.path))[0]
+        if is_answer(cell) or "folded" in cell.metadata.get("tags", []):
+            cell.metadata["jupyter"] = {"source_hidden": True}
+        cell.metadata = _kept(cell.metadata)
+    notebook.metadata = type(notebook.metadata)(_notebook_metadata(lesson))
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def student_notebook(lesson: Lesson, executed):
+    """The lesson with stubs in place of solutions and without outputs, save those of cells tagged "example".
+
+    Args:
+        lesson: The lesson.
+        executed: Its complete notebook after a run, from which example outputs are taken.
+    """
+    notebook = complete_notebook(lesson)
+    stubs = {exercise.name: exercise.stub for exercise in lesson.exercises}
+    done = {cell.id: cell for cell in executed.cells}
+    cells = []
+    for cell in notebook.cells:
+        if is_answer(cell):
+            cell.source = stubs[cell.metadata["exercise"]]
+            cell.metadata.pop("jupyter")
+        elif cell.cell_type == "markdown":
+            cell.source = _for_student(cell.source)
+        if "example" in cell.metadata.get("tags", []):
+            cells.append(_example_output(done[cell.id]))
+        cells.append(cell)
+    notebook.cells = cells
+    return notebook
+
+
+def strip(executed):
+    """An executed notebook without what changes at every run: timings, widget state, random ids, library versions."""
+    notebook = copy.deepcopy(executed)
+    keys = {key: notebook.metadata[key] for key in ("kernelspec", "language_info", "title") if key in notebook.metadata}
+    notebook.metadata = type(notebook.metadata)(keys | {"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    for cell in notebook.cells:
+        cell.metadata = _kept(cell.metadata)
+        for output in cell.get("outputs", []):
+            if "data" in output:
+                output.data.pop(WIDGET_VIEW, None)
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if output.get("data", True)]
+    return notebook
+
+
+def write_notebook(notebook, path: Path) -> None:
+    """Write as nbformat 4.5 JSON, whole or not at all."""
+    import nbformat
+
+    nbformat.validate(notebook)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def build_lessons(lessons=None, root: Path | None = None) -> list[Path]:
+    """Execute lessons and write the committed notebooks, student notebooks and the teacher's table; returns the notebooks.
+
+    Args:
+        lessons: Numbers or names; None for all.
+        root: Project folder; found by default.
+    """
+    from auxformer.course.run import execute
+
+    root = project_root() if root is None else Path(root)
+    written = []
+    for lesson in find_lessons(lessons, root / "notebooks" / "source"):
+        path = root / "notebooks" / f"{lesson.name}.ipynb"
+        executed = strip(execute(lesson, {}, root / "build" / "notebooks" / path.name).notebook)
+        write_notebook(executed, path)
+        write_notebook(student_notebook(lesson, executed), root / "notebooks" / "student" / path.name)
+        written.append(path)
+    write_matrix(root)
+    return written
+
+
+def build_students(lessons=None, root: Path | None = None) -> list[Path]:
+    """Write the student notebooks again from the sources and the committed notebooks, without running anything."""
+    import nbformat
+
+    root = project_root() if root is None else Path(root)
+    written = []
+    for lesson in find_lessons(lessons, root / "notebooks" / "source"):
+        executed = nbformat.read(root / "notebooks" / f"{lesson.name}.ipynb", as_version=4)
+        path = root / "notebooks" / "student" / f"{lesson.name}.ipynb"
+        write_notebook(student_notebook(lesson, executed), path)
+        written.append(path)
+    write_matrix(root)
+    return written
+
+
+def matrix(lessons: list[Lesson]) -> str:
+    """The teacher's table: which objective is shown by which exercise and check, and how long things take."""
+    lines = [
+        "# Objectives, exercises, checks",
+        "",
+        "Derived from the lessons' sources; do not edit.",
+        "",
+    ]
+    for lesson in lessons:
+        times = f"Reading {lesson.reading} min, exercises {lesson.minutes} min, runs in about {lesson.seconds} s on two cores."
+        lines += [
+            f"## Lesson {lesson.number}: {lesson.title}",
+            "",
+            f"{lesson.question} {times}",
+            "",
+        ]
+        lines += [
+            "| objective | check | exercise | difficulty | importance | minutes |",
+            "|---|---|---|---|---|---|",
+        ]
+        exercises = {exercise.name: exercise for exercise in lesson.exercises}
+        for objective, check in lesson.objectives:
+            exercise = exercises[check]
+            lines.append(
+                f"| {objective} | `lesson{lesson.number}.{check}` | {exercise.title} | {exercise.difficulty}/5 "
+                f"| {exercise.importance}/5 | {exercise.minutes} |"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def write_matrix(root: Path) -> None:
+    """Write `notebooks/guide/matrix.md` for all lessons."""
+    path = Path(root) / "notebooks" / "guide" / "matrix.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(matrix(find_lessons(None, Path(root) / "notebooks" / "source")), encoding="utf-8")
+
+
+def _notebook_metadata(lesson: Lesson) -> dict:
+    title = f"Lesson {lesson.number} · {lesson.title}"
+    return {"kernelspec": KERNEL, "language_info": {"name": "python"}, "title": title}
+
+
+def _kept(metadata):
+    return type(metadata)({key: metadata[key] for key in KEPT_METADATA if metadata.get(key)})
+
+
+def _slug(cell, current: str) -> str:
+    """A name from the nearest heading above, for cell ids that stay put when another section grows."""
+    heading = re.search(r"^#{1,3} (.+)$", cell.source, flags=re.MULTILINE) if cell.cell_type == "markdown" else None
+    if not heading:
+        return current
+    words = re.sub(r"[^a-z0-9]+", "-", heading[1].lower()).strip("-")
+    return words[:40].strip("-") or current
+
+
+def _expand(cell, lesson: Lesson, first: bool) -> str:
+    source = cell.source
+    if first:
+        source = _after_heading(source, badge_line(lesson))
+    if "exercise" in cell.metadata:
+        source = _after_heading(source, _exercise_badge(cell, lesson))
+    source = _fold_marks(source, "HINT", _fold_hints)
+    source = _fold_marks(source, "QUESTION", _fold_questions)
+    if "exercise" in cell.metadata:
+        source += "\n\n*The next cell holds a solution, folded. Reading only? Go on below it.*"
+    return source
+
+
+def badge_line(lesson: Lesson) -> str:
+    """The line under a lesson's title: what it asks, how long it takes, where its other forms are."""
+    return (
+        f"**{lesson.question}**  \n`reading {lesson.reading} min` · `exercises {lesson.minutes} min` · "
+        f"`runs in {lesson.seconds} s on two cores` · to solve the exercises yourself, open "
+        f"[student/{lesson.name}.ipynb](student/{lesson.name}.ipynb)"
+    )
+
+
+def _for_student(source: str) -> str:
+    source = re.sub(
+        r" · to solve the exercises yourself, open \[.*?\]\((student/)(.*?)\)",
+        r" · [with solutions](../\2)",
+        source,
+    )
+    return source.replace(
+        "*The next cell holds a solution, folded. Reading only? Go on below it.*",
+        "*Write yours in the next cell.*",
+    )
+
+
+def _exercise_badge(cell, lesson: Lesson) -> str:
+    dots = {key: "●" * cell.metadata[key] + "○" * (5 - cell.metadata[key]) for key in ("difficulty", "importance")}
+    return (
+        f"`difficulty {dots['difficulty']}` · `importance {dots['importance']}` · `{cell.metadata['minutes']} min` · "
+        f"checked by `lesson{lesson.number}.{cell.metadata['exercise']}`"
+    )
+
+
+def _after_heading(source: str, line: str) -> str:
+    head, _, rest = source.partition("\n")
+    return f"{head}\n\n{line}\n{rest}" if rest.startswith("\n") else f"{head}\n\n{line}\n\n{rest}"
+
+
+def _fold_marks(source: str, mark: str, fold) -> str:
+    """Replace the run of blocks that start with `mark` at the start of a line by what `fold` makes of them."""
+    before, *blocks = re.split(rf"^{mark} ", source, flags=re.MULTILINE)
+    return before.rstrip("\n") + "\n\n" + fold([block.strip() for block in blocks]) if blocks else source
+
+
+def _fold_hints(hints: list[str]) -> str:
+    """Hints folded one inside another, so that the second cannot be opened before the first."""
+    text = ""
+    for number, hint in reversed(list(enumerate(hints, start=1))):
+        inner = f"\n\n{text}" if text else ""
+        text = f"<details><summary>Hint {number}</summary>\n\n{hint}{inner}\n\n</details>"
+    return text
+
+
+def _fold_questions(questions: list[str]) -> str:
+    parts = []
+    for number, block in enumerate(questions, start=1):
+        question, _, answer = block.partition("ANSWER ")
+        parts.append(
+            f"**{number}.** {question.strip()}\n\n<details><summary>Answer</summary>\n\n{answer.strip()}\n\n</details>"
+        )
+    return "\n\n".join(parts)
+
+
+def _example_output(executed):
+    """A Markdown cell with what the reader's own code should show; pictures travel as attachments."""
+    import nbformat
+
+    lines, attachments = ["<details><summary>Example output of the next cell</summary>", ""], {}
+    for output in executed.outputs:
+        data = output.get("data", {})
+        if "image/png" in data:
+            name = f"example-{len(attachments) + 1}.png"
+            attachments[name] = {"image/png": data["image/png"].strip()}
+            lines += [f"![{output.metadata['image/png']['alt']}](attachment:{name})", ""]
+        elif output.get("text"):
+            lines += ["```text", output["text"].rstrip(), "```", ""]
+    cell = nbformat.v4.new_markdown_cell("\n".join([*lines, "</details>"]), id=f"{executed.id}-example"[:64])
+    if attachments:
+        cell.attachments = attachments
+    return cell

@@ -1,0 +1,109 @@
+"""What a lesson begins and ends with, and where it gets its data.
+
+Lessons share one corpus and its feature stores, made once under `data/` and reused: `make course` does it before the first
+lesson runs. `AUXFORMER_DATA` names another folder.
+"""
+
+import contextlib
+import io
+import os
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from auxformer.course.lessons import project_root
+
+_started = time.perf_counter()
+
+
+def begin() -> None:
+    """Start a lesson's clock and set the style of its figures."""
+    global _started
+    from auxformer.plots import style
+
+    _started = time.perf_counter()
+    style()
+
+
+def fact(statement: str, holds) -> None:
+    """Print whether a statement holds, for what is true on every machine while its digits differ."""
+    print(f"{'yes' if holds else 'no'}: {statement}")
+
+
+def versions(seed: int = 0) -> None:
+    """Print what a result may depend on: versions, seed, device, threads, and the seconds since `begin`."""
+    import torch
+
+    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"
+    names = ("auxformer", "torch", "numpy", "pandas", "scikit-learn", "opensmile")
+    print(f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in names))
+    print(f"seed {seed}, {device}, {torch.get_num_threads()} threads, {time.perf_counter() - _started:.0f} s")
+
+
+def data_root() -> Path:
+    """The folder of corpora and feature stores: `AUXFORMER_DATA`, or `data/` of the project."""
+    return Path(os.environ.get("AUXFORMER_DATA") or project_root() / "data")
+
+
+def corpus_folder(size: str = "course", seed: int = 0, binding: float = 0.0) -> Path:
+    """Where the puppets of this size, seed and binding lie: `corpora/puppets-course-0`, or `...-bound30` for .3."""
+    bound = f"-bound{round(100 * binding)}" if binding else ""
+    return data_root() / "corpora" / f"puppets-{size}-{seed}{bound}"
+
+
+def open_corpus(size: str = "course", seed: int = 0, binding: float = 0.0, jobs: int = 2):
+    """The puppets, generated when they are not there yet.
+
+    Args:
+        size: "tiny" (tests), "course" or "full".
+        seed: Another seed, other puppets.
+        binding: Share of clips whose voice and face are out of step.
+        jobs: Processes for generating.
+    """
+    from auxformer.corpora import read_corpus
+    from auxformer.corpora.puppets import generate
+
+    folder = corpus_folder(size, seed, binding)
+    if not (folder / "truth.csv").exists():  # written last
+        with _quietly():
+            generate(folder, size=size, seed=seed, binding=binding, jobs=jobs)
+    return read_corpus("puppets", folder)
+
+
+def open_store(corpus, spec: str, jobs: int = 2):
+    """The feature store of a corpus for an extractor ("lld", "logmel", "hog"), extracted when it is not there yet."""
+    from auxformer.features import create_extractor
+    from auxformer.features.extract import extract, store_folder
+
+    extractor = create_extractor(spec)
+    with _quietly():
+        return extract(corpus, extractor, store_folder(data_root(), corpus, extractor), jobs=jobs)
+
+
+def open_task(corpus, audio: str = "lld", video: str = "hog", target: str = "audiovisual", rule: str = "majority"):
+    """A corpus with its feature stores and its targets, ready to be split (`auxformer.benchmark.Task`)."""
+    from auxformer import benchmark
+    from auxformer.config import override, preset
+
+    config = override(preset("default"), {"data": {"target": target, "rule": rule}})
+    with _quietly():
+        return benchmark.prepare(corpus.name, corpus.root, audio, video, config, data_root())
+
+
+def prepare(size: str = "course", seed: int = 0, jobs: int = 2) -> None:
+    """Make the corpus and the feature stores that the lessons share; what stands and is up to date is kept."""
+    from auxformer.corpora import read_corpus
+    from auxformer.corpora.puppets import generate
+    from auxformer.features import create_extractor
+    from auxformer.features.extract import extract, store_folder
+
+    corpus = read_corpus("puppets", generate(corpus_folder(size, seed), size=size, seed=seed, jobs=jobs))
+    for spec in ("lld", "hog"):
+        extractor = create_extractor(spec)
+        extract(corpus, extractor, store_folder(data_root(), corpus, extractor), jobs=jobs)
+
+
+def _quietly():
+    """Swallows lines that report seconds: the outputs of lessons are compared."""
+    return contextlib.redirect_stdout(io.StringIO())

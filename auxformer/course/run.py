@@ -1,0 +1,190 @@
+"""Lessons run headless: parameters checked first, written aside and moved on success, one page each and an index."""
+
+import functools
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from auxformer.config import suggest
+from auxformer.course import build, page
+from auxformer.course.lessons import Lesson, find_lessons, project_root
+from auxformer.errors import InputError
+
+
+class LessonFailed(RuntimeError):
+    """A lesson stopped; the message names the lesson, the cell and the last line of the error."""
+
+
+class Executed(NamedTuple):
+    """A lesson that ran to its end: the notebook as papermill wrote it, and the seconds it took."""
+
+    notebook: Any
+    seconds: float
+
+
+def run_lessons(
+    lessons=None, parameters: dict | None = None, profile: str = "quick", out="build/course", reuse: bool = True
+) -> list[dict]:
+    """Run lessons in order and write `NN_name.ipynb`, `NN_name.html` and `index.html` into `out`.
+
+    Args:
+        lessons: Numbers or names; None for all.
+        parameters: Replace values of the lessons' parameters cells, in every lesson that has them.
+        profile: "quick" runs a lesson's own defaults; other profiles stand in the lessons' headers.
+        out: Folder for the results; a relative one is taken from the project's root.
+        reuse: Keep the result of a lesson whose source, parameters and package code have not changed.
+
+    Returns:
+        Per lesson: number, name, title, question, seconds, reused, notebook and page (file names in `out`).
+
+    Raises:
+        InputError: a parameter that no lesson has, or an unknown profile, with the nearest name.
+        LessonFailed: at the first lesson that stops; the ones before it are kept, and so is what it had done, as
+            `NN_name.failed.ipynb`.
+    """
+    root = project_root()
+    out = root / out
+    chosen = find_lessons(lessons)
+    settings = {lesson.name: _settings(lesson, parameters or {}, profile) for lesson in chosen}
+    _refuse_unknown(parameters or {}, chosen)
+    out.mkdir(parents=True, exist_ok=True)
+    results = []
+    for lesson in chosen:
+        result = _run_or_reuse(lesson, settings[lesson.name], out, reuse)
+        note = "kept from before" if result["reused"] else f"{result['seconds']:.1f} s"
+        print(f"lesson {lesson.number} {lesson.title}: {note}", flush=True)
+        results.append(result)
+    page.write_index(results, out / "index.html")
+    return results
+
+
+def execute(lesson: Lesson, parameters: dict, path: Path) -> Executed:
+    """Run one lesson through papermill, from `notebooks/` as working folder as in JupyterLab.
+
+    Args:
+        lesson: What to run.
+        parameters: Checked against the notebook's parameters cell.
+        path: Where the executed notebook goes when it ran to its end.
+
+    Raises:
+        LessonFailed: a cell raised, or the kernel died.
+    """
+    import nbformat
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    path = Path(path).absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    source, part = path.with_name(f".{path.stem}.source.ipynb"), path.with_name(f".{path.stem}.part.ipynb")
+    build.write_notebook(build.complete_notebook(lesson), source)
+    _check_with_papermill(lesson, parameters, source)
+    started = time.perf_counter()
+    try:
+        with _headless():
+            papermill.execute_notebook(
+                str(source), str(part), parameters=parameters, cwd=str(lesson.path.parent.parent), kernel_name="python3",
+                progress_bar=False, log_output=False, request_save_on_cell_execute=False, execution_timeout=1200, extra_arguments=["--log-level=50"],
+            )  # fmt: skip
+    except (papermill.PapermillExecutionError, DeadKernelError, CellTimeoutError) as error:
+        failed = path.with_name(f"{path.stem}.failed.ipynb")
+        if part.exists():
+            part.replace(failed)
+        raise LessonFailed(_explain(lesson, error, failed)) from error
+    finally:
+        source.unlink(missing_ok=True)
+    seconds = time.perf_counter() - started
+    part.replace(path)
+    path.with_name(f"{path.stem}.failed.ipynb").unlink(missing_ok=True)
+    return Executed(nbformat.read(path, as_version=4), seconds)
+
+
+class _headless:
+    """Tells explorers in the kernel that nobody watches, for as long as a lesson runs."""
+
+    def __enter__(self):
+        self.before = os.environ.get("AUXFORMER_HEADLESS")
+        os.environ["AUXFORMER_HEADLESS"] = "1"
+
+    def __exit__(self, *_):
+        if self.before is None:
+            del os.environ["AUXFORMER_HEADLESS"]
+        else:
+            os.environ["AUXFORMER_HEADLESS"] = self.before
+
+
+def _run_or_reuse(lesson: Lesson, parameters: dict, out: Path, reuse: bool) -> dict:
+    digest = _digest(lesson, parameters)
+    record = out / f"{lesson.name}.json"
+    if reuse and record.exists():
+        before = json.loads(record.read_text())
+        if before["digest"] == digest and (out / before["notebook"]).exists() and (out / before["page"]).exists():
+            return before | {"reused": True}
+    record.unlink(missing_ok=True)
+    executed = execute(lesson, parameters, out / f"{lesson.name}.ipynb")
+    notebook = build.strip(executed.notebook)
+    build.write_notebook(notebook, out / f"{lesson.name}.ipynb")
+    build.write_notebook(build.student_notebook(lesson, notebook), out / "student" / f"{lesson.name}.ipynb")
+    page.write_page(notebook, out / f"{lesson.name}.html")
+    result = {
+        "number": lesson.number, "name": lesson.name, "title": lesson.title, "question": lesson.question, "digest": digest,
+        "seconds": round(executed.seconds, 1), "notebook": f"{lesson.name}.ipynb", "page": f"{lesson.name}.html",
+    }  # fmt: skip
+    record.write_text(json.dumps(result, indent=1))
+    return result | {"reused": False}
+
+
+def _digest(lesson: Lesson, parameters: dict) -> str:
+    """Twelve hex digits over everything a lesson's result depends on: its source, its parameters, the package's code."""
+    what = lesson.path.read_bytes() + json.dumps(parameters, sort_keys=True).encode() + _code()
+    return hashlib.sha256(what).hexdigest()[:12]
+
+
+@functools.cache
+def _code() -> bytes:
+    """Digest of the package as it stood when this process first asked."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.digest()
+
+
+def _settings(lesson: Lesson, parameters: dict, profile: str) -> dict:
+    if profile != "quick" and profile not in lesson.profiles:
+        known = ["quick", *lesson.profiles]
+        raise InputError(f'lesson {lesson.number} has no profile "{profile}".{suggest(profile, known)}')
+    values = lesson.profiles.get(profile, {}) | parameters
+    return {name: value for name, value in values.items() if name in lesson.parameters}
+
+
+def _refuse_unknown(parameters: dict, lessons: list[Lesson]) -> None:
+    known = {name for lesson in lessons for name in lesson.parameters}
+    for name in parameters:
+        if name not in known:
+            raise InputError(f'no lesson to run has a parameter "{name}".{suggest(name, known)}')
+
+
+def _check_with_papermill(lesson: Lesson, parameters: dict, notebook: Path) -> None:
+    """papermill only logs a misspelt parameter; ask it beforehand what the notebook takes."""
+    import papermill
+
+    known = papermill.inspect_notebook(str(notebook))
+    for name in parameters:
+        if name not in known:
+            raise InputError(f'lesson {lesson.number} has no parameter "{name}".{suggest(name, known)}')
+
+
+def _explain(lesson: Lesson, error, failed: Path) -> str:
+    index = getattr(error, "cell_index", None)
+    if index is None:
+        where, what = "the kernel", str(error).strip().splitlines()[-1]
+    else:
+        # papermill counts its own injected cells: name the cell by what it says, too.
+        first = next((line for line in error.source.splitlines() if line.strip()), "")
+        where, what = (
+            f"In [{error.exec_count}], `{first.strip()[:60]}`",
+            f"{error.ename}: {error.evalue}".splitlines()[0],
+        )
+    return f"lesson {lesson.number} ({lesson.name}) stopped at {where}: {what} (what it had done: {failed.name})"

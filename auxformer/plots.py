@@ -1,0 +1,250 @@
+"""Figures in one hand: opaque background, a palette that survives colour blindness, and a second cue for every colour."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+
+from auxformer.errors import InputError
+
+EMOTION_STYLE: dict[str, tuple[str, str, str]] = {
+    "angry": ("#D55E00", "^", "//"),
+    "disgust": ("#009E73", "s", "\\\\"),
+    "fear": ("#AA4499", "D", "xx"),
+    "happy": ("#E69F00", "o", ".."),
+    "neutral": ("#666666", "P", ""),
+    "sad": ("#0072B2", "v", "--"),
+    "calm": ("#56B4E9", "*", "oo"),
+    "surprised": ("#8C510A", "X", "++"),
+}
+"""Emotion -> (colour, marker, hatch). Colours after Okabe and Ito; marker and hatch are the second cue."""
+
+WAY_STYLE: dict[str, tuple[str, str, str]] = {
+    "voice": ("#0072B2", "v", "//"),
+    "face": ("#E69F00", "s", ".."),
+    "audiovisual": ("#333333", "o", ""),
+}
+"""Way of watching -> (colour, marker, hatch); the audio stream is drawn as "voice", the video stream as "face"."""
+
+FIGURE_LIMIT = 60_000
+"""Largest PNG, in bytes, that a lesson may show."""
+
+
+def style() -> None:
+    """Set matplotlib up for lessons: white opaque background, readable sizes, no top and right spines."""
+    import matplotlib
+
+    matplotlib.rcParams.update({
+        "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white", "savefig.transparent": False,
+        "figure.dpi": 90, "savefig.dpi": 90, "figure.constrained_layout.use": True,
+        "font.size": 10, "axes.titlesize": 10.5, "axes.titlelocation": "left", "axes.labelsize": 10,
+        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False,
+        "legend.frameon": False, "image.cmap": "cividis", "hatch.linewidth": 0.6,
+    })  # fmt: skip
+
+
+def figure_png(figure, dpi: int = 90) -> bytes:
+    """The figure as PNG bytes on a white ground, with few enough colours to stay under `FIGURE_LIMIT`.
+
+    Raises:
+        InputError: dpi above 100, or a picture that stays too large: draw it smaller or with fewer frames.
+    """
+    from PIL import Image
+
+    if dpi > 100:
+        raise InputError(
+            f"dpi is {dpi}, expected at most 100 for a figure in a lesson; draw the figure larger instead."
+        )
+    raw = io.BytesIO()
+    figure.savefig(raw, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
+    picture = Image.open(raw).convert("RGB")
+    for colours in (256, 96, 32):
+        small = io.BytesIO()
+        picture.quantize(colours, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+        if small.tell() <= FIGURE_LIMIT:
+            return small.getvalue()
+    raise InputError(f"the figure takes {small.tell()} bytes, expected at most {FIGURE_LIMIT}; draw it smaller.")
+
+
+def closed(figure):
+    """The same figure, closed for pyplot, so that no front end draws it a second time."""
+    import matplotlib.pyplot as plt
+
+    plt.close(figure)
+    return figure
+
+
+def draw_confusion(axes, shares, classes: Sequence[str], title: str = "") -> None:
+    """Confusion matrix on `axes`: rows = what was shown, columns = what was answered.
+
+    Args:
+        axes: Where to draw.
+        shares: `[C, C]`, rows sum to 1.
+        classes: C class names.
+        title: Above the matrix.
+    """
+    shares = np.asarray(shares, dtype=float)
+    axes.imshow(shares, vmin=0, vmax=1, cmap="Blues", aspect="equal")
+    for row, column in np.ndindex(shares.shape):
+        value = shares[row, column]
+        axes.text(
+            column, row, f"{value:.2f}"[1:] if value < 0.995 else "1", ha="center", va="center", fontsize=8,
+            color="white" if value > 0.5 else "#222222", fontweight="bold" if row == column else "normal",
+        )  # fmt: skip
+    axes.set_xticks(range(len(classes)), [name[:3] for name in classes])
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set(title=title, xlabel="answered")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def draw_waveform(axes, waveform, sampling_rate: int) -> None:
+    """Waveform `[samples]` in -1..1 against seconds, as the envelope that fits the width of the figure."""
+    waveform = np.asarray(waveform)
+    step = max(1, len(waveform) // 800)
+    blocks = waveform[: len(waveform) // step * step].reshape(-1, step)  # [800, step]
+    seconds = np.arange(len(blocks)) * step / sampling_rate
+    axes.fill_between(seconds, blocks.min(1), blocks.max(1), color=WAY_STYLE["voice"][0], linewidth=0)
+    axes.set(xlim=(0, len(waveform) / sampling_rate), xlabel="s", ylabel="amplitude")
+
+
+def draw_spectrogram(axes, waveform, sampling_rate: int, highest: float = 5000) -> None:
+    """Spectrogram in dB of a waveform `[samples]`, 25 ms windows every 10 ms, up to `highest` Hz; 60 dB are shown."""
+    from scipy.signal import spectrogram
+
+    window = int(0.025 * sampling_rate)
+    hop = int(0.010 * sampling_rate)
+    frequencies, _, power = spectrogram(np.asarray(waveform), sampling_rate, nperseg=window, noverlap=window - hop)
+    level = 10 * np.log10(power[frequencies <= highest] + 1e-12)  # [F, T]
+    axes.imshow(
+        level, origin="lower", aspect="auto", cmap="magma", vmin=level.max() - 60, vmax=level.max(),
+        extent=(0, len(waveform) / sampling_rate, 0, highest / 1000),
+    )  # fmt: skip
+    axes.set(xlabel="s", ylabel="kHz")
+
+
+def draw_features(axes, features, frames_per_second: float, label: str = "feature", scale: str = "each") -> None:
+    """Feature sequence `[T, D]` as a picture, time to the right.
+
+    Args:
+        axes: Where to draw.
+        features: `[T, D]`.
+        frames_per_second: Their rate, Hz.
+        label: What a row is.
+        scale: "each" feature by its own 1st..99th percentile (features of different units), or "all" by one scale, each as
+            its distance from its median (features of one unit, where the ones that hardly move should look still).
+    """
+    features = np.asarray(features, dtype=float)
+    if scale == "all":
+        moved = features - np.median(features, axis=0)
+        reach = max(float(np.percentile(np.abs(moved), 99.5)), 1e-9)
+        scaled = np.clip(moved / (2 * reach) + 0.5, 0, 1)  # [T, D]
+    else:
+        low, high = np.percentile(features, [1, 99], axis=0)  # [D]
+        scaled = np.clip((features - low) / np.where(high > low, high - low, 1), 0, 1)  # [T, D]
+    extent = (0, len(features) / frames_per_second, 0, features.shape[1])
+    axes.imshow(scaled.T, origin="lower", aspect="auto", extent=extent, vmin=0, vmax=1)
+    axes.set(xlabel="s", ylabel=label)
+
+
+def contact_sheet(frames, count: int = 8) -> np.ndarray:
+    """`count` evenly spaced frames of `[T, H, W, 3]` side by side: uint8 `[H, count * W, 3]`."""
+    frames = np.asarray(frames)
+    chosen = np.linspace(0, len(frames) - 1, count).round().astype(int)
+    return np.concatenate(list(frames[chosen]), axis=1)
+
+
+def draw_frames(axes, frames, count: int = 8, times=None) -> None:
+    """A contact sheet of `count` frames of `[T, H, W, 3]` on `axes`; with `times` `[T]` (s), the time under each frame."""
+    frames = np.asarray(frames)
+    axes.imshow(contact_sheet(frames, count))
+    axes.spines[:].set_visible(False)
+    axes.set_yticks([])
+    width = frames.shape[2]
+    if times is None:
+        axes.set_xticks([])
+        return
+    chosen = np.linspace(0, len(frames) - 1, count).round().astype(int)
+    axes.set_xticks(width * (np.arange(count) + 0.5), [f"{times[index]:.1f} s" for index in chosen])
+    axes.tick_params(length=0)
+
+
+def draw_bars(axes, values: dict[str, Sequence[float]], names: Sequence[str], styles: dict | None = None) -> None:
+    """Grouped bars with a legend: one group per name, one bar per key of `values`, each with its colour and hatch.
+
+    Args:
+        axes: Where to draw.
+        values: Series name -> one number per group, 0..1; NaN leaves a gap.
+        names: Group names.
+        styles: Series name -> (colour, marker, hatch); `WAY_STYLE` when left out.
+    """
+    styles = WAY_STYLE if styles is None else styles
+    width = 0.8 / len(values)
+    for index, (name, numbers) in enumerate(values.items()):
+        colour, _, hatch = styles.get(name, ("#999999", "o", ""))
+        places = np.arange(len(names)) + (index - (len(values) - 1) / 2) * width
+        look = {"facecolor": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0.4}
+        axes.bar(places, numbers, width * 0.92, label=name, **look)
+    axes.set_xticks(range(len(names)), names)
+    axes.tick_params(axis="x", length=0)
+    axes.set(ylim=(0, 1.22), yticks=np.linspace(0, 1, 6))
+    axes.legend(ncols=len(values), loc="upper left", borderaxespad=0.1)
+
+
+def draw_media(file):
+    """A media file at a glance: frames with the face box, waveform and spectrogram, as far as it has them.
+
+    Args:
+        file: Path of a video or audio file.
+
+    Returns:
+        A closed figure.
+
+    Raises:
+        MediaError: the file has neither sound nor pictures that can be decoded.
+    """
+    import matplotlib.pyplot as plt
+
+    from auxformer import media
+    from auxformer.errors import MediaError
+
+    style()
+    frames = waveform = None
+    try:
+        waveform = media.read_audio(file, 16000)  # [samples]
+    except MediaError as error:
+        reason = error
+    try:
+        frames, times = media.read_frames(file)  # [T, H, W, 3]
+    except MediaError:
+        if waveform is None:
+            raise reason from None
+    rows = 2 * (waveform is not None) + (frames is not None)
+    figure, axes = plt.subplots(rows, 1, figsize=(8, 1.4 * rows + 0.4), squeeze=False)
+    axes = list(axes[:, 0])
+    axes[0].set_title(str(file).rsplit("/", 1)[-1])
+    if frames is not None:
+        _draw_frames_and_face(axes.pop(0), frames, times)
+    if waveform is not None:
+        draw_waveform(axes[0], waveform, 16000)
+        draw_spectrogram(axes[1], waveform, 16000)
+        axes[0].set_xlabel("")
+    return closed(figure)
+
+
+def _draw_frames_and_face(axes, frames, times, count: int = 7) -> None:
+    from auxformer.features.visual import find_face
+
+    grey = frames.mean(axis=3).astype(np.uint8)  # [T, H, W]
+    box = find_face(grey)
+    draw_frames(axes, frames, count, times)
+    for index in range(count):
+        corner = (index * frames.shape[2] + box.left, box.top)
+        look = {"edgecolor": "#D55E00", "linestyle": "-" if box.found else ":", "linewidth": 1.2}
+        axes.add_patch(_rectangle(corner, box.side, **look))
+
+
+def _rectangle(corner, side: int, **look):
+    from matplotlib.patches import Rectangle
+
+    return Rectangle(corner, side, side, fill=False, **look)
