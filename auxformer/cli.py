@@ -402,6 +402,25 @@ def _puppets(corpus: str, jobs: int) -> Path:
     return generate(Path("data/corpora/puppets-course-0"), size="course", seed=0, jobs=jobs)
 
 
+@app.command("report")
+def report_command(
+    results: Annotated[list[Path], typer.Argument(help="Long result tables (CSV).", show_default=False)],
+    into: Annotated[Path | None, typer.Option(help="File whose <!-- NAME --> markers are filled; NAME is the CSV's.")] = None,
+):
+    """Result tables as Markdown; printed, or put between the markers of a file.
+
+    Example: auxformer report data/results/puppets.csv --into README.md
+    """
+    from auxformer.report import fill_markers, markdown_table, read_results
+
+    for path in results:
+        table = markdown_table(read_results(path))
+        if into:
+            into.write_text(fill_markers(into.read_text(), path.stem, table))
+        else:
+            print(table)
+
+
 @app.command()
 def parity(files: Annotated[list[Path], typer.Argument(help="Parity vectors (safetensors).", show_default=False)]):
     """Largest difference per tensor against parity vectors; exit 1 above 1e-5 (gradient norm: 1e-4, relative).

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from auxformer.benchmark import RESULT_COLUMNS
+from auxformer.errors import InputError
+from auxformer.report import fill_markers, markdown_table, read_results
+
+ROOT = Path(__file__).parents[1]
+
+
+def rows(system, condition, value, partition="partition-1", seed=0, metric="macro-f1"):
+    return ("puppets", "audiovisual", "lld+hog", system, partition, seed, condition, metric, value, value - 0.1, value + 0.1)
+
+
+def test_the_table_has_a_row_per_system_and_the_mean_over_seeds():
+    table = pd.DataFrame([rows("a", "complete", 0.5), rows("a", "complete", 0.7, seed=1), rows("a", "no-audio", 0.25), rows("a", "complete", 0.99, metric="micro-f1")], columns=RESULT_COLUMNS)  # fmt: skip
+    assert markdown_table(table).splitlines()[2] == "| `a` | .600 [.500, .700] | .250 [.150, .350] |"
+
+
+def test_pooled_rows_are_shown_where_there_are_some():
+    table = pd.DataFrame([rows("a", "complete", 0.5), rows("a", "complete", 0.4, "all")], columns=RESULT_COLUMNS)
+    assert ".400" in markdown_table(table) and ".500 [" not in markdown_table(table)
+
+
+def test_markers_are_filled_again_and_again():
+    text = "before\n<!-- x -->\nold\n<!-- /x -->\nafter"
+    once = fill_markers(text, "x", "new")
+    assert once == "before\n<!-- x -->\nnew\n<!-- /x -->\nafter" == fill_markers(once, "x", "new")
+    with pytest.raises(InputError, match="<!-- y -->"):
+        fill_markers(text, "y", "new")
+
+
+def test_what_is_no_result_table_is_refused(tmp_path):
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="lacks the columns corpus"):
+        read_results(tmp_path / "other.csv")
+    with pytest.raises(InputError, match="not a readable"):
+        read_results(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("name", ["puppets", "ravdess"])
+def test_the_readme_quotes_the_committed_results(name):
+    readme = (ROOT / "README.md").read_text()
+    table = markdown_table(read_results(ROOT / "data" / "results" / f"{name}.csv"))
+    assert fill_markers(readme, name, table) == readme, f"run: auxformer report data/results/{name}.csv --into README.md"
