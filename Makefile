@@ -36,7 +36,7 @@ course: corpus   ## run every lesson headless, print the results table and where
 
 test: corpus     ## the tests, then every notebook's outputs compared
 	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-sanitize-with tests/nbval.cfg notebooks/*.ipynb
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=900 notebooks/*.ipynb
 
 lab: corpus      ## JupyterLab at the lessons
 	$(BIN)/jupyter lab notebooks

@@ -196,11 +196,9 @@ def _functionals(splits: Splits, conditions) -> pd.DataFrame:
 
     reference = FunctionalsLR().fit(splits.train, splits.dev)
     test = splits.test
+    posteriors = reference.posteriors(test, conditions)
     truth = test.targets.to_numpy()
-    parts = [
-        prediction_table(test.clips, name, truth, reference.posterior(test, name), test.classes) for name in conditions
-    ]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat([prediction_table(test.clips, name, truth, p, test.classes) for name, p in posteriors.items()], ignore_index=True)
 
 
 def _ideal(task: Task, splits: Splits, conditions) -> pd.DataFrame:

@@ -72,8 +72,7 @@ def test_functionals_do_not_know_the_order_of_frames():
 def test_the_classical_reference_learns_and_refuses_unknown_conditions(splits):
     reference = FunctionalsLR().fit(splits.train, splits.dev)
     truth = splits.test.targets.to_numpy().argmax(1)
-    for condition in ("complete", "no-audio", "no-video"):
-        posterior = reference.posterior(splits.test, condition)
+    for posterior in reference.posteriors(splits.test, ("complete", "no-audio", "no-video")).values():
         assert np.allclose(posterior.sum(1), 1) and (posterior.argmax(1) == truth).mean() > 0.6
     with pytest.raises(InputError, match="audio-frames-0.5"):
-        reference.posterior(splits.test, "audio-frames-0.5")
+        reference.posteriors(splits.test, ["audio-frames-0.5"])

@@ -1,9 +1,10 @@
 """The classical reference: a clip as statistics over its frames, then logistic regression. It knows nothing of time."""
 
+import copy
+
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
-from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from auxformer.dataset import ClipDataset
@@ -29,40 +30,56 @@ def functionals(frames: np.ndarray) -> np.ndarray:
 class FunctionalsLR:
     """Clip functionals and logistic regression, one for each set of streams that can be present.
 
-    `fit` chooses the regularisation on dev by macro-F1; `posterior` gives `[N, C]` under a condition.
+    `fit` chooses the regularisation on dev by macro-F1; `posteriors` gives `[N, C]` per condition.
     """
 
     def fit(self, train: ClipDataset, dev: ClipDataset) -> "FunctionalsLR":
         """Fit on train, choose on dev."""
-        tables = {dataset: _table(dataset) for dataset in (train, dev)}
-        truth = {dataset: dataset.targets.to_numpy().argmax(1) for dataset in (train, dev)}
+        x_train, x_dev = _table(train), _table(dev)
+        y_train, y_dev = (dataset.targets.to_numpy().argmax(1) for dataset in (train, dev))
         self.classes = len(train.classes)
-        self.regressions: dict[str, Pipeline] = {}
-        for condition, streams in STREAMS.items():
-            x_train, x_dev = (np.concatenate([tables[d][s] for s in streams], 1) for d in (train, dev))
-            best = -1.0
-            for strength in STRENGTHS:
-                model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=500))
-                model.fit(x_train, truth[train])
-                score = f1_score(truth[dev], model.predict(x_dev), average="macro")
-                if score > best:
-                    best, self.regressions[condition] = score, model
+        self.models = {
+            condition: _best_model(_beside(x_train, streams), y_train, _beside(x_dev, streams), y_dev)
+            for condition, streams in STREAMS.items()
+        }
         return self
 
     def posterior(self, dataset: ClipDataset, condition: str) -> np.ndarray:
-        """Class probabilities `[N, C]` in the order of `dataset.clips`; classes never seen in training get 0.
+        """Class probabilities `[N, C]` under one condition; see `posteriors`."""
+        return self.posteriors(dataset, [condition])[condition]
+
+    def posteriors(self, dataset: ClipDataset, conditions) -> dict[str, np.ndarray]:
+        """Condition -> class probabilities `[N, C]` in the order of `dataset.clips`; classes never seen in training get 0.
 
         Raises:
             InputError: for a condition that takes only part of a stream away.
         """
-        if condition not in STREAMS:
-            raise InputError(f'functionals-lr knows the conditions {", ".join(STREAMS)}, not "{condition}".')
-        model = self.regressions[condition]
-        tables = _table(dataset)
-        seen = model.predict_proba(np.concatenate([tables[stream] for stream in STREAMS[condition]], 1))
-        posterior = np.zeros((len(dataset), self.classes))
-        posterior[:, model.classes_] = seen
-        return posterior
+        unknown = [name for name in conditions if name not in STREAMS]
+        if unknown:
+            raise InputError(f'functionals-lr knows the conditions {", ".join(STREAMS)}, not "{unknown[0]}".')
+        table, result = _table(dataset), {}
+        for name in conditions:
+            scaler, model = self.models[name]
+            result[name] = np.zeros((len(dataset), self.classes))
+            result[name][:, model.classes_] = model.predict_proba(scaler.transform(_beside(table, STREAMS[name])))
+        return result
+
+
+def _best_model(x_train, y_train, x_dev, y_dev) -> tuple[StandardScaler, LogisticRegression]:
+    """Scaler and regression with the strength of highest dev macro-F1; each fit starts from the one before."""
+    scaler = StandardScaler().fit(x_train)
+    x_train, x_dev = scaler.transform(x_train), scaler.transform(x_dev)
+    path, best, chosen = LogisticRegression(tol=1e-3, max_iter=500, warm_start=True), -1.0, None
+    for path.C in STRENGTHS:
+        path.fit(x_train, y_train)
+        score = f1_score(y_dev, path.predict(x_dev), average="macro")
+        if score > best:
+            best, chosen = score, copy.deepcopy(path)
+    return scaler, chosen
+
+
+def _beside(table: dict[str, np.ndarray], streams) -> np.ndarray:
+    return np.concatenate([table[stream] for stream in streams], 1)
 
 
 def _table(dataset: ClipDataset) -> dict[str, np.ndarray]:
