@@ -53,6 +53,8 @@ class ModelConfig:
         summary: A stack is summarised by its "last" frame (published: even when padded) or the "mean" over valid frames.
         absent: A missing stream is "zeros" that the network still attends and whose head still votes (published), or a
             "flag": masked out, its summary zero, its head left out of the average.
+        relative: Beside each frame the network also sees its distance from the mean of its clip, which a speaker's voice or
+            looks do not move (published: no).
         audio_pool, video_pool: Frames averaged into one before the network (1 = none, published).
     """
 
@@ -74,6 +76,7 @@ class ModelConfig:
     padding: str = "masked"
     summary: str = "mean"
     absent: str = "flag"
+    relative: bool = True
     audio_pool: int = 8
     video_pool: int = 2
 
@@ -250,7 +253,8 @@ _PUBLISHED_SWITCHES = {
     "model": dict(
         name="auxformer-published", width=130, heads=10, layers=5, aux_hidden=(512, 256), aux_passes=3, attn_dropout=0.1,
         cross_attn_dropout=0.0, relu_dropout=0.1, res_dropout=0.1, embed_dropout=0.25, out_dropout=0.2, attn_mask=True,
-        scale_input=True, positions="cross", padding="attended", summary="last", absent="zeros", audio_pool=1, video_pool=1,
+        scale_input=True, positions="cross", padding="attended", summary="last", absent="zeros",
+        relative=False, audio_pool=1, video_pool=1,
     ),
     "training": dict(
         epochs=30, batch_size=32, learning_rate=7.25e-4, optimizer="adam", weight_decay=0.0, clip=0.8, schedule="plateau",

@@ -194,7 +194,9 @@ def guess_clips(videos: dict[str, str], choices: Sequence[str], defaults: dict[s
     chosen, rows = {}, []
     for number, (clip, path) in enumerate(videos.items(), start=1):
         player = ipywidgets.Video.from_file(path, autoplay=False, loop=False, width=180)
-        chosen[clip] = ipywidgets.ToggleButtons(options=list(choices), value=defaults[clip], description=f"clip {number}")
+        chosen[clip] = ipywidgets.ToggleButtons(
+            options=list(choices), value=defaults[clip], description=f"clip {number}"
+        )
         rows.append(ipywidgets.HBox([player, chosen[clip]]))
     _display_controls(rows, f"[{len(videos)} clips to play, {len(choices)} answers each: {', '.join(choices)}]")
     return Guesses(chosen)

@@ -129,10 +129,11 @@ def test_lessons_run_once_and_are_kept_until_something_changes(project, capsys):
 
 def test_a_page_fetches_nothing_and_keeps_descriptions_and_folds(built, tmp_path):
     notebook = nbformat.read(built / "notebooks" / "00_toy.ipynb", as_version=4)
-    notebook.cells[0].source += "\n\nThe scale is $1/\\sqrt{d}$, not `$d$`."
+    notebook.cells[0].source += "\n\nThe scale is $1/\\sqrt{d}$, not `$d$`. See [lesson 1](01_next.ipynb)."
     page.write_page(notebook, tmp_path / "toy.html")
     text = (tmp_path / "toy.html").read_text()
     assert 'alt="A straight line, twice as steep."' in text and "<summary>Solution</summary>" in text
+    assert 'href="01_next.html"' in text
     assert 'alt="1/\\sqrt{d}"' in text and "<code>$d$</code>" in text
     for fetched in ('src="http', "src='http", "<link", "<script", "@import", "url(http"):
         assert fetched not in text

@@ -212,7 +212,7 @@ def test_each_dropout_changes_training_and_only_training(key):
 
 @pytest.mark.parametrize(
     "change",
-    [{"attn_mask": True}, {"scale_input": True}, {"positions": "cross"}, {"padding": "attended"}, {"summary": "last"}, {"aux_passes": 3}, {"audio_pool": 1}, {"video_pool": 2}],
+    [{"relative": False}, {"attn_mask": True}, {"scale_input": True}, {"positions": "cross"}, {"padding": "attended"}, {"summary": "last"}, {"aux_passes": 3}, {"audio_pool": 1}, {"video_pool": 2}],
     ids=lambda change: next(iter(change)),
 )  # fmt: skip
 def test_each_switch_changes_the_prediction(change):

@@ -54,7 +54,11 @@ def test_infinite_sharpness_gives_the_known_accuracies():
         "face": np.einsum("ef,fe->", confusion("face"), face) / 6,
         "both": np.einsum("ea,ef,afe->", confusion("voice"), confusion("face"), both) / 6,
     }
-    assert {way: round(float(value), 3) for way, value in chance.items()} == {"voice": 0.407, "face": 0.577, "both": 0.619}
+    assert {way: round(float(value), 3) for way, value in chance.items()} == {
+        "voice": 0.407,
+        "face": 0.577,
+        "both": 0.619,
+    }
 
 
 def test_combination_is_the_fuzzy_logical_formula():
@@ -156,13 +160,12 @@ def test_share_of_clips_out_of_step_is_what_was_asked(binding):
 def _accuracy(truth, target, condition):
     posterior = ideal_observer(truth, target, condition)
     if target == "intended":
-        label = truth["intended"].to_numpy()
+        label, kept = truth["intended"].to_numpy(), slice(None)
     else:
         rng = np.random.default_rng(3)
         shares = [answers(target, row.voice, row.face, row.bound) for row in truth.itertuples()]
         votes = np.array([rng.multinomial(10, share) for share in shares])
-        label = np.where(votes.max(axis=1) > 5, np.array(EMOTIONS)[votes.argmax(axis=1)], None)
-    kept = label != None  # noqa: E711
+        label, kept = np.array(EMOTIONS)[votes.argmax(axis=1)], votes.max(axis=1) > 5
     return np.mean(posterior.idxmax(axis=1).to_numpy()[kept] == label[kept])
 
 
@@ -237,7 +240,7 @@ def test_media_hold_what_was_played(tmp_path, small_size):
     clip = casting.cast_clips(small_size, seed=2, binding=0.0)[0]
     waveform, frames, rate = play(clip, seed=2)
     heard = read_audio(root / "AudioWAV" / f"{clip.name}.wav")
-    seen, times = read_frames(root / "VideoFlash" / f"{clip.name}.mp4")
+    seen, _ = read_frames(root / "VideoFlash" / f"{clip.name}.mp4")
     assert np.abs(heard - waveform).max() < 2 / 32767
     assert seen.shape == frames.shape and np.abs(seen.astype(int) - frames).mean() < 6
     assert len(frames) / rate == pytest.approx(len(waveform) / 16000)

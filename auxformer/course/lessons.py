@@ -138,7 +138,7 @@ def read_lesson(path: Path) -> Lesson:
 
 def _objectives(notebook) -> tuple[tuple[str, str], ...]:
     """The numbered lines under "You will be able to", each ending in "(check: `name`)"."""
-    text = notebook.cells[0].source
+    text = re.sub(r"\n {2,}", " ", notebook.cells[0].source)  # a line may be continued, indented
     lines = re.findall(r"^\d+\. (.+?) \(check: `(\w+)`\)", text, flags=re.MULTILINE)
     return tuple(lines)
 

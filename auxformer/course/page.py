@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 TEMPLATES = Path(__file__).parent / "templates"
-EQUATION = re.compile(r"(```.*?```|`[^`\n]*`)|\$\$(.+?)\$\$|(?<![\\$\w])\$(?!\s)([^$\n]+?)(?<!\s)\$(?!\w)", re.DOTALL)
+EQUATION = re.compile(r"(```.*?```|`[^`\n]*`)|\$\$(.+?)\$\$|(?<![\\$\w])\$(?!\s)((?:[^$\n]|\n(?!\n))+?)(?<!\s)\$(?!\w)", re.DOTALL)
 
 
 def write_page(notebook, path: Path) -> None:
@@ -18,7 +18,8 @@ def write_page(notebook, path: Path) -> None:
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = EQUATION.sub(_as_image, cell.source)
+            source = re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](\1.html)", cell.source)  # other lessons' pages
+            cell.source = EQUATION.sub(_as_image, source)
     exporter = HTMLExporter(template_name="basic", template_file=str(TEMPLATES / "lesson.html.j2"))
     exporter.exclude_anchor_links = True
     text, _ = exporter.from_notebook_node(

@@ -8,7 +8,7 @@ from torch import nn
 
 from auxformer.config import ModelConfig
 from auxformer.dataset import Batch
-from auxformer.models.layers import Stack, pool_frames, summarise
+from auxformer.models.layers import Stack, beside_mean, pool_frames, summarise
 from auxformer.models.registry import register_model
 
 
@@ -78,6 +78,8 @@ class AuxFormer(nn.Module):
         super().__init__()
         self.config = config
         d = config.width
+        if config.relative:
+            audio_dims, video_dims = 2 * audio_dims, 2 * video_dims
         self.conv_1d_a = nn.Conv1d(audio_dims, d, 1, bias=False) if audio_dims != d else None
         self.conv_1d_v = nn.Conv1d(video_dims, d, 1, bias=False) if video_dims != d else None
         self.trans_a_with_v = Stack(d, config, cross=True)
@@ -107,6 +109,8 @@ class AuxFormer(nn.Module):
         """
         audio, audio_mask = pool_frames(batch.audio, batch.audio_mask, self.config.audio_pool)
         video, video_mask = pool_frames(batch.video, batch.video_mask, self.config.video_pool)
+        if self.config.relative:
+            audio, video = beside_mean(audio, audio_mask), beside_mean(video, video_mask)  # [B, T, 2D]
         audio, video = _project(self.conv_1d_a, audio), _project(self.conv_1d_v, video)  # [B, T, d]
         if self.config.padding == "attended":
             if self.config.absent == "zeros":

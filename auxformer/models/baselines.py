@@ -6,7 +6,7 @@ from torch import nn
 from auxformer.config import ModelConfig
 from auxformer.dataset import Batch
 from auxformer.models.auxformer import AuxiliaryHead, Logits
-from auxformer.models.layers import Stack, pool_frames, summarise
+from auxformer.models.layers import Stack, beside_mean, pool_frames, summarise
 from auxformer.models.registry import register_model
 
 
@@ -16,13 +16,14 @@ class Unimodal(nn.Module):
     def __init__(self, config: ModelConfig, dims: int, classes: int, pool: int):
         super().__init__()
         self.config, self.pool = config, pool
-        self.project = nn.Linear(dims, config.width, bias=False)
+        self.project = nn.Linear(2 * dims if config.relative else dims, config.width, bias=False)
         self.stack = Stack(config.width, config)
         self.head = AuxiliaryHead(config.width, config.aux_hidden, classes, config.out_dropout)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
         """x `[B, T, D]`, mask `[B, T]`, present `[B]` -> `[B, C]`; an absent stream gives the head's answer to zeros."""
         x, mask = pool_frames(x, mask, self.pool)
+        x = beside_mean(x, mask) if self.config.relative else x
         mask = None if self.config.padding == "attended" else mask
         x = self.stack(self.project(x), mask)  # [B, T, d]
         r = summarise(x, mask, self.config.summary)  # [B, d]

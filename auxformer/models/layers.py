@@ -171,6 +171,13 @@ def pool_frames(x: torch.Tensor, mask: torch.Tensor, size: int) -> tuple[torch.T
     return pooled, count.squeeze(-1) > 0
 
 
+def beside_mean(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Each frame and, beside it, its distance from the mean over the clip's valid frames: `[B, T, D]` -> `[B, T, 2D]`."""
+    weight = mask.unsqueeze(-1).to(x.dtype)  # [B, T, 1]
+    mean = (x * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp(min=1)  # [B, 1, D]
+    return torch.cat([x, (x - mean) * weight], -1)
+
+
 def summarise(x: torch.Tensor, mask: torch.Tensor | None, how: str) -> torch.Tensor:
     """One vector per clip `[B, d]`: the last frame (the last valid one where a mask is given) or the mean over valid frames."""
     if how == "mean":

@@ -1,6 +1,8 @@
-"""Who is in the corpus and what every clip shows and how it is judged: all of it tables, drawn before any media are made.
+"""Who is in the corpus and what every clip shows and how it is judged: all of it tables, drawn before any media are
+made.
 
-A clip's draws depend on the seed and on the clip alone, so a clip that is in two sizes of the corpus is the same in both.
+A clip's draws depend on the seed and on the clip alone, so a clip that is in two sizes of the corpus is the same in
+both.
 """
 
 from typing import NamedTuple
@@ -75,24 +77,24 @@ def known_size(size: str) -> Size:
 def cast_clips(size: str, seed: int, binding: float) -> list[Clip]:
     """All clips of a corpus, in the order of puppet, sentence, emotion and level.
 
-    The classes shown are drawn without clumps (scrambled Sobol points, a separate set per intended emotion, one dimension
-    for the voice, one for the face, one for binding): their shares follow the human confusion matrices closely even in a
-    small corpus, while voice and face stay independent given the intended emotion.
+    The classes shown are drawn without clumps (scrambled Sobol points, a separate set per intended emotion, one
+    dimension for the voice, one for the face, one for binding): their shares follow the human confusion matrices
+    closely even in a small corpus, while voice and face stay independent given the intended emotion.
     """
-    wanted = known_size(size)
+    known_size(size)
     puppets = {puppet.speaker: puppet for puppet in cast("full", seed)}
     clips = []
     for intended in EMOTIONS:
         points = qmc.Sobol(3, rng=generator(seed, "shown", intended)).random_base2(11)  # [2048, 3], more than ever used
         voices = _inverse(confusion("voice")[EMOTIONS.index(intended)], points[:, 0])
         faces = _inverse(confusion("face")[EMOTIONS.index(intended)], points[:, 1])
-        for (speaker, sentence, level, smallest), voice, face, point in zip(_slots(seed, intended), voices, faces, points):
+        out_of_step = points[:, 2] < binding
+        for place, (speaker, sentence, level, smallest) in enumerate(_slots(seed, intended)):
             if list(SIZES).index(smallest) <= list(SIZES).index(size):
                 name = f"{speaker}_{sentence}_{EMOTION_CODES[intended]}_{level}"
-                bound = bool(point[2] >= binding)
-                clips.append(Clip(name, 0, puppets[speaker], sentence, level, intended, voice, face, bound))
+                shown = voices[place], faces[place], not out_of_step[place]
+                clips.append(Clip(name, 0, puppets[speaker], sentence, level, intended, *shown))
     clips = sorted(clips, key=_place)
-    assert len({clip.puppet for clip in clips}) == wanted.puppets
     return [clip._replace(number=number) for number, clip in enumerate(clips, start=1)]
 
 
@@ -133,7 +135,8 @@ def _place(clip: Clip) -> tuple:
 
 def truth_table(clips: list[Clip]) -> pd.DataFrame:
     """Columns clip, intended, voice, face, bound."""
-    return pd.DataFrame([{"clip": c.name, "intended": c.intended, "voice": c.voice, "face": c.face, "bound": c.bound} for c in clips])
+    columns = ["name", "intended", "voice", "face", "bound"]
+    return pd.DataFrame(clips, columns=Clip._fields)[columns].rename(columns={"name": "clip"})
 
 
 def vote_table(clips: list[Clip], seed: int) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Making a puppet corpus on disk, in CREMA-D's layout.
 
-Media come first and tables last, each file whole or not at all. So a run that was killed leaves a folder without tables,
-and the next run makes what is missing; nothing that is finished is made twice.
+Media come first and tables last, each file whole or not at all. So a run that was killed leaves a folder without
+tables, and the next run makes what is missing; nothing that is finished is made twice.
 """
 
 import functools
@@ -66,7 +66,8 @@ def generate(out: str | Path, size: str = "course", seed: int = 0, binding: floa
     clips = cast_clips(size, seed, binding)
     _prepare(out, settings, {clip.name for clip in clips})
     todo = [clip for clip in clips if not all(path.exists() for path in media_paths(out, clip.name))]
-    finished = Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(make_clip)(out, clip, seed) for clip in todo)
+    workers = Parallel(n_jobs=jobs, return_as="generator_unordered")
+    finished = workers(delayed(make_clip)(out, clip, seed) for clip in todo)
     for _ in progress(finished, f"making puppets ({size})", total=len(todo)):
         pass
     tables = {
@@ -100,7 +101,7 @@ def make_clip(out: Path, clip: Clip, seed: int) -> None:
 
 
 def play(clip: Clip, seed: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """One clip's waveform `[samples]` at 16 kHz, frames uint8 `[T, H, W, 3]` and their rate in Hz, without writing anything."""
+    """One clip's waveform `[samples]` at 16 kHz, frames uint8 `[T, H, W, 3]` and their rate in Hz; writes nothing."""
     from auxformer.corpora.puppets.expression import FRAMES_PER_SECOND, express
     from auxformer.corpora.puppets.face import draw
 
@@ -160,7 +161,7 @@ def _read_settings(out: Path) -> dict:
         try:
             return tomllib.loads(path.read_text())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: is not readable as settings ({error}); delete the folder or give another") from error
+            raise InputError(f"{path}: is not TOML ({error}); delete the folder or give another") from error
     if out.exists() and any(out.iterdir()):
         raise InputError(f"{out}: is not empty and not a puppet corpus; give a new or empty folder")
     return {}

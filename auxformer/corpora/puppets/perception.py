@@ -16,8 +16,8 @@ RATERS = 10
 """People who vote on each clip in each way of watching."""
 
 SHARPNESS = 5.0
-"""Exponent on the inverted matrices. With 5, single raters name the intended emotion as often as CREMA-D's did to within
-.02 (.392 voice, .571 face, .613 both; people .400, .574, .631) and yet disagree with each other as people do."""
+"""Exponent on the inverted matrices. With 5, single raters name the intended emotion as often as CREMA-D's did to
+within .02 (.392 voice, .571 face, .613 both; people .400, .574, .631) and yet disagree with each other as people do."""
 
 # Rows: intended; columns: what raters answered; both in the order of EMOTIONS.
 VOICE_VOTES = (

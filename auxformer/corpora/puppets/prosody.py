@@ -1,14 +1,14 @@
 """Six ways of speaking, the puppets' own voices, and when in a clip each sound is spoken.
 
-Directions and sizes follow the reviews of Banse & Scherer (1996, JPSP 70), Juslin & Laukka (2003, Psychological Bulletin
-129), Murray & Arnott (1993, JASA 93) and the synthesis rules collected by Schroeder (2001, Eurospeech): anger loud, fast,
-bright, with abrupt accents; fear and happiness high, lively and fast; sadness low, narrow, slow, quiet and breathy;
-disgust low, slow, harsh, ending in a wide fall.
+Directions and sizes follow the reviews of Banse & Scherer (1996, JPSP 70), Juslin & Laukka (2003, Psychological
+Bulletin 129), Murray & Arnott (1993, JASA 93) and the synthesis rules collected by Schroeder (2001, Eurospeech): anger
+loud, fast, bright, with abrupt accents; fear and happiness high, lively and fast; sadness low, narrow, slow, quiet and
+breathy; disgust low, slow, harsh, ending in a wide fall.
 
 Fear and happiness are one way of speaking run in opposite directions: in the heart of the sentence pitch, loudness and
-brightness climb in fear (its "rising tendency") and come down in happiness. Both begin and end at the same height, so that
-averages over a clip are the same for both and only a listener who follows its course can tell them apart. That happiness
-comes down is our choice, not a finding.
+brightness climb in fear (its "rising tendency") and come down in happiness. Both begin and end at the same height, so
+that averages over a clip are the same for both and only a listener who follows its course can tell them apart. That
+happiness comes down is our choice, not a finding.
 """
 
 from dataclasses import dataclass, fields
@@ -39,6 +39,9 @@ MARGIN = 0.03
 PHRASES = 4
 """Phrases into which every sentence falls; pitch keeps its height within one and steps to the next between them."""
 
+SPEECH_SHARE = 0.66
+"""Share of a clip that is speech, on average; the same for every emotion, as the lips would show it."""
+
 OUT_OF_STEP = (0.32, 0.5)
 """By how much voice and lips miss each other in a clip that is out of step, s."""
 
@@ -54,8 +57,7 @@ class Manner:
             negative one: up, then down); the first and the last phrase lie in between.
         accent, accent_loudness: Rise on stressed syllables.
         ending: Glide at the end of the last syllable, semitones.
-        speech_share: Share of the clip that is speech; the rest is silence, so a small share means fast syllables.
-        pauses: Share of the speech that is silence between its four phrases.
+        pauses: Share of the speech that is silence between its four phrases; the more, the faster the syllables.
         breath: Strength of breath noise relative to the voice.
         jitter, shimmer: Irregularity of pitch (semitones) and loudness (dB).
         rough: 0..1, how much every other pulse of the voice is weakened (a harsh, creaking voice).
@@ -74,8 +76,7 @@ class Manner:
     loudness: float = 0.0
     loudness_course: float = -1.0
     brightness: float = 0.0
-    speech_share: float = 0.66
-    pauses: float = 0.0
+    pauses: float = 0.03
     breath: float = 0.05
     jitter: float = 0.1
     shimmer: float = 0.5
@@ -88,7 +89,8 @@ class Manner:
 def _lively(direction: int) -> Manner:
     return Manner(
         pitch=6.5, pitch_course=0.0, pitch_turn=6.0 * direction, accent=2.5, ending=0.0,
-        loudness=3.0, loudness_course=0.0, loudness_turn=1.5 * direction, brightness=1.5, brightness_turn=0.6 * direction,
+        loudness=3.0, loudness_course=0.0, loudness_turn=1.2 * direction,
+        brightness=1.5, brightness_turn=0.4 * direction,
         pauses=0.15, breath=0.12, jitter=0.25, tremor=0.25, first_formant=1.06, second_formant=1.06,
     )  # fmt: skip
 
@@ -97,17 +99,17 @@ MANNERS = {
     "neutral": Manner(),
     "angry": Manner(
         pitch=4.0, pitch_course=-1.0, accent=5.5, accent_loudness=5.0, ending=-2.0, loudness=6.0, brightness=3.0,
-        speech_share=0.63, breath=0.02, jitter=0.2, shimmer=1.5, rough=0.25, first_formant=1.1,
+        pauses=0.08, breath=0.02, jitter=0.2, shimmer=1.5, rough=0.25, first_formant=1.1,
     ),
     "disgust": Manner(
-        pitch=-3.0, pitch_course=-2.0, accent=2.5, ending=-6.0, loudness=-1.0, brightness=-1.0, speech_share=0.7, pauses=0.08,
+        pitch=-3.0, pitch_course=-2.0, accent=2.5, ending=-6.0, loudness=-1.0, brightness=-1.0,
         breath=0.06, jitter=0.6, shimmer=2.5, rough=0.7, first_formant=0.88, second_formant=0.94,
     ),
     "fear": _lively(+1),
     "happy": _lively(-1),
     "sad": Manner(
-        pitch=-1.5, pitch_course=-3.5, accent=0.5, accent_loudness=0.5, ending=-2.0, loudness=-5.0, loudness_course=-3.0,
-        brightness=-3.0, speech_share=0.7, pauses=0.15, breath=0.3, jitter=0.2, shimmer=1.0,
+        pitch=-1.5, pitch_course=-3.5, accent=0.5, accent_loudness=0.5, ending=-2.0,
+        loudness=-5.0, loudness_course=-3.0, brightness=-3.0, pauses=0.12, breath=0.3, jitter=0.2, shimmer=1.0,
     ),
 }  # fmt: skip
 
@@ -138,12 +140,12 @@ class Voice:
         rng = generator(seed, "voice", speaker)
         pitch, tract = (200.0, 1.17) if sex == "female" else (115.0, 1.0)
         return cls(
-            pitch=pitch * 2 ** (rng.normal(0, 2.0) / 12),
+            pitch=pitch * 2 ** (np.clip(rng.normal(0, 1.8), -3.5, 3.5) / 12),
             tract=tract * np.exp(rng.normal(0, 0.035)),
             tempo=np.exp(rng.normal(0, 0.08)),
-            expressiveness=np.clip(rng.normal(1.0, 0.1), 0.75, 1.25),
-            loudness=rng.normal(0, 1.5),
-            brightness=rng.normal(0, 0.8),
+            expressiveness=np.clip(rng.normal(1.0, 0.09), 0.8, 1.2),
+            loudness=np.clip(rng.normal(0, 1.0), -1.8, 1.8),
+            brightness=np.clip(rng.normal(0, 0.5), -0.9, 0.9),
             breath=rng.uniform(0.0, 0.06),
         )
 
@@ -159,15 +161,21 @@ def manner_of(emotion: str, intensity: float) -> Manner:
 
 
 class Timing(NamedTuple):
-    """When what is spoken: `sounds`, the `phrase` each is in, their `starts` and `ends` [sounds] in s; `lag` is how late
-    the lips are, s."""
+    """When what is spoken.
+
+    Attributes:
+        duration: Of the clip, s.
+        sounds: What is spoken, and the `phrase` that each sound is in `[sounds]`.
+        starts, ends: When the voice makes each sound `[sounds]`, s.
+        lips: When the lips go over from each sound to the next `[sounds + 1]`, s.
+    """
 
     duration: float
     sounds: list
     phrase: np.ndarray
     starts: np.ndarray
     ends: np.ndarray
-    lag: float
+    lips: np.ndarray
 
     def place(self, times: np.ndarray) -> np.ndarray:
         """Index `[N]` of the sound at (or last before) each of `times` [N]; 0 before the first."""
@@ -188,23 +196,24 @@ def clip_duration(voice: Voice, sentence: str, rng: np.random.Generator) -> floa
 def schedule(sentence: str, manner: Manner, duration: float, in_step: bool, rng: np.random.Generator) -> Timing:
     """Lay the sounds of a sentence into a clip: silence, speech, silence.
 
-    Voice and lips start together, or, when not `in_step`, one of the two more than 300 ms after the other.
+    Voice and lips start together, or, when not `in_step`, one of the two more than 300 ms after the other. The lips glide
+    over the pauses of the voice: their timing depends on the words alone, or a silent film would give away the manner.
     """
     sounds = spell(sentence)
     lengths = np.array([SOUNDS[s.symbol].length * (1.35 if s.stressed else 1.0) for s in sounds])
     lengths *= np.exp(rng.normal(0, 0.08, len(lengths)))
-    share = np.clip(manner.speech_share + rng.normal(0, 0.03), 0.55, 0.72)
-    spoken = duration * share
-    phrase = phrases(sounds, rng)
-    gaps = np.diff(phrase, prepend=0) * spoken * manner.pauses / (PHRASES - 1)
-    lengths *= (spoken - gaps.sum()) / lengths.sum()
+    lengths /= lengths.sum()
+    spoken = duration * np.clip(rng.normal(SPEECH_SHARE, 0.04), 0.55, 0.72)
     room = duration - spoken - 2 * MARGIN
     shift = 0.0 if in_step else min(rng.uniform(*OUT_OF_STEP), room)
     first = MARGIN + rng.beta(3, 3) * (room - shift)
-    lips_late = rng.random() < 0.5
-    lead = first if lips_late else first + shift
-    ends = lead + np.cumsum(gaps + lengths)
-    return Timing(duration, sounds, phrase, ends - lengths, ends, shift if lips_late else -shift)
+    leads = [first, first + shift]
+    voice, lips = leads if rng.random() < 0.5 else leads[::-1]
+    phrase = phrases(sounds, rng)
+    gaps = np.diff(phrase, prepend=0) * manner.pauses / (PHRASES - 1)
+    ends = voice + spoken * np.cumsum(gaps + lengths * (1 - gaps.sum()))
+    starts = ends - spoken * lengths * (1 - gaps.sum())
+    return Timing(duration, sounds, phrase, starts, ends, lips + spoken * np.cumsum([0, *lengths]))
 
 
 def phrases(sounds, rng: np.random.Generator) -> np.ndarray:
@@ -228,8 +237,8 @@ class Melody(NamedTuple):
 def melody(manner: Manner, timing: Timing, times: np.ndarray, rng: np.random.Generator) -> Melody:
     """How an utterance goes up and down, at `times` [N] in s.
 
-    Pitch keeps its height within a phrase and steps to the next one in the pause between them; inside a syllable it rises
-    and falls evenly. So a turn run the other way has the same averages and the same slopes.
+    Pitch keeps its height within a phrase and steps to the next one in the pause between them; inside a syllable it
+    rises and falls evenly. So a turn run the other way has the same averages and the same slopes.
     """
     place = timing.place(times)  # [N] index of the sound
     vowel = np.array([spoken.symbol in VOWELS for spoken in timing.sounds])[place] * timing.speaking(times)
@@ -238,7 +247,7 @@ def melody(manner: Manner, timing: Timing, times: np.ndarray, rng: np.random.Gen
     course = phrase / (PHRASES - 1)
     course = course - np.average(course, weights=vowel)  # about -.5 to .5
     turn = np.array([0, -1, 1, 0])[phrase]
-    turn = smooth(turn - np.average(turn, weights=vowel), 0.03)
+    turn = turn - np.average(turn, weights=vowel)
     gone = np.cumsum(vowel) / vowel.sum()  # 0..1, share of the vowels gone by
     pitch = (
         manner.pitch

@@ -26,8 +26,8 @@ FREQUENCIES = np.fft.rfftfreq(len(WINDOW), 1 / SAMPLING_RATE).astype(np.float32)
 HIGH_FORMANTS = (3500, 4500)
 SOURCE_SLOPE = 9.0
 """Fall of the neutral source spectrum in dB per octave, lips included."""
-LEVEL = 0.06
-"""Overall gain; keeps the loudest anger just below full scale."""
+LEVEL = 0.09
+"""Overall gain; the loudest anger just reaches full scale."""
 BACKGROUND = 4e-4
 """Amplitude of the room's noise, against a full scale of 1."""
 
@@ -53,7 +53,13 @@ class Tracks(NamedTuple):
 
 
 def speak(
-    voice: Voice, sentence: str, emotion: str, level: str, duration: float, rng: np.random.Generator, in_step: bool = True
+    voice: Voice,
+    sentence: str,
+    emotion: str,
+    level: str,
+    duration: float,
+    rng: np.random.Generator,
+    in_step: bool = True,
 ) -> Speech:
     """Say a sentence.
 
@@ -66,7 +72,7 @@ def speak(
         rng: Random numbers of this clip.
         in_step: False puts the lips more than 300 ms before or after the voice.
     """
-    intensity = LEVELS[level] * voice.expressiveness * np.clip(rng.normal(1, 0.06), 0.8, 1.2)
+    intensity = np.clip(LEVELS[level] * voice.expressiveness * rng.normal(1, 0.06), 0.6, 1.4)
     manner = manner_of(emotion, intensity)
     timing = schedule(sentence, manner, duration, in_step, rng)
     tracks = plan(voice, manner, timing, rng)
@@ -117,7 +123,7 @@ def synthesise(voice: Voice, manner: Manner, tracks: Tracks, samples: int, rng: 
     spectrum += friction_band(tracks.noise_centre) * hiss * _column(friction)
     waveform = overlap_add(spectrum)[:samples]
     waveform = waveform + BACKGROUND * rng.standard_normal(samples, dtype=np.float32)
-    return np.clip(waveform, -1, 1)
+    return np.tanh(waveform)  # a microphone that saturates softly
 
 
 def _column(track: np.ndarray) -> np.ndarray:
@@ -150,8 +156,8 @@ def overlap_add(spectrum: np.ndarray) -> np.ndarray:
 def glottal_pulses(tracks: Tracks, manner: Manner, samples: int) -> np.ndarray:
     """Pulses `[samples]` of even spectrum and unit power at the pitch of the tracks.
 
-    A pulse train without aliases is the sum of cos(n phase) over the harmonics below the Nyquist frequency, and that sum
-    has a closed form (the Dirichlet kernel).
+    A pulse train without aliases is the sum of cos(n phase) over the harmonics below the Nyquist frequency, and that
+    sum has a closed form (the Dirichlet kernel).
     """
     pitch = np.interp(np.arange(samples) / SAMPLING_RATE, tracks.times, tracks.pitch)
     phase = 2 * np.pi * np.cumsum(pitch) / SAMPLING_RATE
@@ -189,8 +195,8 @@ def mouth_opening(timing: Timing) -> np.ndarray:
 
     It shows when something is said and nothing of how: a louder voice does not open the mouth further.
     """
-    times = np.arange(round(timing.duration * 100)) / 100 - timing.lag  # 100/s
-    speaking = (times >= timing.starts[0]) & (times < timing.ends[-1])
-    opening = np.array([SOUNDS[spoken.symbol].opening for spoken in timing.sounds])[timing.place(times)] * speaking
+    times = np.arange(round(timing.duration * 100)) / 100  # 100/s
+    openings = [0.0, *(SOUNDS[spoken.symbol].opening for spoken in timing.sounds), 0.0]
+    opening = np.array(openings)[np.searchsorted(timing.lips, times, side="right")]
     opening = convolve1d(opening, hann(9) / hann(9).sum(), mode="constant")
     return opening.reshape(-1, 100 // FRAMES_PER_SECOND).mean(axis=1)  # [4 T] -> [T]
