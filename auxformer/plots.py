@@ -89,7 +89,7 @@ def draw_confusion(axes, shares, classes: Sequence[str], title: str = "") -> Non
         value = shares[row, column]
         axes.text(
             column, row, f"{value:.2f}"[1:] if value < 0.995 else "1", ha="center", va="center", fontsize=8,
-            color="white" if value > 0.5 else "#222222", fontweight="bold" if row == column else "normal",
+            color="white" if value > 0.6 else "#222222", fontweight="bold" if row == column else "normal",
         )  # fmt: skip
     axes.set_xticks(range(len(classes)), [name[:3] for name in classes])
     axes.set_yticks(range(len(classes)), classes)
