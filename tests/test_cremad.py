@@ -304,3 +304,10 @@ def test_the_real_tables_are_complete():
     assert corpus.clips["intended"].value_counts().to_dict() == {e: 1087 if e == "neutral" else 1271 for e in EMOTIONS}
     totals = {way: int(counts.to_numpy().sum()) for way, counts in corpus.ratings.items()}
     assert totals == {"voice": 68568, "face": 71654, "audiovisual": 71778}
+
+
+def test_puppets_that_were_never_finished_are_not_taken_for_crema_d(tmp_path):
+    (tmp_path / "AudioWAV").mkdir()
+    (tmp_path / "puppets.toml").write_text("seed = 0")
+    with pytest.raises(InputError, match="never finished"):
+        read_cremad(tmp_path)

@@ -45,3 +45,25 @@ def test_the_readme_quotes_the_committed_results(name):
     readme = (ROOT / "README.md").read_text()
     table = markdown_table(read_results(ROOT / "data" / "results" / f"{name}.csv"))
     assert fill_markers(readme, name, table) == readme, f"run: auxformer report data/results/{name}.csv --into README.md"
+
+
+def test_the_model_of_ones_own_in_the_readme_runs():
+    """The ten lines that a researcher copies must train."""
+    import re
+
+    import torch
+
+    from auxformer.config import preset
+    from auxformer.dataset import Batch
+    from auxformer.models import create_model, registry, shared_loss
+
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    exec(code, {"__name__": "readme"})
+    try:
+        model = create_model("mean-pool", preset("default").model, 5, 4, 3)
+        mask, present = torch.ones(2, 6, dtype=torch.bool), torch.ones(2, dtype=torch.bool)
+        batch = Batch(torch.randn(2, 6, 5), mask, torch.randn(2, 6, 4), mask, present, present, torch.eye(3)[:2], ("a", "b"))
+        shared_loss(model(batch), batch.target).backward()
+        assert all(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+    finally:
+        del registry._MODELS["mean-pool"]

@@ -75,6 +75,8 @@ def read_cremad(root: str | Path, on_error: str = "stop", keep_damaged: bool = F
     root = Path(root).absolute()
     if not looks_like_cremad(root):
         raise InputError(f"{root}: is not a CREMA-D folder, expected {LAYOUT}; give the folder that holds them")
+    if (root / "puppets.toml").is_file() and not (root / "truth.csv").is_file():
+        raise InputError(f'{root}: the puppets in it were never finished; run "auxformer corpus puppets {root}" again')
     skipped: dict[str, str] = {}
     audio, video = _media(root / "AudioWAV", (".wav",)), _media(root / "VideoFlash", VIDEO_SUFFIXES)
     votes = _read_votes(root, skipped, on_error)

@@ -23,9 +23,9 @@
 #    `combine_cues`)
 # 3. score raters and models by the same number, macro-F1, and place it between chance and ceiling (check: `macro_f1`)
 #
-# **Before you start** You need a little Python and NumPy, no machine learning. Self-test: `np.array([[1, 3], [0,
-# 2]]).sum(axis=1)` gives `[4, 2]`, the sums of the rows. If you expected `[1, 5]`, spend ten minutes with [NumPy: the
-# absolute basics](https://numpy.org/doc/stable/user/absolute_beginners.html) first.
+# **Before you start** You need a little Python and NumPy, no machine learning. Self-test:
+# `np.array([[1, 3], [0, 2]]).sum(axis=1)` gives `[4, 2]`, the sums of the rows. If you expected `[1, 5]`, spend ten
+# minutes with [NumPy: the absolute basics](https://numpy.org/doc/stable/user/absolute_beginners.html) first.
 
 # %% tags=["parameters"]
 size = "course"
@@ -147,7 +147,9 @@ neutral = EMOTIONS.index("neutral")
 heard = votes["voice"][:, neutral]
 print("recall of neutral, voice only:", round(recall_per_class(votes["voice"])[neutral], 2))
 print("precision of the answer 'neutral':", round(heard[neutral] / heard.sum(), 2))
-print("most often taken for neutral:", EMOTIONS[int(np.argmax(np.delete(heard, neutral))) + 1])
+others = dict(zip(EMOTIONS, heard))
+del others["neutral"]
+print("most often taken for neutral:", max(others, key=others.get))
 
 # %% [markdown]
 # When a listener says *neutral*, they are wrong three times out of four: it is what people answer when they hear
@@ -296,7 +298,8 @@ explorer(
     face_shows=["disgust", *(e for e in EMOTIONS if e != "disgust")],
 )
 both = combine_cues(perception.perceived("voice", 1)[0], perception.perceived("face", 1)[1])
-print("an angry voice with a disgusted face: people answer", EMOTIONS[int(both.argmax())])
+first = EMOTIONS[int(both.argmax())]
+print(f"an angry voice with a disgusted face: {first}, with a share of {both.max():.2f}")
 
 # %% [markdown]
 # **Where it goes wrong.** The product takes for granted that both cues speak of the *same moment* of the *same
@@ -431,8 +434,9 @@ print(f"of these, intended as perceived: {(majority == corpus.clips.intended[dec
 #
 # and **macro-F1** is its mean over classes, so that a rare emotion counts as much as a common one.
 #
-# **By hand.** For the toy table of the beginning: class A has 6 hits, row sum 10, column sum 7, so $F_1 = 12/17 =
-# .71$; class B has $18/23 = .78$. Macro-F1 is .74. (Accuracy, which some call micro-F1, is 15/20 = .75.)
+# **By hand.** For the toy table of the beginning: class A has 6 hits, row sum 10, column sum 7, so
+# $F_1 = 12/17 = .71$; class B has $18/23 = .78$. Macro-F1 is .74. (Accuracy, which some call micro-F1, is 15/20 =
+# .75.)
 
 # %% [markdown] exercise="macro_f1" difficulty=2 importance=5 minutes=10
 # ### Exercise 3 · Macro-F1
@@ -541,7 +545,7 @@ print(scores.round(2).to_string())
 # %%
 machine_guess = predict("macro-F1 of the first machine", default=0.6)
 
-# %% tags=["nbval-ignore-output"] reason="extraction reports seconds when the feature stores are made for the first time"
+# %% tags=["nbval-ignore-output"] reason="seconds of extraction, when the stores are made for the first time"
 task = lab.open_task(corpus)
 partition = speaker_partitions(
     corpus.clips.loc[task.table.index], corpus.speakers, task.table, seed=seed
@@ -570,7 +574,7 @@ lab.fact("below the ideal observer, by more than .1", machine_scores["complete"]
 
 # %% tags=["nbval-ignore-output"] reason="the third digit of a fitted model depends on the processor"
 machine_guess.against(machine_scores["complete"])
-print({condition: round(value, 3) for condition, value in machine_scores.items()})
+print({condition: round(float(value), 3) for condition, value in machine_scores.items()})
 
 # %%
 posterior = machine.posterior(splits.test, "complete")
@@ -640,9 +644,9 @@ lab.fact(
 # %% [markdown]
 # ## Read next
 #
-# - Cao et al. 2014, *CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset* ([free
-#   text](https://pmc.ncbi.nlm.nih.gov/articles/PMC4313618/)): the part on recognition rates, to see how they come
-#   about and how much they differ from actor to actor.
+# - Cao et al. 2014, *CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset*
+#   ([free text](https://pmc.ncbi.nlm.nih.gov/articles/PMC4313618/)): the part on recognition rates, to see how they
+#   come about and how much they differ from actor to actor.
 # - Goncalves & Busso 2022, *AuxFormer: Robust approach to audiovisual emotion recognition* (ICASSP): the
 #   introduction, for why a stream that is missing should not silence the other.
 # - Lesson 1, *Feature extraction*: what of a clip reaches the network.
