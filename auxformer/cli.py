@@ -121,7 +121,7 @@ def features_rm(
 
 Audio = Annotated[str, typer.Option(help="lld, logmel or table:FILE.csv.")]
 Video = Annotated[str, typer.Option(help="hog or table:FILE.csv.")]
-Preset = Annotated[str, typer.Option(help="default, quick, paper or release.")]
+Preset = Annotated[str, typer.Option(help="default, quick, small-corpus, paper or release.")]
 ConfigFile = Annotated[Path | None, typer.Option(help="TOML file with settings that differ from the preset.")]
 CorpusName = Annotated[str, typer.Option(help="puppets, crema-d or ravdess.")]
 CorpusRoot = Annotated[Path | None, typer.Option(help="Folder of the corpus; puppets are generated when absent.")]

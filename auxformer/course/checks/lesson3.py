@@ -1,0 +1,205 @@
+"""Checks of lesson 3: the shared loss, the prediction of the heads that are present, modality dropout."""
+
+import torch
+
+from auxformer.course.checks import expect, expect_close, expect_shape, run_stages
+from auxformer.dataset import Batch
+from auxformer.models.auxformer import Logits
+
+# 4 clips, 5 classes: no two sizes alike. Rows: which of the heads av, a, v counts.
+COMPLETE = torch.ones(4, 3)
+LOSING = torch.tensor([[1.0, 1, 1], [1, 0, 1], [1, 1, 0], [1, 0, 1]])
+LOSS_WEIGHTS = (0.5, 0.3, 0.2)
+
+
+def _logits(weights: torch.Tensor) -> Logits:
+    generator = torch.Generator().manual_seed(3)
+    av, a, v = 2 * torch.randn(3, len(weights), 5, generator=generator)
+    return Logits(av, a, v, weights)
+
+
+def _target(clips: int) -> torch.Tensor:
+    """Shares of votes `[clips, 5]`: not one-hot, so that taking the largest class shows."""
+    return torch.softmax(torch.randn(clips, 5, generator=torch.Generator().manual_seed(4)), -1)
+
+
+def _losses(logits: Logits, target: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy per clip and head, `[B, 3]`."""
+    return torch.stack([-(target * head.log_softmax(-1)).sum(-1) for head in logits[:3]], 1)
+
+
+def shared_loss(answer) -> None:
+    """Logits, targets `[B, C]` and three loss weights -> one number."""
+
+    def shape(answer):
+        value = answer(_logits(COMPLETE), _target(4), LOSS_WEIGHTS)
+        expect_shape(value, (), "the loss")
+
+    def mechanism(answer):
+        logits, target = _logits(COMPLETE), _target(4)
+        losses, weights = _losses(logits, target), torch.tensor(LOSS_WEIGHTS)
+        twice = _losses(Logits(*(head.softmax(-1) for head in logits[:3]), COMPLETE), target)
+        hard = torch.nn.functional.one_hot(target.argmax(1), 5).float()
+        expect_close(
+            answer(logits, target, LOSS_WEIGHTS), (losses @ weights).mean(),
+            {
+                "the loss weights are not used: these are three equal thirds.": losses.mean(),
+                "the loss weights are not used: the three losses are simply added.": losses.sum(1).mean(),
+                "that is one cross-entropy, of the mean of the logits; each head needs a loss of its own.":
+                    _losses(Logits(*[torch.stack(logits[:3]).mean(0)] * 3, COMPLETE), target)[:, 0].mean(),
+                "the softmax is applied twice: cross-entropy takes logits and does it itself.": (twice @ weights).mean(),
+                "the sum over the clips, expected their mean: the loss would grow with the batch.": (losses @ weights).sum(),
+                "the weights are in another order; it is fusion, audio, video.": (losses @ weights[[0, 2, 1]]).mean(),
+                "the targets are shares of votes; here only the largest class counted.": (_losses(logits, hard) @ weights).mean(),
+                "only the loss of the fusion head came through.": losses[:, 0].mean(),
+            },
+            "the loss with weights (.5, .3, .2), all streams present",
+        )  # fmt: skip
+
+    def whole(answer):
+        logits, target = _logits(LOSING), _target(4)
+        losses, weights = _losses(logits, target), torch.tensor(LOSS_WEIGHTS)
+        counted = LOSING * weights
+        expect_close(
+            answer(logits, target, LOSS_WEIGHTS), (losses * counted).sum(1).mean(),
+            {
+                "the head of an absent stream is still counted: look at `logits.weights`.": (losses @ weights).mean(),
+                "the weights that are left were scaled up to 1; here a clip that lost a stream just counts less.":
+                    ((losses * counted).sum(1) / counted.sum(1)).mean(),
+                "a head is left out for the whole batch as soon as one clip lost its stream; decide per clip.":
+                    (losses @ (weights * LOSING.min(0).values)).mean(),
+                "each head's loss was divided by the clips that have it; divide by all clips.":
+                    (losses * counted).sum() / LOSING.sum() * 3,
+            },
+            "the loss of four clips of which three lost a stream",
+        )  # fmt: skip
+
+    run_stages("shared_loss", answer, shape=shape, mechanism=mechanism, whole=whole)
+
+
+def predict_with_present_heads(answer) -> None:
+    """Logits -> the weighted mean of the heads, `[B, C]`."""
+
+    def shape(answer):
+        expect_shape(answer(_logits(COMPLETE)), (4, 5), "the prediction")
+
+    def mechanism(answer):
+        logits = _logits(LOSING)
+        heads = torch.stack(logits[:3], 1)  # [B, 3, C]
+        counted = heads * LOSING.unsqueeze(-1)
+        right = counted.sum(1) / LOSING.sum(1, keepdim=True)
+        softened = LOSING.softmax(1).unsqueeze(-1)
+        expect_close(
+            answer(logits), right,
+            {
+                "a plain mean of three: the head of the absent stream still votes.": heads.mean(1),
+                "divided by 3 although only two heads are present; divide by the sum of the weights.": counted.sum(1) / 3,
+                "the sum of the present heads, expected their mean: divide by the sum of the weights.": counted.sum(1),
+                "the weights went through a softmax, which gives the absent head a share; divide them by their sum.":
+                    (heads * softened).sum(1),
+                "only the fusion head came through.": logits.av,
+                "the mean of probabilities, expected the mean of logits: leave the softmax for later.":
+                    (heads.softmax(-1) * LOSING.unsqueeze(-1)).sum(1) / LOSING.sum(1, keepdim=True),
+            },
+            "the prediction of four clips of which three lost a stream",
+        )  # fmt: skip
+
+    def whole(answer):
+        weights = torch.tensor([[1.0, 0, 0], [2, 1, 1], [1, 0.5, 0], [4, 4, 4]])
+        logits = _logits(weights)
+        heads = torch.stack(logits[:3], 1)  # [B, 3, C]
+        share = weights / weights.sum(1, keepdim=True)
+        yes = (weights > 0).float()
+        expect_close(
+            answer(logits), (heads * share.unsqueeze(-1)).sum(1),
+            {
+                "the weights are taken as yes or no; a weight of 2 counts twice as much as 1.":
+                    (heads * (yes / yes.sum(1, keepdim=True)).unsqueeze(-1)).sum(1),
+            },
+            "the prediction with the weights (1, 0, 0), (2, 1, 1), (1, .5, 0), (4, 4, 4)",
+        )  # fmt: skip
+
+    run_stages("predict_with_present_heads", answer, shape=shape, mechanism=mechanism, whole=whole)
+
+
+def _batch(clips: int) -> Batch:
+    """Clips of 3 audio and 2 video frames whose features are never 0; all streams present."""
+    generator = torch.Generator().manual_seed(5)
+    audio, video = torch.rand(clips, 3, 4, generator=generator) + 1, torch.rand(clips, 2, 5, generator=generator) + 1
+    yes = torch.ones(clips, dtype=torch.bool)
+    masks = torch.ones(clips, 3, dtype=torch.bool), torch.ones(clips, 2, dtype=torch.bool)
+    names = tuple(f"clip {number}" for number in range(clips))
+    return Batch(audio, masks[0], video, masks[1], yes, yes.clone(), torch.full((clips, 6), 1 / 6), names)
+
+
+def modality_dropout(answer) -> None:
+    """Batch, two probabilities, a generator -> batch in which some clips have lost one stream."""
+
+    def drop(answer, batch, drop_audio, drop_video):
+        return answer(batch, drop_audio, drop_video, torch.Generator().manual_seed(6))
+
+    def shape(answer):
+        batch = _batch(7)
+        dropped = drop(answer, batch, 0.3, 0.3)
+        expect(isinstance(dropped, Batch), f"the answer is {type(dropped).__name__}, expected a Batch.")
+        expect_shape(dropped.audio, (7, 3, 4), "the audio")
+        expect_shape(dropped.video, (7, 2, 5), "the video")
+        expect_shape(dropped.audio_present, (7,), "audio_present")
+        expect_shape(dropped.video_present, (7,), "video_present")
+
+    def mechanism(answer):
+        batch = _batch(2000)
+        audio, video = batch.audio.clone(), batch.video.clone()
+        dropped = drop(answer, batch, 0.3, 0.4)
+        untouched = torch.equal(batch.audio, audio) and torch.equal(batch.video, video)
+        untouched = untouched and bool(batch.audio_present.all() and batch.video_present.all())
+        expect(untouched, "the batch was edited in place; return a new one and leave what you were given as it is.")
+        _expect_flags(dropped)
+        neither = ~dropped.audio_present & ~dropped.video_present
+        expect(not neither.any(), f"{int(neither.sum())} of 2000 clips lost both streams; one draw per clip decides between three fates.")  # fmt: skip
+        lost = (~dropped.audio_present).float().mean().item(), (~dropped.video_present).float().mean().item()
+        expect(
+            max(lost) < 1 and sum(lost) > 0, "one coin for the whole batch: all clips share a fate; draw for each clip."
+        )
+        for name, share, rate in zip(("audio", "video"), lost, (0.3, 0.4)):
+            expect(
+                abs(share - rate) < 0.05,
+                f"the share of clips that lose their {name} is {share:.2f}, expected {rate}: both rates are shares of all clips.",
+            )
+
+    def whole(answer):
+        batch = _batch(50)
+        kept = drop(answer, batch, 0.0, 0.0)
+        expect(bool(kept.audio_present.all() and kept.video_present.all()), "streams vanish although both rates are 0.")
+        expect(not drop(answer, batch, 1.0, 0.0).audio_present.any(), "with an audio rate of 1 some clips keep it.")
+        expect(not drop(answer, batch, 0.0, 1.0).video_present.any(), "with a video rate of 1 some clips keep it.")
+        first, again = drop(answer, batch, 0.3, 0.3), drop(answer, batch, 0.3, 0.3)
+        expect(
+            torch.equal(first.audio, again.audio) and torch.equal(first.video, again.video),
+            "two generators of one seed give two results; draw from the generator you are given.",
+        )
+        silent = batch._replace(audio=torch.zeros_like(batch.audio), audio_present=torch.zeros(50, dtype=torch.bool))
+        half = drop(answer, silent, 0.3, 0.7)
+        expect(not half.audio_present.any(), "a stream that was absent before has come back.")
+        expect(
+            bool(half.video_present.all()),
+            "a clip that came without audio lost its video as well: it keeps the only stream it has.",
+        )
+
+    run_stages("modality_dropout", answer, shape=shape, mechanism=mechanism, whole=whole)
+
+
+def _expect_flags(batch: Batch) -> None:
+    """Features and presence flags tell the same story, for audio and for video."""
+    for name, features, present in (
+        ("audio", batch.audio, batch.audio_present),
+        ("video", batch.video, batch.video_present),
+    ):
+        zeroed = (features == 0).all(-1).all(-1)  # [B]
+        expect(
+            not (zeroed & present).any(),
+            f"the {name} is zero but its flag says it is present; set the flag {name}_present as well.",
+        )
+        expect(
+            not (~zeroed & ~present).any(), f"{name}_present is False but the features are still there; make them zero."
+        )
