@@ -48,8 +48,14 @@ bench: corpus    ## time what is meant to be fast
 student: $(INSTALLED) ## notebooks with stubs in place of the solutions
 	$(BIN)/auxformer course student
 
+# RAVDESS=FOLDER, the recordings of actors 1-12, adds the second table.
 results: corpus  ## recompute the tables that README and lessons quote
-	$(BIN)/auxformer run --corpus puppets --root $(CORPUS) --out data/results/puppets.csv
+	$(BIN)/auxformer run --corpus puppets --root $(CORPUS) --partitions 3 --out data/results/puppets.csv
+	$(BIN)/auxformer report data/results/puppets.csv --into README.md
+ifdef RAVDESS
+	$(BIN)/auxformer run --corpus ravdess --root $(RAVDESS) --video table:action_units_mean.csv --preset small-corpus --out data/results/ravdess.csv
+	$(BIN)/auxformer report data/results/ravdess.csv --into README.md
+endif
 
 clean:           ## remove what can be made again (not the corpora, not the runs)
 	rm -rf build .pytest_cache .hypothesis

@@ -22,6 +22,7 @@ from auxformer.features.extract import extract, store_folder
 from auxformer.features.store import FeatureStore
 from auxformer.missing import CONDITIONS
 from auxformer.models import list_models
+from auxformer.progress import progress
 from auxformer.training import Run, fit, load_run
 
 RESULT_COLUMNS = (
@@ -124,9 +125,9 @@ def partitions_of(
     return speaker_partitions(clips, corpus.speakers, table, count=count, seed=seed)
 
 
-def train(task: Task, config: Config, partition: Partition, folder: Path, progress: bool = True) -> Run:
+def train(task: Task, config: Config, partition: Partition, folder: Path, show: bool = True) -> Run:
     """Train one network on one partition in `folder`, which remembers where its data came from (`task.json`)."""
-    run = fit(config, task.splits(partition, config.training.video_order), folder, progress)
+    run = fit(config, task.splits(partition, config.training.video_order), folder, show)
     task_file = {**task.origin, "partition": asdict(partition)}
     (Path(folder) / "task.json").write_text(json.dumps(task_file, indent=1))
     return run
@@ -154,7 +155,7 @@ def evaluate(folder: Path, conditions=tuple(CONDITIONS), jobs: int = 2) -> tuple
 
 
 def run_one(
-    task: Task, system: str, config: Config, partition: Partition, folder: Path, conditions=tuple(CONDITIONS)
+    task: Task, system: str, config: Config, partition: Partition, folder: Path, conditions=tuple(CONDITIONS), show=True
 ) -> pd.DataFrame:
     """Predictions of one system on the test speakers of one partition; kept in `folder/predictions.parquet`.
 
@@ -169,7 +170,7 @@ def run_one(
     elif system == "functionals-lr":
         predictions = _functionals(splits, conditions)
     else:
-        run = fit(_with_model(config, system), splits, folder)
+        run = fit(_with_model(config, system), splits, folder, show)
         predictions = predict(run.model, splits.test, conditions)
     return _keep(task, predictions, kept)
 
@@ -241,7 +242,7 @@ def run(
     with joblib.parallel_config("loky", inner_max_num_threads=1 if jobs > 1 else None):
         work = joblib.Parallel(n_jobs=min(jobs, len(units)), return_as="generator")
         done = work(joblib.delayed(_unit)(task, config, unit, Path(runs), conditions, jobs > 1) for unit in units)
-        for (system, seed, partition), predictions in zip(units, done):
+        for (system, seed, partition), predictions in zip(units, progress(done, "scoring", len(units), "run")):
             rows.append(_rows(task, system, partition.name, seed, predictions))
             pooled.setdefault((system, seed), []).append(predictions)
             print(f"{system}, {partition.name}, seed {seed}: {one_line(rows[-1])}", flush=True)
@@ -258,7 +259,8 @@ def _unit(task: Task, config: Config, unit: tuple, runs: Path, conditions, share
         torch.set_num_threads(1)
     system, seed, partition = unit
     seeded = replace(config, training=replace(config.training, seed=seed))
-    return run_one(task, system, seeded, partition, runs / run_name(task, system, seeded, partition), conditions)
+    folder = runs / run_name(task, system, seeded, partition)
+    return run_one(task, system, seeded, partition, folder, conditions, show=not shared)
 
 
 def run_name(task: Task, system: str, config: Config, partition: Partition) -> str:

@@ -283,9 +283,14 @@ def course_build(
 ):
     """Run the sources and write the notebooks that are committed, with their student versions."""
     from auxformer.course.build import build_lessons
+    from auxformer.course.run import LessonFailed
 
-    for path in build_lessons(lessons or None):
-        print(path)
+    try:
+        for path in build_lessons(lessons or None):
+            print(path)
+    except LessonFailed as error:
+        print(f"auxformer: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
 
 
 @course_app.command("student")

@@ -42,7 +42,8 @@ def _frames(axes, content, path):
     box = find_face(frames.mean(-1).astype("uint8"))
     for index in range(8):
         corner = (index * frames.shape[2] + box.left, box.top)
-        axes.add_patch(Rectangle(corner, box.side, box.side, fill=False, edgecolor="white", linewidth=1))
+        line = "-" if box.found else ":"  # dotted: no face found, the centre is taken
+        axes.add_patch(Rectangle(corner, box.side, box.side, fill=False, edgecolor="#D55E00", linestyle=line))
     axes.set_xlabel(f"{len(frames)} frames; a face found in {box.found:.0%} of the frames looked at")
 
 

@@ -226,17 +226,18 @@ def test_every_emotion_and_way_has_a_second_cue_besides_colour():
 
 def test_any_media_file_can_be_drawn_and_a_broken_one_gets_a_sentence(tmp_path):
     from auxformer import media
+    from auxformer.show import draw_media
 
     sound = np.sin(np.arange(16000) / 20) * 0.5
     pictures = np.random.default_rng(0).integers(0, 255, (10, 64, 64, 3)).astype(np.uint8)
     media.write_wav(tmp_path / "tone.wav", sound, 16000)
     media.write_video(tmp_path / "silent.mp4", pictures, 10)
     media.write_video(tmp_path / "film.mp4", pictures, 10, sound)
-    rows = {name: len(plots.draw_media(tmp_path / name).axes) for name in ("tone.wav", "silent.mp4", "film.mp4")}
-    assert rows == {"tone.wav": 2, "silent.mp4": 1, "film.mp4": 3}
+    rows = {name: len(draw_media(tmp_path / name).axes) for name in ("tone.wav", "silent.mp4", "film.mp4")}
+    assert rows == {"tone.wav": 3, "silent.mp4": 2, "film.mp4": 5}
     (tmp_path / "broken.mp4").write_bytes(b"no film at all")
     with pytest.raises(InputError, match="broken.mp4"):
-        plots.draw_media(tmp_path / "broken.mp4")
+        draw_media(tmp_path / "broken.mp4")
 
 
 def test_guesses_start_from_their_defaults_and_follow_the_learner(tmp_path, monkeypatch):

@@ -166,7 +166,7 @@ def test_folder_names_corpus_clips_and_settings(corpus, tmp_path):
     folders.append(store_folder(tmp_path, make_corpus(tmp_path / "corpus", 7), create_extractor("lld")))
     folders.append(store_folder(tmp_path, make_corpus(tmp_path / "other"), create_extractor("lld")))
     assert len(set(folders)) == 6
-    assert folders[0].parent.parent == tmp_path / "features" and folders[0].name.startswith("lld-")
+    assert folders[0].parent.parent == tmp_path and folders[0].name.startswith("lld-")
     (tmp_path / "a b.csv").write_text("clip,a\nx,1\n")
     table = store_folder(tmp_path, corpus, create_extractor(f"table:{tmp_path}/a b.csv"))
     assert table.name.startswith("table-a-b.csv-")

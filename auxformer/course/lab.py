@@ -18,11 +18,17 @@ _started = time.perf_counter()
 
 
 def begin() -> None:
-    """Start a lesson's clock and set the style of its figures."""
+    """Start a lesson's clock, set the style of its figures, and keep NumPy to one thread.
+
+    The matrices of a lesson are small: more threads cost more than they give, a great deal more on a busy machine.
+    """
     global _started
+    from threadpoolctl import threadpool_limits
+
     from auxformer.plots import style
 
     _started = time.perf_counter()
+    threadpool_limits(1, user_api="blas")
     style()
 
 
@@ -44,6 +50,11 @@ def versions(seed: int = 0) -> None:
 def data_root() -> Path:
     """The folder of corpora and feature stores: `AUXFORMER_DATA`, or `data/` of the project."""
     return Path(os.environ.get("AUXFORMER_DATA") or project_root() / "data")
+
+
+def feature_root() -> Path:
+    """The folder that the command line's `--data` names by default, so that lessons and commands share their stores."""
+    return data_root() / "features"
 
 
 def corpus_folder(size: str = "course", seed: int = 0, binding: float = 0.0) -> Path:
@@ -78,7 +89,7 @@ def open_store(corpus, spec: str, jobs: int = 2):
 
     extractor = create_extractor(spec)
     with _quietly():
-        return extract(corpus, extractor, store_folder(data_root(), corpus, extractor), jobs=jobs)
+        return extract(corpus, extractor, store_folder(feature_root(), corpus, extractor), jobs=jobs)
 
 
 def open_task(corpus, audio: str = "lld", video: str = "hog", target: str = "audiovisual", rule: str = "majority"):
@@ -88,7 +99,7 @@ def open_task(corpus, audio: str = "lld", video: str = "hog", target: str = "aud
 
     config = override(preset("default"), {"data": {"target": target, "rule": rule}})
     with _quietly():
-        return benchmark.prepare(corpus.name, corpus.root, audio, video, config, data_root())
+        return benchmark.prepare(corpus.name, corpus.root, audio, video, config, feature_root())
 
 
 def prepare(size: str = "course", seed: int = 0, jobs: int = 2) -> None:
@@ -101,7 +112,7 @@ def prepare(size: str = "course", seed: int = 0, jobs: int = 2) -> None:
     corpus = read_corpus("puppets", generate(corpus_folder(size, seed), size=size, seed=seed, jobs=jobs))
     for spec in ("lld", "hog"):
         extractor = create_extractor(spec)
-        extract(corpus, extractor, store_folder(data_root(), corpus, extractor), jobs=jobs)
+        extract(corpus, extractor, store_folder(feature_root(), corpus, extractor), jobs=jobs)
 
 
 def _quietly():

@@ -8,7 +8,9 @@ import re
 from pathlib import Path
 
 TEMPLATES = Path(__file__).parent / "templates"
-EQUATION = re.compile(r"(```.*?```|`[^`\n]*`)|\$\$(.+?)\$\$|(?<![\\$\w])\$(?!\s)((?:[^$\n]|\n(?!\n))+?)(?<!\s)\$(?!\w)", re.DOTALL)
+EQUATION = re.compile(
+    r"(```.*?```|`[^`\n]*`)|\$\$(.+?)\$\$|(?<![\\$\w])\$(?!\s)((?:[^$\n]|\n(?!\n))+?)(?<!\s)\$(?!\w)", re.DOTALL
+)
 
 
 def write_page(notebook, path: Path) -> None:

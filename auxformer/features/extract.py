@@ -33,15 +33,15 @@ class Failure(NamedTuple):
     reason: str
 
 
-def store_folder(data_root: str | os.PathLike, corpus: Corpus, extractor: Extractor) -> Path:
-    """Where the features of a corpus belong: features/CORPUS-HASH/EXTRACTOR-DIGEST below `data_root`.
+def store_folder(features_root: str | os.PathLike, corpus: Corpus, extractor: Extractor) -> Path:
+    """Where the features of a corpus belong: CORPUS-HASH/EXTRACTOR-DIGEST below `features_root`.
 
     HASH names the corpus' folder and its clips, DIGEST the extractor's settings: others get a folder of their own.
     """
     listed = "\n".join([str(Path(corpus.root).resolve()), *sorted(corpus.clips.index)])
     corpus_hash = hashlib.sha256(listed.encode()).hexdigest()[:6]
     name = re.sub(r"[^\w.-]+", "-", extractor.name)
-    return Path(data_root) / "features" / f"{corpus.name}-{corpus_hash}" / f"{name}-{extractor.digest()}"
+    return Path(features_root) / f"{corpus.name}-{corpus_hash}" / f"{name}-{extractor.digest()}"
 
 
 def extract(

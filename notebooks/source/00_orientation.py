@@ -519,7 +519,7 @@ show(
     figure,
     alt="Macro-F1 of nobody, one rater, the crowd and the ideal observer, by voice, face and both.",
 )
-print(scores.round(2).to_string())
+print(scores.round(2).to_string(na_rep="-"))
 
 # %% [markdown]
 # **See** that a ceiling belongs to a *condition*. With both streams the ideal observer is nearly always right about

@@ -156,7 +156,10 @@ def modality_dropout(answer) -> None:
         expect(untouched, "the batch was edited in place; return a new one and leave what you were given as it is.")
         _expect_flags(dropped)
         neither = ~dropped.audio_present & ~dropped.video_present
-        expect(not neither.any(), f"{int(neither.sum())} of 2000 clips lost both streams; one draw per clip decides between three fates.")  # fmt: skip
+        expect(
+            not neither.any(),
+            f"{int(neither.sum())} of 2000 clips lost both streams; one draw per clip decides between three fates.",
+        )
         lost = (~dropped.audio_present).float().mean().item(), (~dropped.video_present).float().mean().item()
         expect(
             max(lost) < 1 and sum(lost) > 0, "one coin for the whole batch: all clips share a fate; draw for each clip."
@@ -164,7 +167,7 @@ def modality_dropout(answer) -> None:
         for name, share, rate in zip(("audio", "video"), lost, (0.3, 0.4)):
             expect(
                 abs(share - rate) < 0.05,
-                f"the share of clips that lose their {name} is {share:.2f}, expected {rate}: both rates are shares of all clips.",
+                f"{share:.2f} of the clips lose their {name}, expected {rate}: both rates are shares of all clips.",
             )
 
     def whole(answer):

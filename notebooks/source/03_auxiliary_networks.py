@@ -1,0 +1,654 @@
+# ---
+# jupyter:
+#   lesson:
+#     number: 3
+#     title: The auxiliary networks
+#     question: What does each stream still know when fusion forgets it?
+#     reading: 30
+#     exercises: 35
+#     seconds: 120
+#     profiles: {full: {epochs: 30, width: 64}}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # Lesson 3 · The auxiliary networks
+#
+# Beside its fusion transformer AuxFormer keeps two small networks that never see the other stream. They look
+# redundant, until a camera fails. This lesson takes them apart: what they share, what they learn, how they vote, and
+# what goes wrong when a network that was given nothing votes all the same.
+#
+# **You will be able to**
+#
+# 1. train three heads at once and leave out a head whose stream is absent (check: `shared_loss`)
+# 2. predict from the heads that have something to say (check: `predict_with_present_heads`)
+# 3. make streams go missing during training, for each clip, never both (check: `modality_dropout`)
+#
+# **Before you start** Lessons [1](01_features.ipynb) and [2](02_fusion_transformer.ipynb): what a batch, a mask and a
+# stack are. Self-test: the logits (0, 0, 0) give a cross-entropy of $\ln 3 = 1.10$ whatever the right class is. If
+# that is not obvious, read the first ten lines of
+# [cross_entropy](https://pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html).
+
+# %% tags=["parameters"]
+size = "course"
+seed = 0
+epochs = 4
+width = 32
+
+# %%
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+
+from auxformer import missing, plots
+from auxformer.benchmark import partitions_of
+from auxformer.config import override, preset
+from auxformer.course import lab
+from auxformer.course.checks import lesson3
+from auxformer.dataset import Batch, collate, eval_batches
+from auxformer.evaluation import scores_of
+from auxformer.missing import CONDITIONS, apply_condition
+from auxformer.models.auxformer import AuxFormer, AuxiliaryHead, Logits
+from auxformer.training import dev_loss, fit
+from auxformer.widgets import explorer, predict, show
+
+lab.begin()
+corpus = lab.open_corpus(size, seed)
+task = lab.open_task(corpus)
+splits = task.splits(partitions_of(corpus, task.table, folds=None)[0])
+classes = splits.test.classes
+dims = task.audio.dims, task.video.dims
+print("audio and video features:", dims, "| classes:", len(classes))
+
+# %% [markdown]
+# ## Nothing in common
+#
+# AuxFormer is three networks that are trained together (Goncalves & Busso 2022). The fusion network $f_{av}$ of
+# lesson 2 sees both streams. The auxiliary networks see one each:
+#
+# $$f_a(x_a) = W\,(r_a + \mathrm{MLP}(r_a)), \quad r_a = \mathrm{summary}(\mathrm{stack}_a(x_a))$$
+#
+# $$f_v(x_v) = W\,(r_v + \mathrm{MLP}(r_v)), \quad r_v = \mathrm{summary}(\mathrm{stack}_v(x_v))$$
+#
+# where $x_a$ is the audio stream `[T, d]`, $\mathrm{stack}_a$ a self-attention stack of its own, $r_a$ one vector
+# `[d]` per clip. In the code, `AuxFormer.auxiliary` goes from $x$ to $r$ and `AuxiliaryHead.forward` from $r$ to the
+# logits. Two things are easily missed. $W$ and the MLP, the *head*, are **one and the same** for voice and face. And
+# the published code runs the stack three times in a row with the same weights (`aux_passes = 3`).
+#
+# One loss trains all of it, $L = w_{av} L_{av} + w_a L_a + w_v L_v$. It is often said of such auxiliary losses that
+# they keep the *fusion* network from neglecting a stream.
+#
+# **Predict.** What share of the fusion network's parameters (projections of its input included) does the audio loss
+# $L_a$ move in the published network?
+
+# %%
+share_guess = predict("share of the fusion network that the audio loss can move", default=0.5)
+
+# %%
+FUSION = ("conv_1d", "trans_", "proj", "out_layer")  # the parameters that the fusion network uses
+few = collate([splits.train[index] for index in range(4)])
+
+
+def share_moved(model_config) -> float:
+    """Share of the fusion network's parameters with a gradient from the audio loss alone."""
+    torch.manual_seed(seed)
+    model = AuxFormer(model_config, *dims, len(classes)).eval()
+    only_audio = model(few).a  # [B, C]
+    F.cross_entropy(only_audio, few.target).backward()
+    fusion = [p for name, p in model.named_parameters() if name.startswith(FUSION)]
+    moved = sum(p.numel() for p in fusion if p.grad is not None and p.grad.abs().max() > 0)
+    return moved / sum(p.numel() for p in fusion)
+
+
+published_share, our_share = (
+    share_moved(preset("paper").model),
+    share_moved(preset("default").model),
+)
+share_guess.against(published_share)
+print(f"published, audio as it comes: {published_share:.3f} | ours: {our_share:.3f}")
+
+# %% [markdown]
+# None of it. The published network takes 130 audio features as they come, so that not even a projection is shared;
+# ours shares the projection of the audio stream, a few per cent. Whatever $L_a$ is good for, it does *not* make
+# fusion listen. It trains a second opinion, kept apart from fusion, and that is why the opinion survives when fusion
+# breaks.
+#
+# **By hand.** The residual $r + \mathrm{MLP}(r)$ means that the MLP only has to learn a *correction*. Take
+# $r = (1, -2)$ and an MLP whose last layer is still zero: the head is then a plain linear classifier, $W r$.
+
+# %%
+torch.manual_seed(seed)
+head = AuxiliaryHead(width=2, hidden=(4, 3), classes=3, dropout=0.0)
+with torch.no_grad():
+    for parameter in head.proj_aux3.parameters():
+        parameter.zero_()
+    head.out_layer_aux.weight.copy_(torch.tensor([[1.0, 0], [0, 1], [1, 1]]))
+    head.out_layer_aux.bias.zero_()
+    print("logits of r = (1, -2):", head(torch.tensor([[1.0, -2.0]])).tolist()[0])
+
+# %% [markdown]
+# **The loss by hand.** Three heads give the right class the probabilities 1/2, 1/4 and 1/8. Their cross-entropies are
+# $\ln 2$, $2 \ln 2$ and $3 \ln 2$: .69, 1.39, 2.08. With weights of 1/3 the clip's loss is 1.39. Has the clip lost
+# its *audio*, the middle term goes: $(.69 + 2.08)/3 = .92$. Nothing is scaled up; a clip with one stream teaches a
+# little less.
+
+# %% [markdown] exercise="shared_loss" difficulty=3 importance=5 minutes=12
+# ### Exercise 1 · One loss for three heads `logits.av`, `logits.a` and `logits.v` are `[B, C]`; `logits.weights` is
+# `[B, 3]`, in the order fusion, audio, video, and 0 where a head's stream is absent. `target` is `[B, C]`, shares of
+# votes that sum to 1. Return one number: per clip the weighted sum of the three cross-entropies without those of
+# absent heads, then the mean over the B clips.
+#
+# HINT You need the losses as a table of clips by heads before you may add anything up.
+#
+# HINT PyTorch's cross-entropy takes shares as targets, and its argument `reduction` keeps the clips apart.
+#
+# HINT Multiply the table by `logits.weights` and by the loss weights, add along the heads, average along the clips.
+
+
+# %% exercise="shared_loss"
+def shared_loss(logits: Logits, target: torch.Tensor, loss_weights) -> torch.Tensor:
+    """Logits, target `[B, C]`, weights of (fusion, audio, video) -> loss, one number."""
+    # SOLUTION
+    per_head = [F.cross_entropy(head, target, reduction="none") for head in logits[:3]]
+    table = torch.stack(per_head, 1) * logits.weights  # [B, 3]
+    return (table * torch.tensor(loss_weights)).sum(1).mean()
+    # END
+
+
+# %%
+lesson3.shared_loss(shared_loss)
+by_hand = torch.tensor(
+    [[1 / 2, 1 / 2], [1 / 4, 3 / 4], [1 / 8, 7 / 8]]
+).log()  # [3 heads, 2 classes]
+for present in ([1.0, 1, 1], [1.0, 0, 1]):
+    one_clip = Logits(*by_hand.unsqueeze(1), torch.tensor([present]))
+    print(present, round(float(shared_loss(one_clip, torch.tensor([[1.0, 0]]), (1 / 3,) * 3)), 2))
+
+# %% [markdown]
+# **Where it goes wrong.** Count an absent head as well, and its network is shown zeros with every class in turn. The
+# best it can do is to learn how *frequent* the classes are: a network without evidence is taught to have an opinion.
+#
+# > **Moral.** An auxiliary loss does not repair fusion. It raises a second witness, who must not testify about what
+# > they did not see.
+
+# %% [markdown]
+# ## Three votes
+#
+# At test time the prediction is the mean of the three logit vectors. **By hand**, two classes and a clip without
+# audio:
+#
+# | head | logits |
+# |---|---|
+# | fusion | (2, 0) |
+# | audio, given zeros | (0, 3) |
+# | video | (0, 1) |
+#
+# **Predict.** Which class wins when all three vote, and which when the audio head keeps silent?
+
+# %%
+all_guess = predict(
+    "the winner when all three vote, and when two do",
+    default="first, first",
+    choices=["first, first", "first, second", "second, first", "second, second"],
+)
+
+# %%
+toy = Logits(
+    torch.tensor([[2.0, 0]]),
+    torch.tensor([[0.0, 3]]),
+    torch.tensor([[0.0, 1]]),
+    torch.tensor([[1.0, 0, 1]]),
+)
+print("three votes:", [round(x, 2) for x in ((toy.av + toy.a + toy.v) / 3).tolist()[0]])
+print("two votes:  ", [round(x, 2) for x in ((toy.av + toy.v) / 2).tolist()[0]])
+
+# %% [markdown] exercise="predict_with_present_heads" difficulty=2 importance=5 minutes=8
+# ### Exercise 2 · Only witnesses vote
+# Return the prediction `[B, C]`: for each clip the mean of the three logit vectors, weighted by the clip's row of
+# `logits.weights` `[B, 3]`. Weights need not be 0 or 1, nor sum to 1; at least one is above 0.
+#
+# HINT Think of one clip first: three vectors of C numbers, three weights. What do the weights have to sum to?
+#
+# HINT Stack the heads to `[B, 3, C]`; a trailing axis on the weights makes them fit.
+#
+# HINT Divide each row of the weights by its sum (`keepdim=True`), multiply, add along the axis of the heads.
+
+
+# %% exercise="predict_with_present_heads"
+def predict_with_present_heads(logits: Logits) -> torch.Tensor:
+    """Logits -> weighted mean of the heads, `[B, C]`."""
+    # SOLUTION
+    votes = torch.stack([logits.av, logits.a, logits.v], 1)  # [B, 3, C]
+    voice_in_it = logits.weights / logits.weights.sum(1, keepdim=True)  # [B, 3]
+    return (votes * voice_in_it.unsqueeze(-1)).sum(1)
+    # END
+
+
+# %%
+lesson3.predict_with_present_heads(predict_with_present_heads)
+print("the toy clip:", predict_with_present_heads(toy).tolist()[0])
+
+# %% [markdown]
+# The network of the course does the same in `Logits.mean`; its weights come from the flags `audio_present` and
+# `video_present` of the batch. Why logits and not probabilities? Their mean is a product of probabilities under a
+# root: lesson 0's rule for combining cues, only more cautious.
+#
+# > **Moral.** Averaging is easy. Knowing whom to leave out is the part that needs a flag.
+
+# %% [markdown]
+# ## Learning to lose a stream
+#
+# A network that never missed a stream in training does not know what to do when one is gone. *Modality dropout* takes
+# streams away on purpose. The authors' code tosses one coin per **batch**: all 32 clips lose the same stream, or none
+# does. We draw for each **clip**. The shares are the same in the long run; the single step is not.
+#
+# **By hand.** One draw $u$ between 0 and 1 decides between three fates. With rates .2 and .2: below .2 the audio
+# goes, from .2 to .4 the video, above .4 nothing. Two separate coins would take *both* streams from one clip in 25.
+
+# %% [markdown] exercise="modality_dropout" difficulty=3 importance=4 minutes=12
+# ### Exercise 3 · Modality dropout
+# Return a new batch in which each clip has lost its audio with probability `drop_audio`, or else its video with
+# probability `drop_video` (both are shares of *all* clips), never both. A lost stream is zero and its flag,
+# `audio_present` or `video_present` `[B]`, is False. A clip that comes with one stream only keeps it. Draw from
+# `generator`; do not touch the batch you are given. `batch.audio` is `[B, Ta, Da]`, `batch.video` `[B, Tv, Dv]`.
+#
+# HINT One uniform number per clip is enough: cut the line from 0 to 1 into three pieces.
+#
+# HINT `masked_fill` returns a new tensor; a mask `[B]` needs two more axes to fit `[B, T, D]`. `~` negates a flag.
+#
+# HINT A Batch is a NamedTuple: `_replace` gives a copy with other fields. The audio of a clip may only go where its
+# video is present, and the other way round.
+
+
+# %% exercise="modality_dropout"
+def modality_dropout(
+    batch: Batch, drop_audio: float, drop_video: float, generator: torch.Generator
+) -> Batch:
+    """Batch -> batch in which some clips have lost one stream."""
+    # SOLUTION
+    u = torch.rand(len(batch.clips), generator=generator)  # [B]
+    no_audio = (u < drop_audio) & batch.video_present
+    no_video = (u >= drop_audio) & (u < drop_audio + drop_video) & batch.audio_present
+    return batch._replace(
+        audio=batch.audio.masked_fill(no_audio[:, None, None], 0.0),
+        video=batch.video.masked_fill(no_video[:, None, None], 0.0),
+        audio_present=batch.audio_present & ~no_audio,
+        video_present=batch.video_present & ~no_video,
+    )
+    # END
+
+
+# %%
+lesson3.modality_dropout(modality_dropout)
+
+# %% [markdown]
+# Compare the two units over twelve training steps. Move the rates; then switch from clip to batch.
+
+
+# %%
+def plain_batch(clips: int) -> Batch:
+    """Clips of one frame with both streams, to toss coins on."""
+    frames, yes = torch.ones(clips, 1, 1), torch.ones(clips, dtype=torch.bool)
+    names = tuple(str(number) for number in range(clips))
+    target = torch.full((clips, len(classes)), 1 / len(classes))
+    return Batch(frames, yes[:, None], frames, yes[:, None], yes, yes, target, names)
+
+
+def fates(drop_audio: float, drop_video: float, unit: str, steps: int = 12) -> np.ndarray:
+    """Shares of 32 clips `[steps, 3]` that stay complete, lose audio, lose video."""
+    coins = torch.Generator().manual_seed(seed)
+    batch, shares = plain_batch(32), []
+    for _ in range(steps):
+        dropped = missing.modality_dropout(batch, drop_audio, drop_video, unit, coins)
+        lost = [(~dropped.audio_present).float().mean(), (~dropped.video_present).float().mean()]
+        shares.append([1 - float(sum(lost)), *map(float, lost)])
+    return np.array(shares)
+
+
+def draw_fates(drop_audio: float, drop_video: float, unit: str):
+    """Twelve steps as stacked bars."""
+    shares = fates(drop_audio, drop_video, unit)
+    figure, axis = plt.subplots(figsize=(7.2, 2.6))
+    looks = {"complete": "audiovisual", "no audio": "face", "no video": "voice"}
+    bottom = np.zeros(len(shares))
+    for (label, way), share in zip(looks.items(), shares.T):
+        colour, _, hatch = plots.WAY_STYLE[way]
+        axis.bar(
+            range(1, len(shares) + 1),
+            share,
+            bottom=bottom,
+            label=label,
+            color=colour,
+            hatch=hatch,
+            edgecolor="white",
+            linewidth=0.4,
+        )
+        bottom += share
+    axis.set(xlabel="training step", ylabel="share of clips", xticks=range(1, 13), ylim=(0, 1))
+    axis.set_title(f"one draw per {unit}")
+    axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+explorer(
+    draw_fates,
+    alt="Stacked bars over twelve training steps: share of clips complete, without audio, without video.",
+    drop_audio=(0.0, 0.5, 0.2),
+    drop_video=(0.0, 0.5, 0.2),
+    unit=["clip", "batch"],
+)
+per_clip, per_batch = fates(0.2, 0.2, "clip"), fates(0.2, 0.2, "batch")
+lab.fact("per batch, every step is all or nothing", np.isin(per_batch.round(6), (0, 1)).all())
+lab.fact("per clip, every step has clips of all three kinds", (per_clip > 0).all())
+
+# %% [markdown]
+# **See** that with a draw per clip each bar holds all three kinds, so that each gradient speaks of all three. With a
+# draw per batch a step knows one situation only and the next may know another; the fusion network is pulled to and
+# fro.
+#
+# > **Moral.** What may go missing in use must go missing in training, in small portions.
+
+# %% [markdown]
+# ## What each stream still knows
+#
+# Now train. The network is a small one (`width` 32 in place of 64) and sees the puppets' training speakers for a few
+# epochs only, so do not take its scores for AuxFormer's; lesson 6 has those. We ask each head for itself.
+#
+# **Predict.** The head that only hears: what macro-F1 does it reach on speakers it has never met? Chance is about
+# 1/6, and the ideal observer of lesson 0, who knows what each voice shows, reaches about .5 without the picture.
+
+# %%
+voice_guess = predict("macro-F1 of the audio head", default=0.5)
+
+
+# %%
+def train_small(loss_weights):
+    """A small AuxFormer trained for a few epochs; nothing is left on disk."""
+    config = override(
+        preset("quick"),
+        {
+            "model": {"width": width, "aux_hidden": (2 * width, width)},
+            "training": {
+                "epochs": epochs,
+                "seed": seed,
+                "device": "cpu",
+                "loss_weights": loss_weights,
+            },
+        },
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        return fit(config, splits, Path(folder) / "run", progress=False)
+
+
+run = train_small((1 / 3, 1 / 3, 1 / 3))
+
+# %% tags=["nbval-ignore-output"] reason="losses of a training differ in their digits between machines"
+print(
+    run.metrics[["epoch", "train_loss", "dev_loss", "dev_macro_f1_complete"]].round(2).to_string()
+)
+
+
+# %%
+@torch.no_grad()
+def score_heads(model) -> pd.DataFrame:
+    """Macro-F1 on the test speakers: heads by conditions, NaN where a head has no stream."""
+    tables = {}
+    for batch in eval_batches(splits.test):
+        truth = batch.target.argmax(1)
+        for condition in CONDITIONS:
+            logits = model(apply_condition(batch, condition))
+            answers = {"fusion": logits.av, "audio": logits.a, "video": logits.v}
+            for name, answer in {**answers, "mean": logits.mean()}.items():
+                table = tables.setdefault((name, condition), np.zeros((len(classes),) * 2, int))
+                np.add.at(table, (truth, answer.argmax(1)), 1)
+    scores = pd.Series({key: scores_of(table)[0] for key, table in tables.items()}).unstack()
+    scores = scores.loc[["fusion", "audio", "video", "mean"], list(CONDITIONS)]
+    scores.loc["audio", "no-audio"] = scores.loc["video", "no-video"] = np.nan
+    return scores
+
+
+scores = score_heads(run.model)
+voice_guess.against(round(5 * scores.complete["audio"]) / 5, digits=1)  # to the nearest fifth
+
+# %% tags=["folded"]
+HEAD_STYLE = {
+    "fusion": ("#009E73", "D", "xx"),
+    "audio": plots.WAY_STYLE["voice"],
+    "video": plots.WAY_STYLE["face"],
+    "mean": plots.WAY_STYLE["audiovisual"],
+}
+
+
+def draw_heads(scores: pd.DataFrame, title: str):
+    """Macro-F1 of the heads under each condition, with the chance level."""
+    figure, axis = plt.subplots(figsize=(7.2, 2.8))
+    values = {name: scores.loc[name].to_numpy() for name in scores.index}
+    plots.draw_bars(axis, values, list(scores.columns), HEAD_STYLE)
+    axis.axhline(1 / 6, color="#333333", linestyle=":", linewidth=1)
+    axis.set(ylabel="macro-F1", ylim=(0, 1.15), title=title)
+    return figure
+
+
+show(
+    draw_heads(scores, "three losses"),
+    alt="Macro-F1 of fusion, audio and video heads and of their mean, for complete, no-audio, no-video.",
+)
+lab.fact(
+    "on complete clips the video head beats the audio head",
+    scores.complete["video"] > scores.complete["audio"],
+)
+lab.fact("the audio head alone is above chance (1/6)", scores.complete["audio"] > 1 / 6)
+lab.fact("without video the mean is above chance", scores["no-video"]["mean"] > 1 / 6)
+lab.fact("without audio the mean is above chance", scores["no-audio"]["mean"] > 1 / 6)
+lab.fact(
+    "a stream less costs: complete beats no-video",
+    scores.complete["mean"] > scores["no-video"]["mean"],
+)
+
+# %% [markdown]
+# **See** the gaps: a head whose stream is gone says nothing. The dotted line is chance. On *complete*, fusion is far
+# ahead of the audio head. Take the video away, and its lead is gone: what fusion has left is about what the small
+# audio network knew all along. That is the second witness at work, and it is not far from the ideal observer's .5.
+
+# %%
+voice_only = scores["no-video"]
+lab.fact(
+    "on complete clips fusion leads the audio head by more than .2",
+    scores.complete["fusion"] - scores.complete["audio"] > 0.2,
+)
+lab.fact(
+    "without video that lead has shrunk to less than .1",
+    voice_only["fusion"] - voice_only["audio"] < 0.1,
+)
+lab.fact(
+    "the audio head itself does not notice that the video is gone",
+    scores.complete["audio"] == voice_only["audio"],
+)
+
+# %% [markdown]
+# **Without the auxiliary losses.** The same network, the same epochs, loss weights (1, 0, 0). **Predict.** What do
+# its audio and video heads score? And what does the mean of the three, which is what the network answers?
+
+# %%
+silent_guess = predict("macro-F1 of the audio head without its loss", default=0.3)
+
+# %%
+fusion_only = train_small((1.0, 0.0, 0.0))
+scores_alone = score_heads(fusion_only.model)
+silent_guess.against(round(5 * scores_alone.complete["audio"]) / 5, digits=1)  # nearest fifth
+show(
+    draw_heads(scores_alone, "fusion loss only"),
+    alt="The same bars without auxiliary losses: audio and video heads lie at or below chance.",
+)
+for name in ("audio", "video"):
+    lab.fact(
+        f"without its loss the {name} head is at chance (below .25)",
+        scores_alone.complete[name] < 0.25,
+    )
+lab.fact(
+    "the audio loss taught the audio head something",
+    scores.complete["audio"] > scores_alone.complete["audio"],
+)
+
+# %% [markdown]
+# **See** how low the bars *audio* and *video* stand: nobody ever told these two heads anything. **Where it goes
+# wrong**: they vote all the same, since their streams are present. Here the harm is small, because an untrained head
+# says nearly the same of every clip, and softly; but two of the three votes are now empty. A weight of zero in the
+# loss and a weight of one in the vote do not go together. Whoever compares "with" and "without" auxiliary losses has
+# to take the heads out of the *prediction* as well.
+#
+# Compare the bars *fusion* of the two figures, too. They differ little: as the gradients told us, the auxiliary
+# losses hardly reach fusion. (Which of two settings is *better* cannot be read off one run of a small network; lesson
+# 6 shows what it takes.)
+#
+# > **Moral.** An auxiliary head knows what its own loss taught it. It inherits nothing.
+
+# %% [markdown]
+# ## Paper against code
+#
+# A method is what its code does. Some switches between the authors' code and ours, each with its name in the config:
+#
+# | what | published | ours | setting |
+# |---|---|---|---|
+# | padded frames | attended like real ones | masked | `padding` |
+# | a clip's summary | last frame, even if padding | mean of valid frames | `summary` |
+# | absent stream | zeros; its head votes | flag; its head is silent | `absent` |
+# | passes of an auxiliary stack | 3, tied weights | 1 | `aux_passes` |
+# | modality dropout | a coin per batch | a draw per clip | `drop_unit` |
+# | on dev | the same random dropout | none | `drop_on_dev` |
+#
+# We look at three of them. The weights can be random: what follows is true of any.
+#
+# **Padding.** Clips of a batch are padded to the longest. **Predict.** Does what a network says of a clip depend on
+# *who else* is in its batch?
+
+# %%
+company_guess = predict(
+    "a clip's prediction depends on the other clips of its batch",
+    default="in neither",
+    choices=["in both", "in the published one", "in ours", "in neither"],
+)
+
+
+# %%
+def random_network(name: str) -> AuxFormer:
+    """A small network with the switches of a preset and random weights."""
+    small = {"width": 20, "layers": 2, "aux_hidden": (32, 16)}
+    if name == "default":
+        small["heads"] = 10
+    torch.manual_seed(seed)
+    config = override(preset(name), {"model": small})
+    return AuxFormer(config.model, *dims, len(classes)).eval()
+
+
+shortest, longest = splits.test.lengths.argmin(), splits.test.lengths.argmax()
+alone = collate([splits.test[shortest]])
+in_company = collate([splits.test[shortest], splits.test[longest]])
+networks = {"published": random_network("paper"), "ours": random_network("default")}
+with torch.no_grad():
+    for name, network in networks.items():
+        change = (network(alone).mean()[0] - network(in_company).mean()[0]).abs().max()
+        lab.fact(f"{name}: a longer neighbour changes the logits", change > 1e-3)
+
+# %% [markdown]
+# In the published network it does. It has no mask, so the zeros behind the short clip are attended, and its summary
+# is the last frame of the *batch*, which for the short clip is padding. Its scores then depend on the batch size and
+# on how the test clips are sorted.
+#
+# **Zeros.** "Absent" as zeros means that the audio network is shown silence of a kind that no microphone records.
+# What does it answer?
+
+# %%
+batch = next(eval_batches(splits.test))
+with torch.no_grad():
+    for name, network in networks.items():
+        logits = network(apply_condition(batch, "no-audio"))
+        spread = (logits.a - logits.a[:1]).abs().max()
+        print(f"{name}: {len(batch.clips)} clips without audio")
+        lab.fact("  the audio head says the same of every clip", spread < 1e-4)
+        lab.fact("  and votes on every clip", (logits.weights[:, 1] == 1).all())
+
+# %% [markdown]
+# One and the same vector for every clip. A constant cannot tell clips apart; all it can do is to tilt every answer to
+# the same class and to thin out what the others say. With the flag the head may say what it likes: it has no vote.
+#
+# **Luck on dev.** The published code drops modalities on the dev set as well, anew in each epoch, and keeps the
+# checkpoint with the lowest dev loss. We take *one* set of weights, our trained network, and compute its dev loss as
+# if in four epochs.
+
+# %%
+lucky = override(run.config.training, {"drop_on_dev": True, "drop_unit": "batch"})
+steady = override(lucky, {"drop_on_dev": False})
+losses = {
+    name: [dev_loss(run.model, splits.dev, settings, "cpu", epoch) for epoch in range(4)]
+    for name, settings in (("dropout on dev", lucky), ("no dropout on dev", steady))
+}
+for name, values in losses.items():
+    different = len({round(value, 4) for value in values})
+    print(f"{name}: same weights, four epochs, {different} different losses")
+
+# %% [markdown]
+# The weights did not change, the loss did. A checkpoint may be kept because its coins fell well: whole streams of
+# hard clips went missing, together with their terms in the loss.
+#
+# > **Moral.** Ask of a score what else it depends on: the neighbours in the batch, a constant voter, a coin.
+
+# %% [markdown]
+# ## What to take away
+#
+# - The auxiliary networks share a head with each other and next to nothing with the fusion network. Their losses
+#   train a second and a third opinion, not a better fusion.
+# - An absent stream needs a *flag*. Without one its head learns class frequencies and votes with a constant.
+# - Modality dropout per clip shows each training step every situation; per batch, one at a time.
+# - Loss weights and votes belong together: a head that was not trained must not be asked.
+# - Padding without a mask and dropout on dev make scores depend on things that are no part of the model.
+
+# %% [markdown]
+# ## Five questions
+#
+# QUESTION Why is the score of the audio head the same for *complete* and *no-video*?
+#
+# ANSWER Its network sees nothing but the audio stream, so removing the video cannot change its logits.
+#
+# QUESTION The head $W(r + \mathrm{MLP}(r))$ is shared by voice and face. What does that force on $r_a$ and $r_v$?
+#
+# ANSWER They must live in one common space: an angry voice and an angry face have to come out in regions that the
+# same linear layer calls angry. The stacks translate; the head reads one language.
+#
+# QUESTION With weights 1/3 each, a clip without audio contributes two terms. Why not scale them up to weigh as much
+# as a complete clip?
+#
+# ANSWER One could. Then $L_{av}$ and $L_v$ would count more on incomplete clips than on complete ones. Left as it is,
+# each head weighs the same on every clip it is present for.
+#
+# QUESTION A colleague sets the auxiliary loss weights to zero, keeps the average of three heads, and reports what the
+# auxiliary losses gain. What was measured?
+#
+# ANSWER Two things at once: the lack of the losses, and two untrained heads in the vote. The fair rival predicts with
+# the fusion head alone.
+#
+# QUESTION The audio head fed zeros gives a constant. Can a constant vote change an answer?
+#
+# ANSWER Yes. Added to the logits of every clip it moves the border between classes: close calls tip to the class it
+# favours. It cannot make any two clips easier to tell apart.
+
+# %% [markdown]
+# ## Read next
+#
+# - Goncalves & Busso 2022, *AuxFormer: Robust approach to audiovisual emotion recognition* (ICASSP), section 2: the
+#   auxiliary networks and the shared loss in the authors' words.
+# - Neverova et al. 2016, *ModDrop: adaptive multi-modal gesture recognition*: where dropping whole modalities was
+#   studied first, with the reasons.
+# - Wang, Tran & Feiszli 2020, *What makes training multi-modal classification networks hard?* (CVPR): why two streams
+#   trained together may do worse than one, and how unimodal losses help.
+#
+# Lesson 5 comes back to missing streams with intervals; next, [lesson 4](04_gpu_training.ipynb) asks where the time
+# goes.
+
+# %% tags=["nbval-ignore-output"] reason="seconds and library versions belong to the machine"
+lab.versions(seed)
