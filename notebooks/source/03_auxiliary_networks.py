@@ -337,7 +337,7 @@ def draw_fates(drop_audio: float, drop_video: float, unit: str):
 
 explorer(
     draw_fates,
-    alt="Stacked bars over twelve training steps: share of clips complete, without audio, without video.",
+    alt="Stacked bars over twelve steps: share of clips complete, without audio, without video.",
     drop_audio=(0.0, 0.5, 0.2),
     drop_video=(0.0, 0.5, 0.2),
     unit=["clip", "batch"],
@@ -436,7 +436,7 @@ def draw_heads(scores: pd.DataFrame, title: str):
 
 show(
     draw_heads(scores, "three losses"),
-    alt="Macro-F1 of fusion, audio and video heads and of their mean, for complete, no-audio, no-video.",
+    alt="Macro-F1 of fusion, audio, video heads and their mean: complete, no-audio, no-video.",
 )
 lab.fact(
     "on complete clips the video head beats the audio head",
