@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -239,7 +240,9 @@ def run(
         for partition in partitions
     ]
     rows, pooled = [], {}
-    with joblib.parallel_config("loky", inner_max_num_threads=1 if jobs > 1 else None):
+    with joblib.parallel_config("loky", inner_max_num_threads=1 if jobs > 1 else None), warnings.catch_warnings():
+        # loky replaces a worker whose memory has grown between two runs; no run is lost, and nobody need read of it
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
         work = joblib.Parallel(n_jobs=min(jobs, len(units)), return_as="generator")
         done = work(joblib.delayed(_unit)(task, config, unit, Path(runs), conditions, jobs > 1) for unit in units)
         for (system, seed, partition), predictions in zip(units, progress(done, "scoring", len(units), "run")):

@@ -24,7 +24,7 @@
 # 2. predict from the heads that have something to say (check: `predict_with_present_heads`)
 # 3. make streams go missing during training, for each clip, never both (check: `modality_dropout`)
 #
-# **Before you start** Lessons [1](01_features.ipynb) and [2](02_fusion_transformer.ipynb): what a batch, a mask and a
+# **Before you start** [Lesson 1](01_features.ipynb) and lesson 2: what a batch, a mask and a
 # stack are. Self-test: the logits (0, 0, 0) give a cross-entropy of $\ln 3 = 1.10$ whatever the right class is. If
 # that is not obvious, read the first ten lines of
 # [cross_entropy](https://pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html).
@@ -343,6 +343,8 @@ explorer(
     unit=["clip", "batch"],
 )
 per_clip, per_batch = fates(0.2, 0.2, "clip"), fates(0.2, 0.2, "batch")
+print("complete, no audio, no video, per clip: ", per_clip.mean(0).round(2).tolist())
+print("complete, no audio, no video, per batch:", per_batch.mean(0).round(2).tolist())
 lab.fact("per batch, every step is all or nothing", np.isin(per_batch.round(6), (0, 1)).all())
 lab.fact("per clip, every step has clips of all three kinds", (per_clip > 0).all())
 
@@ -438,6 +440,8 @@ show(
     draw_heads(scores, "three losses"),
     alt="Macro-F1 of fusion, audio, video heads and their mean: complete, no-audio, no-video.",
 )
+print("to the nearest fifth:")
+print((5 * scores).round().div(5).to_string())
 lab.fact(
     "on complete clips the video head beats the audio head",
     scores.complete["video"] > scores.complete["audio"],
@@ -485,6 +489,8 @@ show(
     draw_heads(scores_alone, "fusion loss only"),
     alt="The same bars without auxiliary losses: audio and video heads lie at or below chance.",
 )
+print("to the nearest fifth:")
+print((5 * scores_alone).round().div(5).to_string())
 for name in ("audio", "video"):
     lab.fact(
         f"without its loss the {name} head is at chance (below .25)",
@@ -647,7 +653,7 @@ for name, values in losses.items():
 # - Wang, Tran & Feiszli 2020, *What makes training multi-modal classification networks hard?* (CVPR): why two streams
 #   trained together may do worse than one, and how unimodal losses help.
 #
-# Lesson 5 comes back to missing streams with intervals; next, [lesson 4](04_gpu_training.ipynb) asks where the time
+# Lesson 5 comes back to missing streams with intervals; next, lesson 4 asks where the time
 # goes.
 
 # %% tags=["nbval-ignore-output"] reason="seconds and library versions belong to the machine"
