@@ -1,0 +1,674 @@
+# ---
+# jupyter:
+#   lesson:
+#     number: 2
+#     title: The fusion transformer
+#     question: How can one stream ask the other for what it needs?
+#     reading: 35
+#     exercises: 40
+#     seconds: 60
+#     profiles: {full: {steps: 1500}}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # Lesson 2 · The fusion transformer
+#
+# Two experts watch the same clip, one with the sound off, one with closed eyes. Each writes down what they think, and
+# we average. There are questions that this can *never* answer, however good the experts are. This lesson begins with
+# such a question, builds the network that answers it, and ends with puppets whose lips run late.
+#
+# **You will be able to**
+#
+# 1. write attention with a mask, and say why it divides by $\sqrt{d}$ (check: `attention`)
+# 2. write one step of a cross-modal stack, with or without α (check: `layer_step`)
+# 3. reduce a clip to one vector without reading its padding (check: `summarise_last_valid`)
+#
+# **Before you start** [Lesson 1](01_features.ipynb): features as `[T, D]`, padding and masks. Self-test: what is the
+# softmax of (0, 0, 0)? If you do not see (1/3, 1/3, 1/3) at once, compute it by hand first.
+
+# %% tags=["parameters"]
+seed = 0
+steps = 400
+width = 32
+binding = 0.5
+
+# %%
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+
+from auxformer import plots
+from auxformer.config import override, preset
+from auxformer.course import lab
+from auxformer.course.checks import lesson2
+from auxformer.dataset import Batch
+from auxformer.media import read_audio, read_frames
+from auxformer.models import create_model, shared_loss
+from auxformer.models.layers import Layer, sinusoidal_positions, summarise
+from auxformer.widgets import explorer, predict
+
+lab.begin()
+torch.set_num_threads(1)  # the tensors of this lesson are tiny
+
+# %% [markdown]
+# ## A question that no vote can answer
+#
+# A puppet says six syllables, three of them **high**, three **low**, in random order. At one of them it **nods**. The
+# question: *was the nodded syllable high?*
+#
+# The ear knows which syllables were high; the eye knows where the nod was. By hand, two clips:
+#
+# | clip | voice | nod at | answer |
+# |---|---|---|---|
+# | 1 | + − + − − + | 3 | yes |
+# | 2 | + − + − − + | 4 | no |
+#
+# The voices are the same, so the ear says the same of both clips: half of its clips are "yes". The eye sees a nod
+# somewhere; half of *those* clips are "yes" as well.
+
+# %%
+SYLLABLES = 6
+
+
+def pointing_clips(clips: int, generator: torch.Generator) -> Batch:
+    """Clips of six frames: voice `[B, 6, 2]`, face `[B, 6, 2]`, target (no, yes)."""
+    half = torch.ones(clips, SYLLABLES // 2)
+    order = torch.rand(clips, SYLLABLES, generator=generator).argsort(1)
+    pitch = torch.cat([half, -half], 1).gather(1, order)  # [B, 6], three +1 and three -1
+    nod = torch.randint(0, SYLLABLES, (clips,), generator=generator)  # [B]
+    voice = 0.1 * torch.randn(clips, SYLLABLES, 2, generator=generator)
+    face = 0.1 * torch.randn(clips, SYLLABLES, 2, generator=generator)
+    voice[..., 0] += 3 * pitch
+    face[torch.arange(clips), nod, 0] += 3
+    yes = (pitch.gather(1, nod[:, None]).squeeze(1) > 0).long()
+    valid = torch.ones(clips, SYLLABLES, dtype=torch.bool)
+    present = torch.ones(clips, dtype=torch.bool)
+    names = tuple(map(str, range(clips)))
+    return Batch(voice, valid, face, valid, present, present, F.one_hot(yes, 2).float(), names)
+
+
+example = pointing_clips(4, torch.Generator().manual_seed(seed))
+for clip in range(4):
+    pitches = "".join("+" if value > 0 else "-" for value in example.audio[clip, :, 0])
+    nod = int(example.video[clip, :, 0].argmax()) + 1
+    print(f"voice {pitches}, nod at {nod}: {'yes' if example.target[clip, 1] else 'no'}")
+
+# %% [markdown]
+# **Predict.** *Decision fusion* trains an expert for each stream and averages their answers. AuxFormer's fusion
+# network lets the streams ask each other. After 400 small steps of training, how often is each of them right about new
+# clips?
+
+# %%
+vote_guess = predict("share of right answers, decision fusion", default=0.7)
+ask_guess = predict("share of right answers, fusion network", default=0.8)
+
+# %%
+dropouts = ("embed_dropout", "res_dropout", "relu_dropout", "out_dropout")
+small = {"width": width, "heads": 4, "layers": 1, "aux_hidden": (16, 16)}
+small |= {"audio_pool": 1, "video_pool": 1, "relative": False} | dict.fromkeys(dropouts, 0.0)
+
+
+def train_on_pointing(name: str):
+    """A small model, trained on fresh clips with AdamW and one cycle of the learning rate."""
+    torch.manual_seed(seed)
+    config = override(preset("default"), {"model": {"name": name, **small}}).model
+    model, generator = create_model(name, config, 2, 2, 2), torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.AdamW(model.parameters(), 3e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
+    for _ in range(steps):
+        batch = pointing_clips(64, generator)
+        optimiser.zero_grad()
+        shared_loss(model(batch), batch.target).backward()
+        optimiser.step()
+        schedule.step()
+    return model.eval()
+
+
+unseen = pointing_clips(1000, torch.Generator().manual_seed(seed + 1))
+
+
+def share_right(logits: torch.Tensor) -> float:
+    """Logits `[B, C]` of the unseen clips -> share of right answers."""
+    return (logits.argmax(1) == unseen.target.argmax(1)).float().mean().item()
+
+
+voters, asker = train_on_pointing("decision-fusion"), train_on_pointing("auxformer")
+with torch.no_grad():
+    right = {"decision fusion": share_right(voters(unseen).mean())}
+    answers = asker(unseen)
+    right["fusion network"] = share_right(answers.av)
+vote_guess.against(round(10 * right["decision fusion"]) / 10, digits=1)  # to the nearest tenth
+ask_guess.against(round(10 * right["fusion network"]) / 10, digits=1)
+lab.fact("decision fusion is within .06 of a coin", abs(right["decision fusion"] - 0.5) < 0.06)
+lab.fact("the fusion network is right more than 9 times in 10", right["fusion network"] > 0.9)
+for head in ("a", "v"):
+    coin = abs(share_right(getattr(answers, head)) - 0.5) < 0.06
+    lab.fact(f"its own auxiliary head {head} is within .06 of a coin", coin)
+
+# %% [markdown]
+# A coin, against a network that hardly errs. More training would not help the voters: of any voice, half of the clips
+# are "yes", and of any nod, too. Each expert's honest answer is .5, and so is every average of the two. What is asked
+# for lies in neither stream but *between* them: in which voice frame meets which face frame.
+#
+# > **Moral.** Late fusion adds up what each stream says on its own. A relation between the streams is nothing that a
+# > stream could say.
+
+# %% [markdown]
+# ## Asking: attention by hand
+#
+# A **query** asks, every **key** answers how well it fits, and the **values** are averaged by that fit (Vaswani et al.
+# 2017):
+#
+# $$\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\left(\frac{Q K^T}{\sqrt{d}}\right) V$$
+#
+# with $Q$ `[Tq, d]`, $K$ `[Tk, d]`, $V$ `[Tk, dv]`. The softmax runs along the *keys*: each query's weights sum to 1.
+# In the package this is `MultiheadAttention.forward`, in $h$ heads side by side, and `MultiheadAttention.weights` for
+# looking at.
+#
+# **By hand.** One query $(2, 0)$; keys $(2, 0)$, $(0, 2)$, $(-2, 0)$; values 10, 20, 30. The products are 4, 0, −4;
+# divided by $\sqrt{2}$ they are 2.83, 0, −2.83. The softmax gives the weights .941, .056, .003, the answer 10.6.
+#
+# **Predict.** Leave the division out. What is the weight of the first key then?
+
+# %%
+sharp_guess = predict("weight of the first key without the division", default=0.94)
+
+# %%
+query, keys = torch.tensor([[2.0, 0]]), torch.tensor([[2.0, 0], [0, 2], [-2, 0]])
+values = torch.tensor([[10.0], [20], [30]])
+products = query @ keys.T  # [1, 3]
+for name, scores in (("divided", products / math.sqrt(2)), ("undivided", products)):
+    weights = scores.softmax(-1)  # [1, 3]
+    print(
+        f"{name}: weights",
+        *(f"{w:.3f}" for w in weights[0]),
+        f"answer {(weights @ values).item():.1f}",
+    )
+sharp_guess.against(products.softmax(-1)[0, 0].item())
+
+# %% [markdown]
+# Two dimensions hide the trouble. The product of two random vectors with $d$ entries of size 1 has the standard
+# deviation $\sqrt{d}$: the wider the network, the larger the scores. The slider sets $d$; each bar is a key, all of them
+# random.
+
+
+# %%
+def draw_weights(width: int, divide: str):
+    """Weights of 24 random keys for one random query."""
+    generator = torch.Generator().manual_seed(seed)
+    query = torch.randn(width, generator=generator)
+    keys = torch.randn(24, width, generator=generator)
+    scores = keys @ query / (math.sqrt(width) if divide == "yes" else 1)  # [24]
+    figure, axis = plt.subplots(figsize=(6.4, 2.4))
+    axis.bar(range(1, 25), scores.softmax(0), color=plots.WAY_STYLE["voice"][0])
+    axis.set(
+        xlabel="key", ylabel="weight", ylim=(0, 1), title=f"d = {width}, divided by √d: {divide}"
+    )
+    return figure
+
+
+explorer(
+    draw_weights,
+    alt="Bars: attention weights of 24 random keys, spread when divided, one bar near 1 when not.",
+    width=(1, 256, 128),
+    divide=["no", "yes"],
+)
+generator = torch.Generator().manual_seed(seed)
+queries, keys = (
+    torch.randn(200, 256, generator=generator),
+    torch.randn(24, 256, generator=generator),
+)
+for divide in (16, 1):
+    largest = ((queries @ keys.T) / divide).softmax(-1).amax(-1).mean()
+    lab.fact(f"d = 256, divided by {divide}: the largest of 24 weights is above .5", largest > 0.5)
+
+# %% [markdown]
+# **See** how one bar takes everything when nothing is divided. Such a query averages nothing, and its softmax has no
+# slope left to learn from.
+#
+# **Masks.** Clips of a batch have different lengths; the short ones are filled up. A filled-up frame must not be
+# asked. Its weight has to be 0, *and* the other weights have to sum to 1: so its score becomes $-\infty$ before the
+# softmax. A score of 0 will not do: $e^0 = 1$ is quite a good answer.
+
+# %% [markdown] exercise="attention" difficulty=2 importance=5 minutes=12
+# ### Exercise 1 · Attention with a mask
+# `query` is `[B, Tq, d]`, `key` `[B, Tk, d]`, `value` `[B, Tk, dv]`, `visible` `[B, Tk]`, True for keys that may be
+# asked (at least one per clip). Return the answers, `[B, Tq, dv]`. Write it with `@` and softmax, not with a ready
+# attention function.
+#
+# HINT Work on the scores `[B, Tq, Tk]` first. Which of the tensors has to be transposed, and in which two axes?
+#
+# HINT `transpose(1, 2)` swaps the last two axes of a batch. The mask needs an axis for the queries: `visible[:, None]`.
+#
+# HINT `scores.masked_fill(condition, -math.inf)` fills where the condition is True; then softmax along the last axis.
+
+
+# %% exercise="attention"
+def attention(query, key, value, visible) -> torch.Tensor:
+    """Queries, keys `[B, T, d]`, values `[B, Tk, dv]`, mask `[B, Tk]` -> `[B, Tq, dv]`."""
+    # SOLUTION
+    similarity = query @ key.transpose(1, 2) / math.sqrt(query.shape[-1])  # [B, Tq, Tk]
+    similarity = similarity.masked_fill(~visible[:, None], -math.inf)
+    return similarity.softmax(-1) @ value
+    # END
+
+
+# %%
+lesson2.attention(attention)
+
+# %% [markdown]
+# > **Moral.** Attention is an average whose weights are asked for. Divide, or it stops averaging; mask, or it averages
+# > what is not there.
+
+# %% [markdown]
+# ## Where is the order?
+#
+# **Predict.** We play the keys (with their values) in another order. Does the answer of attention change?
+
+# %%
+order_guess = predict(
+    "the answer after shuffling keys and values together",
+    default="changes",
+    choices=["changes", "stays the same", "is shuffled, too"],
+)
+
+# %%
+generator = torch.Generator().manual_seed(seed)
+question = torch.randn(1, 5, 16, generator=generator)
+source = torch.randn(1, 9, 16, generator=generator)
+everything = torch.ones(1, 9, dtype=torch.bool)
+shuffled = source[:, torch.randperm(9, generator=generator)]
+
+
+def answer_changes(first: torch.Tensor, second: torch.Tensor) -> bool:
+    """Whether two sources `[1, 9, 16]` give different answers."""
+    one = attention(question, first, first, everything)
+    two = attention(question, second, second, everything)
+    return not torch.allclose(one, two, atol=1e-5)
+
+
+placed = [x + sinusoidal_positions(x) for x in (source, shuffled)]
+lab.fact("without positions the answer changes", answer_changes(source, shuffled))
+lab.fact("with positions the answer changes", answer_changes(*placed))
+print("you said:", order_guess.value)
+
+# %% [markdown]
+# It stays the same. Attention sees a *set* of frames: a rising and a falling melody are one and the same to it. So a
+# **position** is added to each frame: sines and cosines of its index, from a wavelength of $2\pi$ frames to 20,000π
+# (`sinusoidal_positions`). The published network adds them in its cross-modal stacks only, ours in all of them.
+#
+# **Where it goes wrong.** In the authors' code a frame whose first feature is *exactly* 0 counts as padding and gets no
+# position. A stream that was zeroed, because it is missing, therefore has no order at all.
+
+# %%
+frames = torch.ones(1, 3, 4)
+frames[0, 1, 0] = 0
+print("positions of three frames, the second beginning with 0:")
+print(sinusoidal_positions(frames)[0].numpy().round(2) + 0.0)
+
+# %% [markdown]
+# > **Moral.** Attention asks *what*, not *when*. Whoever wants to know when has to write the time onto the frames.
+
+# %% [markdown]
+# ## One step of a stack
+#
+# A layer does two things in turn: it *asks* (attention) and it *thinks* (a small network, frame by frame). Each is
+# added to what was there. With $x$ `[Tq, d]` the stream that asks and $s$ `[Tk, d]` the one that is asked:
+#
+# $$x \leftarrow x + \mathrm{Attention}(\mathrm{LN}_1(x), \mathrm{LN}_1(s), \mathrm{LN}_1(s))$$
+#
+# $$x \leftarrow x + W_2\,\mathrm{relu}(W_1\,\mathrm{LN}_2(x))$$
+#
+# In code: `Layer.forward`, where $\mathrm{LN}_1$ is `layer_norms[0]`, $\mathrm{LN}_2$ is `layer_norms[1]`, $W_1$ and
+# $W_2$ are `fc1` and `fc2` (with their biases). Mind what is easily overlooked:
+#
+# - the normalisation comes *before* attention ("pre-norm"), the residual $x$ is not normalised;
+# - both streams go through the *same* $\mathrm{LN}_1$;
+# - in a cross-modal stack $s$ is the other stream's *input*, the same at every layer: the voice asks the face again
+#   and again, and the face does not change meanwhile.
+#
+# AuxFormer has two cross-modal stacks, voice asking face (a←v) and face asking voice (v←a). Each is followed by a
+# self-attention stack ($s = x$), and in *those* the plain sum is replaced by a blend with one learned number per layer,
+#
+# $$x \leftarrow \alpha\,x + (1 - \alpha)\,\mathrm{branch},$$
+#
+# the same α for asking and for thinking. **By hand**: $x = 4$, branch $= 2$, $\alpha = .75$: the sum is 6, the blend
+# 3.5. **Predict.** What does a layer with $\alpha = 1$ do?
+
+# %%
+alpha_guess = predict(
+    "a layer with α = 1",
+    default="doubles its input",
+    choices=["nothing: it returns its input", "doubles its input", "forgets its input"],
+)
+
+# %% [markdown] exercise="layer_step" difficulty=3 importance=5 minutes=15
+# ### Exercise 2 · One layer, step by step
+# `layer` has the parts named above and `layer.self_attn(query, source)`, the multi-head attention (keys and values are
+# its second argument). `x` is `[B, Tq, d]`, `source` `[B, Tk, d]`. `alpha` is a number, or None for a plain sum.
+# Return the new `x`, `[B, Tq, d]`. No dropout.
+#
+# HINT Two branches, each computed from something normalised, each joined to something that is not.
+#
+# HINT Write the joining once, as a small inner function of the residual and the branch; `alpha` is used in no other place.
+#
+# HINT The second branch starts from the *new* x. `F.relu` stands between `fc1` and `fc2`.
+
+
+# %% exercise="layer_step"
+def layer_step(layer: Layer, x: torch.Tensor, source: torch.Tensor, alpha=None) -> torch.Tensor:
+    """One layer: ask the source, then think. `[B, Tq, d]`, `[B, Tk, d]` -> `[B, Tq, d]`."""
+
+    # SOLUTION
+    def join(residual, branch):
+        return residual + branch if alpha is None else alpha * residual + (1 - alpha) * branch
+
+    asked = layer.self_attn(layer.layer_norms[0](x), layer.layer_norms[0](source))
+    x = join(x, asked)
+    thought = layer.fc2(F.relu(layer.fc1(layer.layer_norms[1](x))))
+    return join(x, thought)
+    # END
+
+
+# %%
+lesson2.layer_step(layer_step)
+torch.manual_seed(seed)
+eight_wide = override(preset("default"), {"model": {"width": 8, "heads": 2}}).model
+layer = Layer(8, eight_wide, attn_dropout=0.0, mixed=False).eval()
+x = torch.randn(1, 4, 8)
+with torch.no_grad():
+    lab.fact("α = 1: the layer returns its input", torch.allclose(layer_step(layer, x, x, 1.0), x))
+    untouched = x
+    for _ in range(5):
+        untouched = layer_step(layer, untouched, untouched, 0.5)
+    kept = (untouched * x).sum() / (x * x).sum()  # how much of x is still in there, about
+    lab.fact("α = .5, five layers: most of the input has faded", kept.abs() < 0.5)
+print("you said:", alpha_guess.value)
+
+# %% [markdown]
+# With $\alpha = 1$ a layer steps aside. With α below 1 the input *fades*: after $L$ layers its share is
+# $\alpha^{2L}$. The authors start α between 0 and 1 at random; with five layers and $\alpha = .5$ a thousandth of the
+# input is left beside what the branches say of it.
+#
+# > **Moral.** A residual connection keeps what was there; a blend decides how much of it.
+
+# %% [markdown]
+# ## What did it ask for?
+#
+# Back to the nods. The fusion network has learned to answer; `AuxFormer.fusion(..., record={})` writes its attention
+# down. In the stack a←v each of the six *voice* frames asks the six *face* frames. **Predict.** Which face frame gets
+# the most weight: the one at the same time, the nod, or does each get a sixth?
+
+# %%
+map_guess = predict(
+    "the voice asks the face frame",
+    default="at the same time",
+    choices=["at the same time", "with the nod", "all alike"],
+)
+
+# %%
+maps = {}
+with torch.no_grad():
+    asker.fusion(*asker.inputs(unseen), unseen, record=maps)
+nods = unseen.video[..., 0].argmax(1)  # [B]
+everyone = torch.arange(len(nods))
+
+
+def mean_weights(direction: str) -> dict[str, float]:
+    """Mean attention weight at the same time, and at the nod, over clips, heads and queries."""
+    weights = maps[direction][0].mean(1)  # [B, Tq, Tk]
+    at_nod = weights[everyone, :, nods] if direction == "a<-v" else weights[everyone, nods]
+    return {
+        "same time": weights.diagonal(dim1=1, dim2=2).mean().item(),
+        "nod": at_nod.mean().item(),
+    }
+
+
+found = mean_weights("a<-v")
+print("you said:", map_guess.value, "| a sixth is", round(1 / 6, 2))
+lab.fact("the nod gets more than .25", found["nod"] > 0.25)
+lab.fact("the same time gets less than the nod", found["same time"] < found["nod"])
+
+
+# %%
+def draw_map(clip: int, direction: str, head: str):
+    """One clip's attention map beside what the streams hold."""
+    weights = maps[direction][0][clip]  # [h, Tq, Tk]
+    weights = weights.mean(0) if head == "mean" else weights[int(head) - 1]
+    asks, asked = ("voice", "face") if direction == "a<-v" else ("face", "voice")
+    streams = {"voice": unseen.audio[clip, :, 0], "face": unseen.video[clip, :, 0]}
+    figure, (left, right_) = plt.subplots(1, 2, figsize=(7.2, 2.8), width_ratios=(1.2, 1))
+    for name, values in streams.items():
+        colour, marker, _ = plots.WAY_STYLE[name]
+        left.plot(range(1, 7), values, color=colour, marker=marker, label=name)
+    left.set(xlabel="syllable", ylabel="feature", ylim=(-4, 5.5))
+    left.legend(ncols=2, loc="upper left")
+    left.set_title("answer: " + ("yes" if unseen.target[clip, 1] else "no"))
+    picture = right_.imshow(weights, vmin=0, vmax=1, cmap="cividis", extent=(0.5, 6.5, 6.5, 0.5))
+    right_.set(xlabel=f"asked: {asked} frame", ylabel=f"asks: {asks} frame", title=f"head: {head}")
+    figure.colorbar(picture, ax=right_, label="weight")
+    return figure
+
+
+explorer(
+    draw_map,
+    alt="Left: pitch of six syllables and the nod. Right: attention map of the chosen head.",
+    clip=(0, 9, 0),
+    direction=["a<-v", "v<-a"],
+    head=["mean", "1", "2", "3", "4"],
+)
+for clip in range(3):
+    print(f"clip {clip}: nod at {int(nods[clip]) + 1}")
+
+# %% [markdown]
+# **See** the bright *column* in the map a←v: wherever a voice frame stands, it looks at the nod. It does not look "at
+# the same time". What it brings home is the nod's *position*, which was added to the frame; comparing that with its own
+# position is left to the layer's little network. Try the direction v←a and single heads.
+#
+# **Where it goes wrong.** It is tempting to read such a map as *the* explanation. Here we know what the right answer
+# needs, and still no map shows the decision itself: where it is made, nothing is asked. Two seeds may solve the task
+# with different maps.
+#
+# > **Moral.** An attention map shows where a network looked, not what it concluded.
+
+# %% [markdown]
+# ## One vector per clip
+#
+# Out of the stacks come `[T, d]` frames; the classifier wants one vector. The published network takes the **last**
+# frame; ours the **mean** of the valid ones (`summarise`). "Last" is a trap: in a batch, a short clip's last frame is
+# *padding*.
+#
+# **By hand.** Frames 7, 8, 9, the mask says True, True, False. The last frame is 9, the last *valid* one 8, the mean
+# 7.5.
+
+# %% [markdown] exercise="summarise_last_valid" difficulty=3 importance=3 minutes=10
+# ### Exercise 3 · The last valid frame
+# `x` is `[B, T, d]`, `mask` `[B, T]`, True where a frame is valid; each clip has at least one. Lost frames may leave
+# holes: `True, False, True, False` has its last valid frame at index 2. Return `[B, d]`, without a loop over clips.
+#
+# HINT Counting the valid frames is not enough when there are holes. What grows with the position and vanishes where the mask is
+# False?
+#
+# HINT Multiply the mask by the positions 0 … T−1. Where is the largest product of a row?
+#
+# HINT Choosing one frame per clip: `x[torch.arange(B), index]` with an index `[B]`.
+
+
+# %% exercise="summarise_last_valid"
+def summarise_last_valid(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Frames `[B, T, d]` and their mask `[B, T]` -> the last valid frame of each clip, `[B, d]`."""
+    # SOLUTION
+    places = mask * torch.arange(x.shape[1])  # [B, T]
+    return x[torch.arange(len(x)), places.amax(1)]
+    # END
+
+
+# %%
+lesson2.summarise_last_valid(summarise_last_valid)
+x, mask = torch.tensor([[[7.0], [8], [9]]]), torch.tensor([[True, True, False]])
+print(
+    "last:", summarise(x, None, "last").item(), "| last valid:", summarise(x, mask, "last").item()
+)
+print("mean:", summarise(x, mask, "mean").item())
+
+# %% [markdown]
+# That is all of $f_{av}$. Read it once more as a whole, with the shapes (`AuxFormer.fusion`):
+#
+# | line | what | shape |
+# |---|---|---|
+# | `trans_a_with_v(audio, …, video, …)` | voice asks face, $L$ layers | `[B, Ta, d]` |
+# | `trans_v_with_a(video, …, audio, …)` | face asks voice, $L$ layers | `[B, Tv, d]` |
+# | `trans_a_mem`, `trans_v_mem` | each asks itself, blended by α | `[B, T, d]` |
+# | `summarise` | one vector per stream | `[B, d]` |
+# | `torch.cat` | side by side | `[B, 2d]` |
+# | `z + proj2(relu(proj1(z)))` | residual MLP | `[B, 2d]` |
+# | `out_layer` | classes | `[B, C]` |
+#
+# > **Moral.** A summary that depends on padding depends on the neighbours in the batch.
+
+# %% [markdown]
+# ## Puppets whose lips run late
+#
+# In a film dubbed badly, people stop believing the face. Our puppets have a knob for it, *binding*: in a share of the
+# clips voice and face are more than 300 ms out of step, and the (simulated) raters then follow the voice alone. We
+# make a tiny corpus with half of its clips out of step and measure: how much the mouth region moves, how loud the voice
+# is, and which shift makes the two curves fit best.
+#
+# **Predict.** Can you tell, from those two curves alone, which clips are out of step?
+
+# %%
+lag_guess = predict("share of clips sorted correctly by the best shift", default=0.6)
+
+# %%
+corpus = lab.open_corpus("tiny", seed, binding=binding)
+truth = pd.read_csv(lab.corpus_folder("tiny", seed, binding) / "truth.csv", index_col="clip")
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    """Zero mean, unit deviation."""
+    return (values - values.mean()) / (values.std() + 1e-9)
+
+
+def mouth_and_voice(clip: str) -> tuple[np.ndarray, np.ndarray]:
+    """How far the mouth region is from its usual look, and the loudness, per video frame `[T]` each."""
+    frames = read_frames(corpus.clips.video[clip])[0].mean(-1)  # [T, H, W], grey
+    height, breadth = frames.shape[1:]
+    rows, columns = (
+        slice(int(0.6 * height), int(0.9 * height)),
+        slice(int(0.35 * breadth), int(0.65 * breadth)),
+    )
+    mouth = frames[:, rows, columns]
+    mouth = np.abs(mouth - np.median(mouth, axis=0)).mean((1, 2))  # [T]
+    waveform = read_audio(corpus.clips.audio[clip], 16000)
+    block = len(waveform) // len(mouth)
+    blocks = waveform[: block * len(mouth)].reshape(len(mouth), block)
+    return standardised(mouth), standardised(np.sqrt((blocks**2).mean(1)))
+
+
+def best_shift(mouth: np.ndarray, voice: np.ndarray, largest: int = 20) -> int:
+    """Video frames by which the mouth runs late (early when negative): where the two curves fit best."""
+    length = len(mouth)
+    shifts = list(range(-largest, largest + 1))
+    fits = [
+        np.mean(mouth[max(0, s) : length + min(0, s)] * voice[max(0, -s) : length - max(0, s)])
+        for s in shifts
+    ]
+    return shifts[int(np.argmax(fits))]
+
+
+clips = list(truth.index[:72])
+curves = {clip: mouth_and_voice(clip) for clip in clips}
+shifts = pd.Series({clip: 40 * best_shift(*curves[clip]) for clip in clips})  # ms, 25 frames/s
+sorted_right = ((shifts.abs() < 200) == truth.bound[clips]).mean()
+lag_guess.against(round(10 * sorted_right) / 10, digits=1)  # to the nearest tenth
+for bound, group in shifts.abs().groupby(truth.bound[clips]):
+    step = "in step" if bound else "out of step"
+    print(f"{step}: {len(group)} clips, median shift {group.median():.0f} ms")
+
+
+# %%
+def draw_clip(number: int, step: str):
+    """Mouth and loudness of one clip, in step or not."""
+    chosen = [clip for clip in clips if truth.bound[clip] == (step == "in step")][number]
+    figure, axis = plt.subplots(figsize=(7.2, 2.6))
+    seconds = np.arange(len(curves[chosen][0])) / 25
+    for way, values in zip(("face", "voice"), curves[chosen]):
+        colour, marker, _ = plots.WAY_STYLE[way]
+        axis.plot(seconds, values, color=colour, marker=marker, markersize=3, label=way)
+    axis.set(xlabel="s", ylabel="standardised", ylim=(-3, 5), title=f"{step}: {shifts[chosen]} ms")
+    axis.legend(ncols=2, loc="upper left")
+    return figure
+
+
+explorer(
+    draw_clip,
+    alt="Movement of the mouth and loudness of the voice over time, in step or shifted.",
+    number=(0, 20, 0),
+    step=["out of step", "in step"],
+)
+lab.fact("the best shift sorts more than 8 in 10 clips correctly", sorted_right > 0.8)
+
+# %% [markdown]
+# **See** the curves rise together in one clip, one after the other in the next. Two numbers per frame are enough to tell
+# them apart, but only for somebody who holds both curves in their hands *before* anything is averaged. Decision fusion
+# gets a class from the ear and a class from the eye; whether they belonged together is gone by then. Whether fusing in
+# time also *learns* it, from real features and a few hundred clips, is a question for measurement: lesson 6 asks it.
+#
+# > **Moral.** Whether to believe the face is a question about both streams.
+
+# %% [markdown]
+# ## What to take away
+#
+# - Late fusion cannot express a relation between streams; cross-modal attention can.
+# - Attention is a weighted average. $\sqrt{d}$ keeps it one, the mask keeps padding out, positions bring in time.
+# - A cross-modal layer asks the other stream's *input*; residual and branch are added, or blended by α.
+# - Attention maps show where a network looked. Treat them as a hint, and check with a task whose answer you know.
+# - The last frame of a batch row may be padding; ask for the last *valid* one, or for the mean.
+
+# %% [markdown]
+# ## Five questions
+#
+# QUESTION Would decision fusion solve the nodding task with more data, or with experts ten times larger?
+#
+# ANSWER No. Given the voice alone both answers are equally likely, and given the face alone, too. The best possible
+# experts say .5 each, and no function of (.5, .5) knows more.
+#
+# QUESTION Why is a masked score $-\infty$ and not 0, and why not simply set the weight to 0 after the softmax?
+#
+# ANSWER A score of 0 has the weight $e^0$, like any other. Zeroing weights afterwards leaves the rest summing to less
+# than 1: the answer shrinks with the amount of padding.
+#
+# QUESTION A colleague forgets the positions, and the model still beats chance on emotions. How can that be?
+#
+# ANSWER Much of emotion is in averages (loud, high, smiling), which do not depend on order. What is lost are the classes
+# that differ only in their course over time, such as a rising against a falling contour.
+#
+# QUESTION In the cross-modal stack the keys come from the other stream's input at every layer. What would change if they
+# came from the other stack's current output?
+#
+# ANSWER The two stacks would depend on each other at each layer and could not be computed separately; after one layer
+# the "face" that the voice asks would already contain voice.
+#
+# QUESTION When the face is absent altogether, what should the voice's question return?
+#
+# ANSWER Nothing: the branch is zero and the residual passes unchanged (`answered` in `Layer.forward`). An average over no
+# frames does not exist, and an average over zeros is an answer from a face that nobody saw.
+
+# %% [markdown]
+# ## Read next
+#
+# - Vaswani et al. 2017, *Attention is all you need*, section 3.2: scaled dot-product attention, with the footnote on
+#   why the variance grows with $d$.
+# - Tsai et al. 2019, *Multimodal transformer for unaligned multimodal language sequences* (ACL), section 3: the
+#   cross-modal stacks that AuxFormer starts from.
+# - Jain & Wallace 2019, *Attention is not explanation* (NAACL), sections 1 and 4: what not to read into maps.
+#
+# Next: [Lesson 3](03_auxiliary_networks.ipynb), the two networks beside this one.
+
+# %% tags=["nbval-ignore-output"] reason="seconds and library versions belong to the machine"
+lab.versions(seed)
