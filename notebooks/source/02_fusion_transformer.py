@@ -6,7 +6,7 @@
 #     question: How can one stream ask the other for what it needs?
 #     reading: 35
 #     exercises: 40
-#     seconds: 60
+#     seconds: 40
 #     profiles: {full: {steps: 1500}}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
@@ -555,7 +555,7 @@ def standardised(values: np.ndarray) -> np.ndarray:
 
 
 def mouth_and_voice(clip: str) -> tuple[np.ndarray, np.ndarray]:
-    """How far the mouth region is from its usual look, and the loudness, per video frame `[T]` each."""
+    """Distance of the mouth region from its usual look, and loudness, per video frame `[T]`."""
     frames = read_frames(corpus.clips.video[clip])[0].mean(-1)  # [T, H, W], grey
     height, breadth = frames.shape[1:]
     rows, columns = (
@@ -571,7 +571,7 @@ def mouth_and_voice(clip: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def best_shift(mouth: np.ndarray, voice: np.ndarray, largest: int = 20) -> int:
-    """Video frames by which the mouth runs late (early when negative): where the two curves fit best."""
+    """Video frames by which the mouth runs late: where the two curves fit best."""
     length = len(mouth)
     shifts = list(range(-largest, largest + 1))
     fits = [
