@@ -337,7 +337,7 @@ print(sinusoidal_positions(frames)[0].numpy().round(2) + 0.0)
 #
 # $$x \leftarrow \alpha\,x + (1 - \alpha)\,\mathrm{branch},$$
 #
-# the same α for asking and for thinking. **By hand**: $x = 4$, branch $= 2$, $\alpha = .75$: the sum is 6, the blend
+# the same α for asking and for thinking. **By hand**: $x = 4$, branch $= 2$, $\alpha = 0.75$: the sum is 6, the blend
 # 3.5. **Predict.** What does a layer with $\alpha = 1$ do?
 
 # %%
@@ -392,7 +392,7 @@ print("you said:", alpha_guess.value)
 
 # %% [markdown]
 # With $\alpha = 1$ a layer steps aside. With α below 1 the input *fades*: after $L$ layers its share is
-# $\alpha^{2L}$. The authors start α between 0 and 1 at random; with five layers and $\alpha = .5$ a thousandth of the
+# $\alpha^{2L}$. The authors start α between 0 and 1 at random; with five layers and $\alpha = 0.5$ a thousandth of the
 # input is left beside what the branches say of it.
 #
 # > **Moral.** A residual connection keeps what was there; a blend decides how much of it.
