@@ -435,7 +435,7 @@ lab.fact("the nod gets more than .25", found["nod"] > 0.25)
 lab.fact("the same time gets less than the nod", found["same time"] < found["nod"])
 
 
-# %%
+# %% tags=["folded"]
 def draw_map(clip: int, direction: str, head: str):
     """One clip's attention map beside what the streams hold."""
     weights = maps[direction][0][clip]  # [h, Tq, Tk]
@@ -591,7 +591,7 @@ for bound, group in shifts.abs().groupby(truth.bound[clips]):
     print(f"{step}: {len(group)} clips, median shift {group.median():.0f} ms")
 
 
-# %%
+# %% tags=["folded"]
 def draw_clip(number: int, step: str):
     """Mouth and loudness of one clip, in step or not."""
     chosen = [clip for clip in clips if truth.bound[clip] == (step == "in step")][number]
