@@ -4,10 +4,11 @@ Pure functions `Batch -> Batch`: nothing is edited in place. An absent stream ke
 presence flag is False; what a network makes of that is the switch `ModelConfig.absent`.
 """
 
+import numpy as np
 import torch
 
 from auxformer.config import suggest
-from auxformer.dataset import Batch
+from auxformer.dataset import Batch, seed_of
 from auxformer.errors import InputError
 
 CONDITIONS = {
@@ -15,6 +16,21 @@ CONDITIONS = {
     "no-audio": "the whole audio stream absent",
     "no-video": "the whole video stream absent",
 }
+"""What is scored unless more is asked for."""
+
+SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Shares of frames lost in the protocol."""
+
+FRAME_CONDITIONS = {
+    f"{stream}-frames-{share}{gap}": f"{share:.0%} of the frames of {streams} lost, {how}"
+    for stream, streams in (("audio", "audio"), ("video", "video"), ("both", "both streams"))
+    for gap, how in (("", "each on its own"), ("-burst", "in one gap"))
+    for share in SHARES
+}
+"""Conditions at the level of frames."""
+
+PROTOCOL = CONDITIONS | FRAME_CONDITIONS
+"""Every condition that works on features (the media-level ones are corpora of their own)."""
 
 
 def without(batch: Batch, audio: torch.Tensor, video: torch.Tensor) -> Batch:
@@ -36,16 +52,62 @@ def without(batch: Batch, audio: torch.Tensor, video: torch.Tensor) -> Batch:
 def apply_condition(batch: Batch, condition: str) -> Batch:
     """The batch under a missing-data condition; "complete" returns it as it is.
 
+    What a clip loses depends on its name and on the condition, never on the system that is tested, on the other clips of the
+    batch or on the order of calls.
+
     Raises:
         InputError: for a condition that does not exist.
     """
-    if condition not in CONDITIONS:
-        raise InputError(f'unknown condition "{condition}".{suggest(condition, CONDITIONS)}')
+    if condition not in PROTOCOL:
+        raise InputError(f'unknown condition "{condition}".{suggest(condition, PROTOCOL)}')
     if condition == "complete":
+        return batch
+    if condition in FRAME_CONDITIONS:
+        stream, _, share, *burst = condition.split("-")
+        for name in ("audio", "video") if stream == "both" else (stream,):
+            batch = lose_frames(batch, name, float(share), bool(burst), condition)
         return batch
     everything = torch.ones_like(batch.audio_present)
     nothing = torch.zeros_like(batch.audio_present)
     return without(batch, everything, nothing) if condition == "no-audio" else without(batch, nothing, everything)
+
+
+def lose_frames(batch: Batch, stream: str, share: float, burst: bool = False, key: str = "") -> Batch:
+    """The batch with frames of one stream lost: zero, and no longer valid in its mask.
+
+    A clip loses each frame with probability `share`, or one contiguous gap of that share at a random place. A stream that
+    loses all its frames is absent.
+
+    Args:
+        batch: Any batch.
+        stream: "audio" or "video".
+        share: 0 (the batch as it is) to 1.
+        burst: One gap instead of single frames.
+        key: Named with the clip and the stream in the seed of the draw, so that different conditions draw differently.
+
+    Raises:
+        InputError: a share outside 0..1, or another stream.
+    """
+    if not 0 <= share <= 1 or stream not in ("audio", "video"):
+        raise InputError(f'{share} of the frames of "{stream}": expected a share in 0..1 of "audio" or "video".')
+    if share == 0:
+        return batch
+    mask = getattr(batch, f"{stream}_mask").cpu().numpy()  # [B, T]
+    kept = mask.copy()
+    for row, clip in enumerate(batch.clips):
+        rng = np.random.default_rng(seed_of("condition", key, stream, clip))
+        places = np.flatnonzero(mask[row])
+        if burst:
+            gap = round(share * len(places))
+            start = rng.integers(len(places) - gap + 1)
+            lost = places[start : start + gap]
+        else:
+            lost = places[rng.random(len(places)) < share]
+        kept[row, lost] = False
+    kept = torch.from_numpy(kept).to(batch.audio.device)
+    present = getattr(batch, f"{stream}_present") & kept.any(1)
+    features = getattr(batch, stream).masked_fill(~kept.unsqueeze(-1), 0.0)  # [B, T, D]
+    return batch._replace(**{stream: features, f"{stream}_mask": kept, f"{stream}_present": present})
 
 
 def modality_dropout(

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from auxformer.dataset import collate
 from auxformer.errors import InputError
-from auxformer.missing import CONDITIONS, apply_condition, modality_dropout
+from auxformer.missing import CONDITIONS, FRAME_CONDITIONS, apply_condition, lose_frames, modality_dropout
 
 
 @pytest.fixture
@@ -63,3 +63,58 @@ def test_a_clip_with_one_stream_keeps_it(batch):
     only_video = apply_condition(batch, "no-audio")
     after = modality_dropout(only_video, 0.0, 1.0)
     assert after.video_present.all()
+
+
+def long_batch(clips=200, frames=100):
+    """Clips of 100 audio and 100 video frames, the last 20 audio frames of every other clip padding."""
+    from auxformer.dataset import Batch
+
+    ones = torch.ones(clips, frames, 2)
+    mask = torch.ones(clips, frames, dtype=torch.bool)
+    short = mask.clone()
+    short[::2, 80:] = False
+    present = torch.ones(clips, dtype=torch.bool)
+    audio = ones * short.unsqueeze(-1)
+    return Batch(audio, short, ones, mask, present, present, torch.ones(clips, 1), tuple(map(str, range(clips))))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("burst", [False, True])
+def test_the_share_of_lost_frames_is_that_of_the_condition_and_padding_does_not_count(share, burst):
+    batch = long_batch()
+    after = lose_frames(batch, "audio", share, burst)
+    lost = (batch.audio_mask & ~after.audio_mask).sum(1) / batch.audio_mask.sum(1)  # [B]
+    assert abs(lost.mean().item() - share) < (0.01 if burst else 0.02)
+    assert not (after.audio_mask & ~batch.audio_mask).any(), "padding became valid"
+    assert torch.equal(after.audio[..., 0] != 0, after.audio_mask), "features and mask tell different stories"
+    assert after.video is batch.video and after.video_mask is batch.video_mask
+
+
+def test_a_burst_is_one_gap():
+    after = lose_frames(long_batch(), "video", 0.3, burst=True)
+    edges = (after.video_mask[:, 1:] != after.video_mask[:, :-1]).sum(1) + (~after.video_mask[:, [0, -1]]).sum(1)
+    assert (edges == 2).all()
+    single = lose_frames(long_batch(), "video", 0.3)
+    assert (single.video_mask[:, 1:] != single.video_mask[:, :-1]).sum(1).float().mean() > 20
+
+
+def test_level_zero_is_the_identity_and_level_one_an_absent_stream():
+    batch = long_batch()
+    assert lose_frames(batch, "audio", 0.0) is batch
+    gone = lose_frames(batch, "video", 1.0)
+    assert not gone.video_present.any() and not gone.video.any() and gone.audio_present.all()
+
+
+@pytest.mark.parametrize("condition", ["both-frames-0.5", "audio-frames-0.3-burst"])
+def test_a_clip_loses_the_same_frames_in_any_company_and_others_under_another_condition(condition):
+    batch = long_batch()
+    whole, alone = apply_condition(batch, condition), apply_condition(some_clips(batch, slice(7, 9)), condition)
+    assert torch.equal(whole.audio_mask[7:9], alone.audio_mask) and torch.equal(whole.video_mask[7:9], alone.video_mask)
+    other = apply_condition(batch, "both-frames-0.7" if condition.startswith("both") else "audio-frames-0.5-burst")
+    assert not torch.equal(other.audio_mask, whole.audio_mask)
+    assert not torch.equal(whole.audio_mask[1], whole.audio_mask[3]), "two clips lose the same frames"
+    assert len(FRAME_CONDITIONS) == 30
+
+
+def some_clips(batch, rows):
+    return type(batch)(*(value[rows] for value in batch))
