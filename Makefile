@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CORPUS := data/corpora/puppets-course-0
 PROFILE ?= quick
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet
 export AUXFORMER_PROGRESS ?= $(if $(MAKE_TERMERR),1,)
 export PYTHONWARNINGS ?= default
 
@@ -20,9 +21,9 @@ setup: $(INSTALLED) ## make .venv with the pinned versions
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' requirements.lock)"
-	$(BIN)/python -m pip install --quiet -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	$(PIP) "$$(grep '^torch==' requirements.lock)"
+	$(PIP) -r requirements.lock
+	$(PIP) --no-deps --editable .
 	@touch $@
 
 corpus: $(INSTALLED) ## the embedded corpus and its features

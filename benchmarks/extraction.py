@@ -1,10 +1,11 @@
 """How fast features are extracted, in multiples of real time, each against a plain reference in the same run.
 
-    python benchmarks/extraction.py [--root CORPUS] [--clips 40] [--jobs 2] [--out extraction.json]
+    python benchmarks/extraction.py [--root CORPUS] [--clips 40] [--jobs 2] [--wav2vec2 MODEL] [--out extraction.json]
 
 Without --root, clips are generated: pulse trains of gliding pitch, and a photograph of a face that moves. One process
 gives the ratios (`times_real_time`); `extract` is the whole way from files to a feature store with several processes,
-start-up of the workers not counted.
+start-up of the workers not counted. Without --wav2vec2, a network of random weights and the size of the published one
+is timed.
 """
 
 import argparse
@@ -46,6 +47,7 @@ def main() -> None:
         films = [clip for clip in clips if clip.video]
         if films:
             result |= measure_hog(films)
+        result |= measure_wav2vec2(clips[:4], arguments.wav2vec2 or random_wav2vec2(Path(scratch)))
         result |= measure_extract(corpus, clips, arguments.jobs, Path(scratch))
     text = json.dumps(result, indent=2)
     print(text)
@@ -79,6 +81,38 @@ def measure_hog(clips: Sequence[Clip]) -> dict:
     share = sum(media.duration(clip.video) for clip in few) / seconds
     fast, slow = compare([lambda: list(map(ours, clips)), lambda: list(map(every, few))])
     return {"hog": _row(seconds, fast, slow / share, "a face looked for in every frame")}
+
+
+def measure_wav2vec2(clips: Sequence[Clip], model: str | Path) -> dict:
+    """The first 12 layers, several clips at a time on a GPU, against the whole network with one clip at a time."""
+    import torch
+    from transformers import Wav2Vec2Model
+
+    ours = create_extractor(f"wav2vec2:{model}")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    whole = Wav2Vec2Model.from_pretrained(ours.folder).eval().to(device)
+    waveforms = [ours.read(clip) for clip in clips]
+    seconds = sum(map(len, waveforms)) / SAMPLING_RATE
+
+    def plainly(waveform):
+        normal = (waveform - waveform.mean()) / np.sqrt(waveform.var() + 1e-7)
+        with torch.inference_mode():
+            states = whole(torch.from_numpy(normal)[None].to(device), output_hidden_states=True).hidden_states
+        return states[ours.layers][0].cpu().numpy()
+
+    fast, slow = compare([lambda: ours.of_many(waveforms), lambda: list(map(plainly, waveforms))])
+    row = _row(seconds, fast, slow, "the whole network, one clip at a time")
+    return {"wav2vec2": {"model": ours.name, "layers": ours.layers, "device": device, **row}}
+
+
+def random_wav2vec2(root: Path) -> Path:
+    """A network of the shape of wav2vec2-large-robust with random weights, 1.3 GB."""
+    from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+    shape = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+    config = Wav2Vec2Config(**shape, feat_extract_norm="layer", conv_bias=True, do_stable_layer_norm=True)
+    Wav2Vec2Model(config).save_pretrained(root / "random-large")
+    return root / "random-large"
 
 
 def measure_extract(corpus: Corpus, clips: Sequence[Clip], jobs: int, scratch: Path) -> dict:
@@ -146,6 +180,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--corpus", default="crema-d", help="what lies in it (default: %(default)s)")
     parser.add_argument("--clips", type=int, default=40, help="clips to use (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="processes of the last measurement (default: %(default)s)")
+    parser.add_argument("--wav2vec2", metavar="MODEL", help="folder or name of a wav2vec 2.0 model")
     parser.add_argument("--out", help="JSON file to save the result in")
     return parser.parse_args()
 

@@ -14,10 +14,23 @@ from auxformer.features.base import Clip, Extractor
 EXTRACTORS = {
     "lld": ("audio", "LowLevelDescriptors", "ComParE 2016 low-level descriptors and deltas, 130 at 100 Hz"),
     "logmel": ("audio", "LogMel", "log-mel spectrogram, 80 at 100 Hz"),
+    "wav2vec2": ("wav2vec2", "Wav2Vec2", "wav2vec2[:MODEL], hidden states of wav2vec 2.0, 768 or 1024 at 50 Hz"),
     "hog": ("visual", "GradientHistograms", "histograms of oriented gradients of the face, at the rate of the video"),
+    "vggface": ("vggface", "VggFace", "vggface:FILE.safetensors, layer fc7 of VGG-Face, 4096 per frame of video"),
+    "emoca": ("emoca", "Emoca", "emoca:FOLDER, the AuxFormer release's EMOCA codes, 50 per frame of video"),
+    "hf-vision": ("hf_vision", "HuggingFaceVision", "hf-vision:MODEL, any vision network of transformers, per frame"),
     "table": ("table", "TableFeatures", "table:FILE.csv, one row of numbers per clip"),
 }
 """Name -> (module, class, one line)."""
+
+ARGUMENTS = {
+    "wav2vec2": ("model", "MODEL", "name or folder of a wav2vec 2.0 model"),
+    "vggface": ("path", "FILE.safetensors", "path of the Oxford weights of VGG-Face (vgg_face_dag), which you obtain"),
+    "emoca": ("folder", "FOLDER", "folder of the AuxFormer authors' features, with a folder of .npy files per clip"),
+    "hf-vision": ("model", "MODEL", "name or folder of a vision model"),
+    "table": ("path", "FILE.csv", "path of a CSV file"),
+}
+"""Name -> (setting that takes what follows the colon, its form, what it is in words)."""
 
 __all__ = ["EXTRACTORS", "Clip", "Extractor", "create_extractor", "list_extractors"]
 
@@ -33,23 +46,29 @@ def create_extractor(
     """Make an extractor by name.
 
     Args:
-        spec: "lld", "logmel", "hog", or "table:FILE.csv".
-        root: Folder of the corpus, in which FILE is looked for before the working folder.
+        spec: "lld", "logmel", "hog", or a name with what it needs: "table:FILE.csv", "wav2vec2:MODEL", "vggface:FILE",
+            "emoca:FOLDER", "hf-vision:MODEL". MODEL is a folder or a name in the local cache of Hugging Face models.
+        root: Folder of the corpus, in which FILE and FOLDER are looked for before the working folder.
         modality: "audio" or "video": which stream it is wanted for. A table describes either (video unless told).
         options: Settings of the extractor, such as `orientations=9` for "hog".
 
     Raises:
         InputError: No such extractor, setting or file, or one for the other modality.
     """
-    name, _, file = spec.partition(":")
+    name, _, what = spec.partition(":")
     if name not in EXTRACTORS:
         raise InputError(f'unknown features "{spec}".{suggest(name, EXTRACTORS)}')
-    if (name == "table") != bool(file):
+    if name not in ARGUMENTS and what:
         raise InputError(
             f'features "{spec}": expected "table:FILE.csv", or the name of another extractor without a file'
         )
+    if name in ARGUMENTS and (what or name != "wav2vec2"):
+        setting, form, words = ARGUMENTS[name]
+        if not what:
+            raise InputError(f'features "{spec}": expected "{name}:{form}"; give the {words}')
+        options[setting] = _find(spec, what, root, setting == "model", words)
     if name == "table":
-        options |= {"path": _find_table(file, root), "modality": modality or "video"}
+        options["modality"] = modality or "video"
     module, kind, _ = EXTRACTORS[name]
     try:
         extractor = getattr(importlib.import_module(f"auxformer.features.{module}"), kind)(**options)
@@ -62,10 +81,12 @@ def create_extractor(
     return extractor
 
 
-def _find_table(file: str, root: str | os.PathLike | None) -> str:
-    places = [Path(root) / file] if root is not None else []
-    for place in [*places, Path(file)]:
-        if place.is_file():
+def _find(spec: str, what: str, root: str | os.PathLike | None, may_be_a_name: bool, words: str) -> str:
+    places = [Path(root) / what] if root is not None else []
+    for place in [*places, Path(what)]:
+        if place.exists():
             return str(place.resolve())
-    looked = " and in ".join(str(place.parent.resolve()) for place in [*places, Path(file)])
-    raise InputError(f'features "table:{file}": there is no such file in {looked}; give the path of a CSV file')
+    if may_be_a_name:
+        return what
+    looked = " and in ".join(str(place.parent.resolve()) for place in [*places, Path(what)])
+    raise InputError(f'features "{spec}": there is no such file or folder in {looked}; give the {words}')

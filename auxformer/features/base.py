@@ -18,6 +18,9 @@ class Clip(NamedTuple):
 class Extractor(Protocol):
     """A small picklable object that turns one clip into a sequence of feature vectors.
 
+    One whose network is faster with several clips has `clips_at_once` as well, their number; `read(clip)`, which gives
+    what the network takes; and `of_many`, from a list of that to a list of features.
+
     Attributes:
         name: Short name, as given on the command line ("lld").
         modality: "audio" or "video": which stream it reads.

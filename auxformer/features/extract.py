@@ -1,5 +1,6 @@
 """From a corpus to a feature store: in parallel, resumable, and a clip that fails does not take the others with it."""
 
+import contextlib
 import hashlib
 import itertools
 import logging
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import joblib
+import numpy as np
+from joblib.externals.loky import get_reusable_executor
 
 from auxformer import media
 from auxformer.config import check_choice, check_range
@@ -127,15 +130,36 @@ def _outcomes(
 ) -> Generator[Extracted | Failure, None, None]:
     if extractor.frames_per_second == 0:
         jobs = 1  # a table is read sooner than workers start
-    handed_out = itertools.takewhile(lambda _: not ended.is_set(), todo)
-    tasks = (joblib.delayed(extract_clip)(extractor, clip) for clip in handed_out)
+    size = getattr(extractor, "clips_at_once", 1)
+    groups = (todo[at : at + size] for at in range(0, len(todo), size))
+    handed_out = itertools.takewhile(lambda _: not ended.is_set(), groups)
+    tasks = (joblib.delayed(extract_clips)(extractor, group) for group in handed_out)
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        if jobs > 1 and hasattr(extractor, "device"):
+            get_reusable_executor().shutdown()  # older workers that load a network would be taken for leaking memory
         parallel = joblib.Parallel(n_jobs=min(jobs, len(todo)), return_as="generator_unordered")
-    return parallel(tasks)
+    finished = parallel(tasks)
+    try:
+        for outcomes in finished:
+            yield from outcomes
+    finally:
+        finished.close()
 
 
-def extract_clip(extractor: Extractor, clip: Clip) -> Extracted | Failure:
-    """Features of one clip, or why there are none. Runs in a worker process."""
+def extract_clips(extractor: Extractor, clips: Sequence[Clip]) -> list[Extracted | Failure]:
+    """Outcomes of several clips. Those that an extractor can read go through its network together."""
+    ready = {}
+    if len(clips) > 1:
+        for clip in clips:
+            with contextlib.suppress(MediaError, OSError):  # `extract_clip` says what is wrong
+                if extractor.source(clip):
+                    ready[clip] = extractor.read(clip)
+        ready = dict(zip(ready, extractor.of_many(list(ready.values())), strict=True))
+    return [extract_clip(extractor, clip, ready.get(clip)) for clip in clips]
+
+
+def extract_clip(extractor: Extractor, clip: Clip, features: np.ndarray | None = None) -> Extracted | Failure:
+    """One clip with its features (those given, if any), or why there are none. Runs in a worker process."""
     path = extractor.source(clip)
     if path is None:
         return Failure(clip.name, f"the corpus has no {extractor.modality} file for it")
@@ -144,7 +168,7 @@ def extract_clip(extractor: Extractor, clip: Clip) -> Extracted | Failure:
         return Failure(clip.name, damage)
     try:
         source = Source.of(path)
-        features = extractor(clip)
+        features = extractor(clip) if features is None else features
         check_features(features, extractor.dims, clip.name)
         rate = extractor.frames_per_second
         return Extracted(clip.name, features, media.frame_rate(path) if math.isnan(rate) else rate, source)

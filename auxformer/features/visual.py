@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ DETECTION_HEIGHT = 128
 """Pixels to which a frame is shrunk before a face is looked for: enough for faces of a quarter of its height."""
 CENTRE_SHARE = 0.8
 """Side of the centre crop as a share of the picture's shorter side: about that of a face framed for a portrait."""
+BRIGHTNESS = np.array([0.299, 0.587, 0.114], np.float32)
+"""Shares of red, green and blue in what the eye takes for brightness (ITU-R BT.601)."""
 
 
 class FaceBox(NamedTuple):
@@ -115,6 +118,17 @@ def find_face(frames: np.ndarray, looks: int = 5, margin: float = 1.2) -> FaceBo
     return FaceBox(int(top), int(left), int(grown), len(boxes) / len(chosen))
 
 
+def face_film(path: str | os.PathLike, looks: int = 5, margin: float = 1.2) -> np.ndarray:
+    """The face in every frame of a film, in colour and as large as it is there: uint8 `[T, side, side, 3]` (RGB).
+
+    It is looked for as `find_face` does. Raises `MediaError` when the film cannot be read.
+    """
+    frames, times = media.read_frames(path)  # [T, H, W, 3]
+    grey = np.stack([(frame @ BRIGHTNESS).astype(np.uint8) for frame in frames])  # [T, H, W]
+    box = find_face(grey, looks, margin)
+    return frames[evenly(times), box.top : box.top + box.side, box.left : box.left + box.side]
+
+
 def crop(frames: np.ndarray, box: FaceBox, size: int) -> np.ndarray:
     """The boxed part of grey frames `[T, H, W]`, scaled to `[T, size, size]` float32."""
     part = frames[:, box.top : box.top + box.side, box.left : box.left + box.side]
@@ -126,6 +140,12 @@ def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     rows = _interpolation(frames.shape[1], size[0])  # [height, H]
     columns = _interpolation(frames.shape[2], size[1])  # [width, W]
     return rows @ frames.astype(np.float32) @ columns.T
+
+
+def resize_colour(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Colour frames `[T, H, W, 3]` scaled as by `resize`, channels first as networks want them: `[T, 3, *size]`."""
+    channels = np.moveaxis(frames, -1, 1)  # [T, 3, H, W]
+    return resize(channels.reshape(-1, *channels.shape[2:]), size).reshape(*channels.shape[:2], *size)
 
 
 def evenly(times: np.ndarray) -> np.ndarray:
