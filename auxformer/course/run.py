@@ -1,5 +1,6 @@
 """Lessons run headless: parameters checked first, written aside and moved on success, one page each and an index."""
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -101,18 +102,20 @@ def execute(lesson: Lesson, parameters: dict, path: Path) -> Executed:
     return Executed(nbformat.read(path, as_version=4), seconds)
 
 
-class _headless:
-    """Tells explorers in the kernel that nobody watches, for as long as a lesson runs."""
-
-    def __enter__(self):
-        self.before = os.environ.get("AUXFORMER_HEADLESS")
-        os.environ["AUXFORMER_HEADLESS"] = "1"
-
-    def __exit__(self, *_):
-        if self.before is None:
-            del os.environ["AUXFORMER_HEADLESS"]
-        else:
-            os.environ["AUXFORMER_HEADLESS"] = self.before
+@contextlib.contextmanager
+def _headless():
+    """Tells explorers in the kernel that nobody watches, and Python to hide no warning: a lesson's output holds them all."""
+    wanted = {"AUXFORMER_HEADLESS": "1", "PYTHONWARNINGS": "default"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _run_or_reuse(lesson: Lesson, parameters: dict, out: Path, reuse: bool) -> dict:

@@ -205,7 +205,7 @@ def draw_weights(width: int, divide: str):
     keys = torch.randn(24, width, generator=generator)
     scores = keys @ query / (math.sqrt(width) if divide == "yes" else 1)  # [24]
     figure, axis = plt.subplots(figsize=(6.4, 2.4))
-    axis.bar(range(1, 25), scores.softmax(0), color=plots.WAY_STYLE["voice"][0])
+    axis.bar(range(1, 25), scores.softmax(0).numpy(), color=plots.WAY_STYLE["voice"][0])
     axis.set(
         xlabel="key", ylabel="weight", ylim=(0, 1), title=f"d = {width}, divided by √d: {divide}"
     )
@@ -439,9 +439,12 @@ lab.fact("the same time gets less than the nod", found["same time"] < found["nod
 def draw_map(clip: int, direction: str, head: str):
     """One clip's attention map beside what the streams hold."""
     weights = maps[direction][0][clip]  # [h, Tq, Tk]
-    weights = weights.mean(0) if head == "mean" else weights[int(head) - 1]
+    weights = (weights.mean(0) if head == "mean" else weights[int(head) - 1]).numpy()
     asks, asked = ("voice", "face") if direction == "a<-v" else ("face", "voice")
-    streams = {"voice": unseen.audio[clip, :, 0], "face": unseen.video[clip, :, 0]}
+    streams = {
+        "voice": unseen.audio[clip, :, 0].numpy(),
+        "face": unseen.video[clip, :, 0].numpy(),
+    }
     figure, (left, right_) = plt.subplots(1, 2, figsize=(7.2, 2.8), width_ratios=(1.2, 1))
     for name, values in streams.items():
         colour, marker, _ = plots.WAY_STYLE[name]
