@@ -560,7 +560,7 @@ print(means.round(3).to_string())
 # ## What a description keeps
 #
 # Each extractor keeps some of the clip and loses the rest. To see what, we put the same simple question to each: a
-# straight boundary on clip means and deviations, every sixth clip. Once it is asked for the *emotion* (of puppets it
+# straight boundary on clip means and deviations, every fourth clip. Once it is asked for the *emotion* (of puppets it
 # has not met), once for the *puppet*.
 #
 # And a rival joins: wav2vec 2.0, the network behind the features of the AuxFormer release, only small and with weights
@@ -595,8 +595,8 @@ for label, extractor in extractors.items():
 
 # %%
 lab.fact("each is faster than the clip plays", min(speed.values()) > 1)
-few = clips[::6]
-few_emotions, few_speakers = emotion[::6], speaker[::6]
+few = clips[::4]
+few_emotions, few_speakers = emotion[::4], speaker[::4]
 stored = {"lld": store, "hog": hogs}
 
 
