@@ -1,0 +1,139 @@
+"""The fast paths give what PyTorch's own operations give: values, gradients, drop rates, scaling."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from auxformer.config import override, preset
+from auxformer.models import fast
+from auxformer.models.layers import Stack
+
+DOUBLE = {"dtype": torch.double}
+
+
+@pytest.mark.parametrize("p", [0.1, 0.25, 0.5])
+def test_masks_keep_the_right_share_everywhere_and_draw_anew(p):
+    torch.manual_seed(0)
+    mask = fast.keep((400, 1000), p)
+    error = 5 * math.sqrt(p * (1 - p) / 1000 / 100)
+    assert ((mask.float().view(4, 100, 1000).mean((1, 2)) - (1 - p)).abs() < error).all()
+    assert ((mask.float().view(-1, 4).mean(0) - (1 - p)).abs() < error).all(), (
+        "one of the four cuts of a word is biased"
+    )
+    assert not torch.equal(mask, fast.keep((400, 1000), p))
+    torch.manual_seed(0)
+    assert torch.equal(mask, fast.keep((400, 1000), p)), "torch.manual_seed does not name the draw"
+
+
+def test_neighbouring_elements_are_dropped_independently():
+    torch.manual_seed(1)
+    dropped = (~fast.keep((1_000_000,), 0.2)).float()
+    for lag in (1, 2, 3, 4, 64):
+        together = (dropped[lag:] * dropped[:-lag]).mean().item()
+        assert abs(together - 0.04) < 0.001, lag
+
+
+def test_dropout_keeps_the_mean_and_passes_gradients_where_it_keeps():
+    torch.manual_seed(2)
+    x = torch.ones(500, 400, requires_grad=True)
+    y = fast.dropout(x, 0.25, training=True)
+    assert sorted(y.detach().unique().tolist()) == pytest.approx([0, 1 / 0.75])
+    assert y.mean().item() == pytest.approx(1, abs=0.01)
+    y.sum().backward()
+    assert torch.equal(x.grad, y.detach())
+    assert fast.dropout(x, 0.25, training=False) is x
+
+
+def _streams(queries, keys):
+    generator = torch.Generator().manual_seed(3)
+    make = lambda frames: torch.randn(3, 2, frames, 5, generator=generator, **DOUBLE).requires_grad_()
+    return make(queries), make(keys), make(keys)
+
+
+@pytest.mark.parametrize("queries, keys", [(300, 300), (300, 90), (90, 300)])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("padded", [False, True])
+def test_attention_without_dropout_is_pytorchs(queries, keys, causal, padded):
+    q, k, v = _streams(queries, keys)
+    offset = abs(keys - queries)
+    visible = ~torch.ones(queries, keys, dtype=torch.bool).triu(1 + offset) if causal else None
+    if padded:
+        mask = torch.arange(keys) < torch.tensor([keys, keys // 2, 40])[:, None]
+        visible = mask[:, None, None] if visible is None else mask[:, None, None] & visible
+    right = F.scaled_dot_product_attention(q, k, v, attn_mask=visible)
+    found = fast.attention(q, k, v, visible, offset if causal else None, 0.0)
+    assert torch.allclose(found, right, atol=1e-12)
+    grad = torch.randn_like(right)
+    for ours, theirs in zip(torch.autograd.grad(found, (q, k, v), grad), torch.autograd.grad(right, (q, k, v), grad)):
+        assert torch.allclose(ours, theirs, atol=1e-11)
+
+
+@pytest.mark.parametrize("reach", [None, 1])
+def test_the_gradient_of_attention_with_dropout_is_that_of_the_same_draw(reach):
+    q, k, v = (x[:2, :, :6].detach().requires_grad_() for x in _streams(6, 7))
+    visible = None if reach is None else ~torch.ones(6, k.shape[2], dtype=torch.bool).triu(1 + reach)
+
+    def drawn(*streams):
+        torch.manual_seed(4)
+        return fast.attention(*streams, visible, reach, 0.4)
+
+    assert torch.autograd.gradcheck(drawn, (q, k, v))
+    assert not torch.allclose(drawn(q, k, v), fast.attention(q, k, v, visible, reach, 0.0))
+
+
+def test_dropped_attention_is_right_on_average():
+    q, k, v = (x[:1, :, :20].detach() for x in _streams(20, 20))
+    torch.manual_seed(5)
+    mean = torch.stack([fast.attention(q, k, v, None, None, 0.3) for _ in range(3000)]).mean(0)
+    assert (mean - F.scaled_dot_product_attention(q, k, v)).abs().max() < 0.06
+
+
+@pytest.mark.parametrize("alpha", [None, 0.3])
+@pytest.mark.parametrize("p", [0.0, 0.3])
+def test_the_feed_forward_branch_and_its_gradients(alpha, p):
+    torch.manual_seed(6)
+    norm, fc1, fc2 = torch.nn.LayerNorm(6).double(), torch.nn.Linear(6, 24).double(), torch.nn.Linear(24, 6).double()
+    blend = None if alpha is None else torch.tensor([alpha], requires_grad=True, **DOUBLE)
+    x = torch.randn(2, 3, 6, requires_grad=True, **DOUBLE)
+    parameters = [*norm.parameters(), *fc1.parameters(), *fc2.parameters(), *([] if blend is None else [blend])]
+
+    def branch(x, *_parameters):
+        torch.manual_seed(7)
+        return fast.feed_forward(x, norm, fc1, fc2, blend, p, p)
+
+    assert torch.autograd.gradcheck(branch, (x, *parameters))
+    if p == 0:
+        thought = fc2(F.relu(fc1(norm(x))))
+        right = x + thought if alpha is None else alpha * x + (1 - alpha) * thought
+        assert torch.allclose(branch(x), right, atol=1e-12)
+        with torch.no_grad():
+            assert torch.allclose(branch(x), right, atol=1e-12)
+
+
+def test_more_frames_than_fit_a_piece_change_nothing(monkeypatch):
+    torch.manual_seed(8)
+    norm, fc1, fc2 = torch.nn.LayerNorm(4), torch.nn.Linear(4, 16), torch.nn.Linear(16, 4)
+    x = torch.randn(7, 30, 4)
+    whole = fast.feed_forward(x, norm, fc1, fc2, None, 0.0, 0.0)
+    monkeypatch.setattr(fast, "FRAMES", 32)
+    assert torch.allclose(fast.feed_forward(x, norm, fc1, fc2, None, 0.0, 0.0), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["paper", "default"])
+def test_a_stack_asked_for_one_frame_gives_that_frame(name):
+    config = override(preset(name), {"model": {"width": 20, "layers": 2, "heads": 2}}).model
+    torch.manual_seed(9)
+    stack = Stack(20, config, mixed=True).eval()
+    x, mask = torch.randn(4, 9, 20), torch.arange(9) < torch.tensor([9, 5, 1, 7])[:, None]
+    for given in (None, mask):
+        only = torch.tensor([8, 4, 0, 6])
+        whole = stack(x, given)[torch.arange(4), only]
+        assert torch.allclose(stack(x, given, only=only).squeeze(1), whole, atol=1e-6)
+
+
+def test_autocast_and_other_types_take_pytorchs_path():
+    assert fast.usable(torch.zeros(1)) and not fast.usable(torch.zeros(1, dtype=torch.bfloat16))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not fast.usable(torch.zeros(1))
