@@ -13,11 +13,11 @@ import pandas as pd
 from auxformer.config import Config, suggest
 from auxformer.corpora import read_corpus
 from auxformer.corpora.base import Corpus
-from auxformer.corpora.labels import targets
+from auxformer.corpora.labels import attribute_targets, targets
 from auxformer.corpora.partitions import Partition, speaker_folds, speaker_partitions
 from auxformer.dataset import Splits, make_splits
 from auxformer.errors import InputError
-from auxformer.evaluation import predict, prediction_table, score
+from auxformer.evaluation import headline, predict, prediction_table, score
 from auxformer.features import create_extractor
 from auxformer.features.extract import extract, store_folder
 from auxformer.features.store import FeatureStore
@@ -39,6 +39,8 @@ RESULT_COLUMNS = (
     "low",
     "high",
 )
+CLASSES_ONLY = ("functionals-lr", "ideal-observer", "decision-fusion")
+"""Systems that are made of posteriors, hence of no use for attributes."""
 REFERENCES = {
     "functionals-lr": "clip functionals and logistic regression",
     "ideal-observer": "knows what the voice and the face show (generated corpora only)",
@@ -49,8 +51,8 @@ REFERENCES = {
 class Task:
     """A corpus with its features and targets, ready to be split.
 
-    Attributes: corpus; audio and video, the feature stores; table, the target shares `[clips, classes]`; target, its name;
-    origin, the arguments of `prepare` that give it again; features, "lld+hog".
+    Attributes: corpus; audio and video, the feature stores; table, the target shares `[clips, classes]`, or the attributes
+    `[clips, 3]` on 1..5; target, its name; origin, the arguments of `prepare` that give it again; features, "lld+hog".
     """
 
     corpus: Corpus
@@ -89,10 +91,10 @@ def prepare(
     for spec, modality in ((audio, "audio"), (video, "video")):
         extractor = create_extractor(spec, root=read.root, modality=modality)
         stores.append(extract(read, extractor, store_folder(data, read, extractor), jobs=jobs, on_error=on_error))
-    target = config.data.target if read.ratings or config.data.target == "intended" else "intended"
+    target = config.data.target if read.ratings or config.data.target in ("intended", "attributes") else "intended"
     if target != config.data.target:
         print(f"{read.name} has no ratings: the target is the intended emotion.")
-    table = targets(read, target, config.data.rule)
+    table = attribute_targets(read) if target == "attributes" else targets(read, target, config.data.rule)
     if config.data.classes:
         table = keep_classes(table, config.data.classes)
     usable = [clip for clip in table.index if clip in stores[0] or clip in stores[1]]
@@ -119,8 +121,14 @@ def keep_classes(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
 def partitions_of(
     corpus: Corpus, table: pd.DataFrame, folds: int | None, count: int = 1, seed: int = 0
 ) -> list[Partition]:
-    """`folds` speaker folds (every speaker tested once), or `count` 70/15/15 partitions by speaker."""
+    """`folds` speaker folds (every speaker tested once), or `count` 70/15/15 partitions by speaker.
+
+    Raises:
+        InputError: no folds for a corpus whose speakers were recorded together, or too few speakers.
+    """
     clips = corpus.clips.loc[table.index]
+    if not folds and "session" in corpus.speakers:
+        raise InputError(f"the speakers of {corpus.name} were recorded in pairs that must stay together; say --folds 6.")
     if folds:
         return speaker_folds(corpus.speakers.loc[sorted(clips.speaker.unique())], folds, seed)
     return speaker_partitions(clips, corpus.speakers, table, count=count, seed=seed)
@@ -128,6 +136,7 @@ def partitions_of(
 
 def train(task: Task, config: Config, partition: Partition, folder: Path, show: bool = True) -> Run:
     """Train one network on one partition in `folder`, which remembers where its data came from (`task.json`)."""
+    _check_knows(config.model.name, task)
     run = fit(config, task.splits(partition, config.training.video_order), folder, show)
     task_file = {**task.origin, "partition": asdict(partition)}
     (Path(folder) / "task.json").write_text(json.dumps(task_file, indent=1))
@@ -188,7 +197,7 @@ def _keep(task: Task, predictions: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def _with_model(config: Config, system: str) -> Config:
     """Rivals take the shape of the config; AuxFormer in either form keeps the config's own name."""
-    if system == "auxformer":
+    if system == "auxformer" and config.model.name.startswith("auxformer"):
         return config
     return replace(config, model=replace(config.model, name=system))
 
@@ -233,6 +242,7 @@ def run(
     for system in systems:
         if system not in known:
             raise InputError(f'unknown system "{system}".{suggest(system, known)}')
+        _check_knows(system, task)
     units = [
         (system, seed, partition)
         for system in systems
@@ -252,6 +262,11 @@ def run(
     if len(partitions) > 1:
         rows += [_rows(task, system, "all", seed, pd.concat(parts)) for (system, seed), parts in pooled.items()]
     return pd.concat(rows, ignore_index=True)
+
+
+def _check_knows(system: str, task: Task) -> None:
+    if task.target == "attributes" and system in CLASSES_ONLY:
+        raise InputError(f"{system} knows classes only, not attributes; choose another system.")
 
 
 def _unit(task: Task, config: Config, unit: tuple, runs: Path, conditions, shared: bool) -> pd.DataFrame:
@@ -282,9 +297,10 @@ def run_name(task: Task, system: str, config: Config, partition: Partition) -> s
 
 
 def one_line(rows: pd.DataFrame) -> str:
-    """ "complete .71, no-audio .62, no-video .48" (macro-F1)."""
-    part = rows[rows.metric == "macro-f1"]
-    return "macro-F1 " + ", ".join(f"{row.condition} {row.value:.3f}" for row in part.itertuples())
+    """ "complete .71, no-audio .62, no-video .48" (macro-F1, or the mean CCC of attributes)."""
+    metric = headline(rows.metric)
+    part = rows[rows.metric == metric]
+    return ("CCC " if metric == "ccc" else "macro-F1 ") + ", ".join(f"{row.condition} {row.value:.3f}" for row in part.itertuples())
 
 
 def _rows(task: Task, system: str, partition: str, seed: int, predictions: pd.DataFrame) -> pd.DataFrame:

@@ -66,8 +66,10 @@ def corpus_check(
 def features_extract(
     root: Root,
     corpus: Annotated[str, typer.Option(help='Name of the corpus, or "auto".')] = "auto",
-    audio: Annotated[str, typer.Option(help="lld, logmel or table:FILE.csv; empty for none.")] = "lld",
-    video: Annotated[str, typer.Option(help="hog or table:FILE.csv; empty for none.")] = "hog",
+    audio: Annotated[str, typer.Option(help="lld, logmel, wav2vec2:MODEL or table:FILE.csv; empty for none.")] = "lld",
+    video: Annotated[
+        str, typer.Option(help="hog, vggface:FILE, emoca:FOLDER, hf-vision:MODEL or table:FILE.csv; empty for none.")
+    ] = "hog",
     data: Data = Path("data/features"),
     jobs: Jobs = 2,
     on_error: OnError = "skip",
@@ -119,14 +121,14 @@ def features_rm(
     FeatureStore.open(folder).remove()
 
 
-Audio = Annotated[str, typer.Option(help="lld, logmel or table:FILE.csv.")]
-Video = Annotated[str, typer.Option(help="hog or table:FILE.csv.")]
+Audio = Annotated[str, typer.Option(help="lld, logmel, wav2vec2:MODEL or table:FILE.csv.")]
+Video = Annotated[str, typer.Option(help="hog, vggface:FILE, emoca:FOLDER, hf-vision:MODEL or table:FILE.csv.")]
 Preset = Annotated[str, typer.Option(help="default, quick, small-corpus, paper or release.")]
 ConfigFile = Annotated[Path | None, typer.Option(help="TOML file with settings that differ from the preset.")]
-CorpusName = Annotated[str, typer.Option(help="puppets, crema-d or ravdess.")]
+CorpusName = Annotated[str, typer.Option(help="puppets, crema-d, ravdess or msp-improv.")]
 CorpusRoot = Annotated[Path | None, typer.Option(help="Folder of the corpus; puppets are generated when absent.")]
-Target = Annotated[str | None, typer.Option(help="audiovisual, voice, face or intended.")]
-Folds = Annotated[int | None, typer.Option(min=0, help="Speaker folds (ravdess: 6); 0 = 70/15/15 partitions.")]
+Target = Annotated[str | None, typer.Option(help="audiovisual, voice, face, intended; msp-improv: also secondary, secondary-four, attributes.")]
+Folds = Annotated[int | None, typer.Option(min=0, help="Speaker folds (ravdess, msp-improv: 6); 0 = 70/15/15 partitions.")]
 Runs = Annotated[Path, typer.Option(help="Folder of the runs.")]
 
 MODEL_OPTIONS = (
@@ -195,10 +197,9 @@ def train_command(
     chosen = parts[partition - 1]
     folder = runs / (name or benchmark.run_name(task, settings.model.name, settings, chosen))
     run = benchmark.train(task, settings, chosen, folder)
-    best = run.metrics.loc[run.metrics.dev_macro_f1_complete.idxmax()]
-    print(
-        f"{len(run.metrics)} epochs; dev macro-F1 at best {best.dev_macro_f1_complete:.3f} (epoch {int(best.epoch)})\n{folder}"
-    )
+    key, name = ("dev_ccc_complete", "CCC") if task.target == "attributes" else ("dev_macro_f1_complete", "macro-F1")
+    best = run.metrics.loc[run.metrics[key].idxmax()]
+    print(f"{len(run.metrics)} epochs; dev {name} at best {best[key]:.3f} (epoch {int(best.epoch)})\n{folder}")
 
 
 @app.command("evaluate")
@@ -347,7 +348,8 @@ def run_command(
 
     settings = _settings(preset, config, {"data": {"target": target}} if target else {})
     task = benchmark.prepare(corpus, root or _puppets(corpus, jobs), audio, video, settings, data, jobs, on_error)
-    systems = system or ["functionals-lr", "auxformer"] + (["ideal-observer"] if task.corpus.truth is not None else [])
+    references = ["ideal-observer"] if task.corpus.truth is not None else []
+    systems = system or (["auxformer"] if task.target == "attributes" else ["functionals-lr", "auxformer", *references])
     parts = _partitions(task, folds, partitions)
     table = benchmark.run(task, systems, settings, parts, range(seeds), runs, jobs=jobs)
     if out:
@@ -360,27 +362,34 @@ def _partitions(task, folds: int | None, count: int) -> list:
     from auxformer.benchmark import partitions_of
 
     if folds is None:
-        folds = min(6, len(task.corpus.speakers)) if task.corpus.name == "ravdess" else 0
+        speakers = task.corpus.speakers
+        together = speakers["session"].nunique() if "session" in speakers else len(speakers)
+        folds = min(6, together) if task.corpus.name in ("ravdess", "msp-improv") else 0
     return partitions_of(task.corpus, task.table, folds, count)
 
 
 def print_results(table) -> None:
-    """Macro-F1 per system and condition, with intervals, as a table in the terminal."""
+    """Macro-F1 per system and condition, with intervals, as a table in the terminal; of attributes, every CCC.
+
+    Without attributes there is one row per system and seed, with them one per attribute and one for their mean.
+    """
     from rich.console import Console
     from rich.table import Table
 
+    attributes = "ccc" in set(table.metric)
     part = table[
-        (table.metric == "macro-f1")
+        (table.metric.str.startswith("ccc") if attributes else table.metric == "macro-f1")
         & (table.partition == ("all" if "all" in set(table.partition) else table.partition))
     ]
-    view = Table(title=f"{table.corpus[0]}: macro-F1 [95 % interval over speakers], target {table.target[0]}")
+    view = Table(title=f"{table.corpus[0]}: {'CCC' if attributes else 'macro-F1'} [95 % interval over speakers], target {table.target[0]}")
     conditions = list(dict.fromkeys(part.condition))
-    for column in ("system", "seed", *conditions):
+    for column in ("system", "seed", *(["metric"] if attributes else []), *conditions):
         view.add_column(column)
-    for (system, seed), rows in part.groupby(["system", "seed"], sort=False):
+    for (system, seed, metric), rows in part.groupby(["system", "seed", "metric"], sort=False):
         cells = rows.groupby("condition").agg({"value": "mean", "low": "mean", "high": "mean"}).loc[conditions]
+        named = [system, str(seed), *([metric] if attributes else [])]
         view.add_row(
-            system, str(seed), *(f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in cells.itertuples())
+            *named, *(f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in cells.itertuples())
         )
     Console(width=110).print(view)
 
@@ -424,6 +433,66 @@ def report_command(
             into.write_text(fill_markers(into.read_text(), path.stem, table))
         else:
             print(table)
+
+
+@app.command("models")
+def models_command(
+    name: Annotated[str | None, typer.Argument(help="A model; all of them when none is given.", show_default=False)] = None,
+    audio_dims: Annotated[int, typer.Option(min=1, help="Width of the audio features, for the parameters.")] = 130,
+    video_dims: Annotated[int, typer.Option(min=1, help="Width of the video features, for the parameters.")] = 4096,
+    classes: Annotated[int, typer.Option(min=2, help="Number of classes, for the parameters.")] = 6,
+):
+    """The models there are, or the card of one: source, parameters, what it does when a stream is missing, deviations.
+
+    Example: auxformer models mmin
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from auxformer.config import preset
+    from auxformer.models import card_of, count_parameters, list_models
+
+    def parameters(model: str, settings: str) -> str:
+        return f"{count_parameters(model, preset(settings).model, audio_dims, video_dims, classes):,}"
+
+    view = Table(title=name, show_header=name is None)
+    for column in ("model", "what it is", "parameters", "published", "parameters") if name is None else ("", ""):
+        view.add_column(column)
+    for model, line in list_models().items() if name is None else ():
+        published = card_of(model).published
+        view.add_row(model, line, parameters(model, "default"), published, parameters(model, published) if published else "")
+    if name is not None:
+        card = card_of(name)
+        sizes = [f"{parameters(name, settings)} (preset {settings})" for settings in ("default", card.published) if settings]
+        rows = {"source": card.source, "parameters": ", ".join(sizes), "a stream missing": card.missing}
+        for left, right in {**rows, "deviations": card.deviations}.items():
+            view.add_row(left, right)
+    Console(width=130).print(view)
+
+
+@app.command("cost")
+def cost_command(
+    preset: Annotated[str, typer.Option(help="Preset whose model is priced.")] = "default",
+    audio_dims: Annotated[int, typer.Option(min=1, help="Width of the audio features.")] = 130,
+    video_dims: Annotated[int, typer.Option(min=1, help="Width of the video features.")] = 4096,
+    audio_frames: Annotated[int, typer.Option(min=1, help="Audio frames of a clip.")] = 250,
+    video_frames: Annotated[int, typer.Option(min=1, help="Video frames of a clip.")] = 75,
+    clips: Annotated[int, typer.Option(min=1, help="Clips in a batch, for the memory.")] = 32,
+):
+    """Parameters, operations per clip and memory per batch, by stack. Nothing is computed.
+
+    Example: auxformer cost --preset paper
+    """
+    import auxformer.config
+    from auxformer.cost import cost_table
+
+    model = auxformer.config.preset(preset).model
+    frames = {"audio_frames": audio_frames, "video_frames": video_frames, "clips": clips}
+    table = cost_table(model, audio_dims, video_dims, **frames)
+    shown = {"parameters": "{:,}".format, "mflops": "{:,.1f}".format, "saved_mb": "{:,.1f}".format}
+    print(table.to_string(formatters=shown))
+    note = f"mflops: forward, of a clip of {audio_frames} audio and {video_frames} video frames"
+    print(f"{note}; saved_mb: kept of {clips} clips for backward")
 
 
 @app.command()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from auxformer.attributes import are_attributes, scaled
 from auxformer.errors import InputError
 from auxformer.features.store import FeatureStore
 
@@ -17,7 +18,7 @@ class Batch(NamedTuple):
     """What every model is given. Batch first; mask True = a real frame, False = padding.
 
     Shapes: audio `[B, Ta, Da]`, audio_mask `[B, Ta]`, video `[B, Tv, Dv]`, video_mask `[B, Tv]`, audio_present and
-    video_present `[B]` bool, target `[B, C]` (rows sum to 1), clips: B names.
+    video_present `[B]` bool, target `[B, C]` (rows sum to 1; attributes: on -1..1), clips: B names.
     """
 
     audio: torch.Tensor
@@ -76,7 +77,7 @@ class ClipDataset(torch.utils.data.Dataset):
 
     Args:
         audio, video: Feature stores; a clip that a store lacks has that stream absent.
-        targets: `[clips, classes]` target shares, indexed by clip.
+        targets: `[clips, classes]` target shares, or `[clips, 3]` attributes on 1..5, indexed by clip.
         audio_normalizer, video_normalizer: Fitted on train.
         video_order: "time", or "directory": frames shuffled once per clip, as a listing of a folder would give them.
     """
@@ -91,7 +92,9 @@ class ClipDataset(torch.utils.data.Dataset):
         self.video_order = video_order
         self.clips = tuple(known)
         self.classes = tuple(targets.columns)
-        self._target = self.targets.to_numpy(np.float32)
+        self.kind = "attributes" if are_attributes(self.classes) else "classes"
+        values = self.targets.to_numpy(np.float32)
+        self._target = scaled(values) if self.kind == "attributes" else values
         self.lengths = np.array([len(audio[clip]) if clip in audio else len(video[clip]) for clip in known])
 
     def __len__(self) -> int:

@@ -1,7 +1,7 @@
 """Predictions kept per clip, scores computed from them, intervals from a bootstrap over speakers.
 
 A predictions table has one row per clip and condition: clip, speaker, condition, truth, predicted and one probability column
-per class. Any score can be recomputed from it; a score is a view, never the record.
+per class; of attributes, a column true-NAME and a column NAME per attribute, on 1..5. Any score can be recomputed from it; a score is a view, never the record.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from auxformer.attributes import are_attributes, ccc_of, moments, unscaled
 from auxformer.dataset import ClipDataset, eval_batches, seed_of
 from auxformer.errors import InputError
 from auxformer.missing import CONDITIONS, apply_condition
@@ -35,6 +36,9 @@ def predict(model, dataset: ClipDataset, conditions: Iterable[str] = tuple(CONDI
     for batch in eval_batches(dataset):
         for condition in conditions:
             logits = model(apply_condition(batch, condition).to(device)).mean()  # [B, C]
+            if dataset.kind == "attributes":
+                parts.append(attribute_table(batch.clips, condition, batch.target.numpy(), logits.cpu().numpy(), dataset.classes))
+                continue
             posterior = logits.softmax(-1).cpu().numpy()
             parts.append(prediction_table(batch.clips, condition, batch.target.numpy(), posterior, dataset.classes))
     if was_training:
@@ -61,6 +65,27 @@ def prediction_table(clips, condition: str, target: np.ndarray, posterior: np.nd
     names = np.asarray(classes)
     table = pd.DataFrame({"clip": list(clips), "condition": condition, "truth": names[target.argmax(1)], "predicted": names[posterior.argmax(1)]})  # fmt: skip
     table[list(classes)] = posterior
+    return table
+
+
+def attribute_table(clips, condition: str, target: np.ndarray, output: np.ndarray, attributes: Sequence[str]) -> pd.DataFrame:
+    """Rows of a predictions table of attributes for some clips under one condition.
+
+    Args:
+        clips: B names.
+        condition: Its name.
+        target, output: `[B, K]` on -1..1; the table is on the raters' scale.
+        attributes: K names.
+
+    Raises:
+        InputError: when an output is not a number.
+    """
+    bad = ~np.isfinite(output).all(1)
+    if bad.any():
+        raise InputError(f"clip {np.asarray(clips)[bad][0]}: the prediction under {condition} is not a number.")
+    table = pd.DataFrame({"clip": list(clips), "condition": condition})
+    table[[f"true-{name}" for name in attributes]] = unscaled(target)
+    table[list(attributes)] = unscaled(output)
     return table
 
 
@@ -97,24 +122,56 @@ def confusion_per_speaker(predictions: pd.DataFrame, classes: Sequence[str]) -> 
     return counts
 
 
+def moments_per_speaker(predictions: pd.DataFrame, attributes: Sequence[str]) -> np.ndarray:
+    """Sums `[S, K, 6]` from which the CCC of one condition is computed, speakers in sorted order."""
+    predicted = predictions[list(attributes)].to_numpy(float)
+    true = predictions[[f"true-{name}" for name in attributes]].to_numpy(float)
+    rows = [(predictions.speaker == speaker).to_numpy() for speaker in sorted(predictions.speaker.unique())]
+    return np.stack([moments(predicted[row], true[row]) for row in rows])
+
+
+def attribute_scores_of(sums: np.ndarray) -> np.ndarray:
+    """CCC of each attribute, and their mean, from sums `[..., K, 6]`: `[..., K + 1]`."""
+    values = ccc_of(sums)  # [..., K]
+    return np.concatenate([values, values.mean(-1, keepdims=True)], -1)
+
+
+def headline(metrics: Iterable[str]) -> str:
+    """The one score that is shown where there is room for one: "ccc" (mean over the attributes) or "macro-f1"."""
+    return "ccc" if "ccc" in set(metrics) else "macro-f1"
+
+
 def score(predictions: pd.DataFrame, classes: Sequence[str], resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Scores per condition with a 95 % interval from a bootstrap over speakers.
 
     Speakers, not clips, are drawn with replacement: clips of one speaker are not independent.
 
     Returns:
-        Columns condition, metric, value, low, high.
+        Columns condition, metric, value, low, high. Metrics are `METRICS`, or for attributes ccc-valence, ccc-arousal,
+        ccc-dominance and their mean ccc.
     """
+    of_speakers, scores_from, metrics = confusion_per_speaker, scores_of, METRICS
+    if are_attributes(classes):
+        of_speakers, scores_from, metrics = moments_per_speaker, attribute_scores_of, (*(f"ccc-{name}" for name in classes), "ccc")
     rows = []
     for condition, part in predictions.groupby("condition", sort=False):
-        counts = confusion_per_speaker(part, classes)  # [S, C, C]
+        counts = of_speakers(part, classes)  # [S, C, C] or [S, K, 6]
         rng = np.random.default_rng(seed_of("bootstrap", seed))  # the same speakers for every system and condition
         draws = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), resamples)  # [R, S]
-        resampled = scores_of(np.einsum("rs,scd->rcd", draws, counts))  # [R, 6]
+        resampled = scores_from(np.einsum("rs,scd->rcd", draws, counts))  # [R, metrics]
         low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
-        for i, (metric, value) in enumerate(zip(METRICS, scores_of(counts.sum(0)))):
+        for i, (metric, value) in enumerate(zip(metrics, scores_from(counts.sum(0)))):
             rows.append((condition, metric, value, low[i], high[i]))
     return pd.DataFrame(rows, columns=["condition", "metric", "value", "low", "high"])
+
+
+def mean_ccc(predictions: pd.DataFrame, attributes: Sequence[str]) -> dict[str, float]:
+    """Condition -> mean CCC of the attributes, without intervals; for choosing on dev."""
+    result = {}
+    for condition, part in predictions.groupby("condition", sort=False):
+        sums = moments_per_speaker(part.assign(speaker=""), attributes).sum(0)
+        result[condition] = float(attribute_scores_of(sums)[-1])
+    return result
 
 
 def macro_f1(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, float]:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from auxformer.benchmark import RESULT_COLUMNS
 from auxformer.errors import InputError
+from auxformer.evaluation import headline
 
 
 def read_results(path: str | Path) -> pd.DataFrame:
@@ -20,12 +21,13 @@ def read_results(path: str | Path) -> pd.DataFrame:
     return table
 
 
-def markdown_table(results: pd.DataFrame, metric: str = "macro-f1") -> str:
+def markdown_table(results: pd.DataFrame, metric: str | None = None) -> str:
     """Systems down, conditions across: mean over seeds of a score with its 95 % interval over speakers.
 
+    Without `metric` it is macro-F1, or the mean CCC of attributes.
     Where predictions of several partitions were pooled (partition "all"), those rows are shown; else the mean over partitions.
     """
-    part = results[results.metric == metric]
+    part = results[results.metric == (metric or headline(results.metric))]
     if (part.partition == "all").any():
         part = part[part.partition == "all"]
     conditions = list(dict.fromkeys(part.condition))

@@ -20,12 +20,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import auxformer
+from auxformer.attributes import ccc_loss
 from auxformer.config import Config, TrainingConfig
 from auxformer.dataset import BucketSampler, ClipDataset, Splits, collate, eval_batches, seed_of
 from auxformer.errors import InputError, TrainingError
-from auxformer.evaluation import macro_f1, predict
+from auxformer.evaluation import macro_f1, mean_ccc, predict
 from auxformer.missing import modality_dropout
-from auxformer.models import create_model, shared_loss
+from auxformer.models import Logits, create_model, shared_loss
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ class _Trainer:
 
         self.config, self.splits, self.folder, self.progress = config, splits, folder, progress
         settings = config.training
+        self.score_name = "ccc" if splits.train.kind == "attributes" else "macro_f1"
         self.accelerator = Accelerator(cpu=_device(settings.device).type == "cpu")
         self.device = self.accelerator.device
         torch.manual_seed(seed_of("weights", settings.seed))
@@ -139,7 +141,7 @@ class _Trainer:
         bar = tqdm(range(start, epochs), "training", epochs, initial=start, unit="epoch", disable=not (self.progress and is_watched()), dynamic_ncols=True)  # fmt: skip
         for epoch in bar:
             line = self._epoch(epoch)
-            bar.set_postfix(loss=line["train_loss"], dev=line["dev_macro_f1_complete"], best=self.best["score"])
+            bar.set_postfix(loss=line["train_loss"], dev=line[f"dev_{self.score_name}_complete"], best=self.best["score"])
             self._save(epoch)
         _write_atomically(self.folder / "model.safetensors", lambda path: save_file(self.best_weights, path))
         _write_atomically(self.folder / "finished.json", lambda path: path.write_text(json.dumps(self.best)))
@@ -169,7 +171,7 @@ class _Trainer:
 
     def _step(self, batch, where: str) -> float:
         settings = self.config.training
-        loss = shared_loss(self.model(batch), batch.target, settings.loss_weights, settings.label_smoothing)
+        loss = _loss(self.splits.train.kind, self.model(batch), batch.target, settings, settings.label_smoothing)
         value = loss.item()
         if not math.isfinite(value):
             raise TrainingError(f"{where}: the loss is {value}, with the clips {', '.join(batch.clips)}.")
@@ -194,14 +196,15 @@ class _Trainer:
         if not math.isfinite(loss):
             raise TrainingError(f"epoch {epoch + 1}: the dev loss is {loss}; a lower learning rate or clipping may help.")
         try:
-            f1 = macro_f1(predict(network, dev, device=self.device), dev.classes)
+            score_of = mean_ccc if dev.kind == "attributes" else macro_f1
+            scores = score_of(predict(network, dev, device=self.device), dev.classes)
         except InputError as error:  # a posterior that is not a number is the training's fault here, not the input's
             raise TrainingError(f"epoch {epoch + 1}, on dev: {error}") from error
-        score = -loss if settings.select == "loss" else float(np.mean(list(f1.values())))
+        score = -loss if settings.select == "loss" else float(np.mean(list(scores.values())))
         if score > self.best["score"]:
             self.best = {"score": score, "epoch": epoch + 1}
             self.best_weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
-        return {"dev_loss": loss, **{f"dev_macro_f1_{condition}": value for condition, value in f1.items()}}
+        return {"dev_loss": loss, **{f"dev_{self.score_name}_{condition}": value for condition, value in scores.items()}}
 
     def _save(self, epoch: int) -> None:
         """Write `state/epoch-N` aside, move it into place, then drop the older one: there is always a whole one."""
@@ -264,15 +267,30 @@ def make_optimizer(model: torch.nn.Module, settings: TrainingConfig) -> torch.op
 
 @torch.no_grad()
 def dev_loss(model, dev: ClipDataset, settings: TrainingConfig, device, epoch: int = 0) -> float:
-    """Mean shared loss over dev; with `drop_on_dev` under the same random dropout as in training (the published code)."""
+    """Mean shared loss over dev; with `drop_on_dev` under the same random dropout as in training (the published code).
+
+    Of attributes, the loss of all clips of dev together: a CCC is no mean over batches.
+    """
     coins = torch.Generator().manual_seed(seed_of("modality on dev", settings.seed, epoch))
-    total = 0.0
+    outputs, targets, total = [], [], 0.0
     for batch in eval_batches(dev):
         if settings.drop_on_dev:
             batch = modality_dropout(batch, settings.drop_audio, settings.drop_video, settings.drop_unit, coins)
         batch = batch.to(device)
-        total += shared_loss(model(batch), batch.target, settings.loss_weights).item() * len(batch.clips)
+        if dev.kind == "attributes":
+            outputs.append(model(batch)[:4])  # without `extra`, which is for training
+            targets.append(batch.target)
+        else:
+            total += shared_loss(model(batch), batch.target, settings.loss_weights).item() * len(batch.clips)
+    if dev.kind == "attributes":
+        return ccc_loss(Logits(*map(torch.cat, zip(*outputs))), torch.cat(targets), settings.loss_weights).item()
     return total / len(dev)
+
+
+def _loss(kind: str, logits: Logits, target: torch.Tensor, settings: TrainingConfig, label_smoothing: float) -> torch.Tensor:
+    if kind == "attributes":
+        return ccc_loss(logits, target, settings.loss_weights)
+    return shared_loss(logits, target, settings.loss_weights, label_smoothing)
 
 
 def _optimizer_tensors(optimizer) -> dict[str, torch.Tensor]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from auxformer.corpora import cremad, ravdess
+from auxformer.corpora import cremad, mspimprov, ravdess
 from auxformer.corpora.base import EMOTIONS, WAYS, Corpus
 from auxformer.errors import InputError
 
@@ -24,6 +24,7 @@ CORPORA = {  # puppets before crema-d: they lie on disk like CREMA-D, with a tab
     "puppets": CorpusKind(cremad.read_cremad, cremad.looks_like_puppets, "the CREMA-D layout and truth.csv"),
     "crema-d": CorpusKind(cremad.read_cremad, cremad.looks_like_cremad, cremad.LAYOUT),
     "ravdess": CorpusKind(ravdess.read_ravdess, ravdess.looks_like_ravdess, ravdess.LAYOUT),
+    "msp-improv": CorpusKind(mspimprov.read_mspimprov, mspimprov.looks_like_mspimprov, mspimprov.LAYOUT),
 }
 
 
@@ -50,7 +51,7 @@ def read_corpus(name: str, root: str | Path, **options) -> Corpus:
     """Read a corpus: its tables only, no media are decoded.
 
     Args:
-        name: "puppets", "crema-d" or "ravdess", or "auto" to go by what lies at ROOT.
+        name: "puppets", "crema-d", "ravdess" or "msp-improv", or "auto" to go by what lies at ROOT.
         root: Folder of the corpus.
         options: Of its reader, such as on_error="skip" (leave unusable clips out instead of stopping) or, for RAVDESS,
             song=True.

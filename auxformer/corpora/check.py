@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from auxformer.corpora.base import Corpus
-from auxformer.corpora.labels import RULES, TARGETS, targets
+from auxformer.corpora.labels import RULES, TARGETS, attribute_targets, targets
 from auxformer.corpora.partitions import PARTS, Partition, SpeakerLeak, read_partition_file
 from auxformer.media import explain_damage
 
@@ -135,15 +135,18 @@ def check_corpus(corpus: Corpus, partition_files: Sequence[str | Path] = ()) -> 
 
 def _kept(corpus: Corpus) -> pd.DataFrame:
     """Clips per class under every target and rule, `[target and rule, classes + all + dropped]`."""
-    rows = {}
+    labels = {}
     for target in TARGETS:
         if target == "intended":
-            rows[target] = targets(corpus, target).sum()
+            labels[target] = targets(corpus, target)
         elif target in corpus.ratings:
-            for rule in RULES[:2]:  # the third keeps every clip and gives it to no class
-                rows[f"{target} {rule}"] = targets(corpus, target, rule).sum()
-    kept = pd.DataFrame(rows).T.astype(int)
-    kept["all"] = kept.sum(axis=1)
+            for rule in RULES:  # under the third a clip counts in several classes, by its shares
+                labels[f"{target} {rule}"] = targets(corpus, target, rule)
+    if corpus.attributes is not None:
+        labels["attributes"] = attribute_targets(corpus)[[]]
+    kept = pd.DataFrame({name: table.sum() for name, table in labels.items()}).T
+    kept = kept[list(dict.fromkeys(name for table in labels.values() for name in table))].fillna(0).round().astype(int)
+    kept["all"] = [len(table) for table in labels.values()]
     kept["dropped"] = len(corpus.clips) - kept["all"]
     return kept.rename_axis("label")
 
@@ -188,7 +191,10 @@ def _shared_recording(partition: Partition, corpus: Corpus, duplicates: list[tup
 
 
 def _votes(corpus: Corpus) -> list[str]:
-    return [f"{int(counts.to_numpy().sum()):,} {way} votes" for way, counts in corpus.ratings.items()]
+    votes = [f"{int(counts.to_numpy().sum()):,} {way} votes" for way, counts in corpus.ratings.items()]
+    if corpus.attributes is not None:
+        votes.append(f"{' '.join(corpus.attributes)} of {int(corpus.attributes.notna().all(axis=1).sum()):,} clips")
+    return votes
 
 
 def _same(group: tuple[str, ...]) -> str:

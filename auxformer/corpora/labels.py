@@ -7,14 +7,15 @@ clips, and `drop_report` says which classes lose most.
 import numpy as np
 import pandas as pd
 
-from auxformer.corpora.base import Corpus
+from auxformer.corpora.base import OTHER, Corpus
 from auxformer.errors import InputError
 
 RULES = ("plurality", "majority", "distributional")
 """plurality: the class with most votes, ties dropped; majority: more than half of them; distributional: the shares."""
 
-TARGETS = ("audiovisual", "voice", "face", "intended")
-"""What is to be predicted: what raters perceived in one way of watching, or what the speaker intended."""
+TARGETS = ("audiovisual", "voice", "face", "secondary", "secondary-four", "intended")
+"""What is to be predicted: what raters perceived in one way of watching (secondary: all emotions they heard and saw beside
+the main one, of ten classes or of four), or what the speaker intended."""
 
 TOLERANCE = 1e-9
 """Shares of votes closer than this are equal: a tie must not be decided by the rounding of a division."""
@@ -53,6 +54,8 @@ def consensus(counts: pd.DataFrame, rule: str) -> pd.DataFrame:
 def targets(corpus: Corpus, target: str = "audiovisual", rule: str = "majority") -> pd.DataFrame:
     """The labels of a corpus, `[clips, classes]`, rows sum to 1, in the order of `corpus.clips`.
 
+    Votes for `OTHER` count in the consensus, so a clip can be lost to them; they are no class of the result.
+
     Args:
         corpus: A corpus that has been read.
         target: One of `TARGETS`: what is perceived by hearing and seeing, hearing or seeing, or what is intended.
@@ -75,7 +78,25 @@ def targets(corpus: Corpus, target: str = "audiovisual", rule: str = "majority")
         )
     counts = corpus.ratings[target]
     rated = corpus.clips.index.intersection(counts.index, sort=False)
-    return consensus(counts.loc[rated, list(corpus.classes)], rule)
+    columns = [name for name in counts if name != OTHER]
+    if set(columns) == set(corpus.classes):
+        columns = list(corpus.classes)
+    labels = consensus(counts.loc[rated], rule)[columns]
+    labels = labels[labels.sum(axis=1) > 0]
+    return labels.div(labels.sum(axis=1), axis=0)
+
+
+def attribute_targets(corpus: Corpus) -> pd.DataFrame:
+    """Mean valence, arousal and dominance of every clip that has all three, `[clips, 3]` on 1..5.
+
+    Raises:
+        InputError: The corpus has no attributes.
+    """
+    if corpus.attributes is None:
+        raise InputError(
+            f"{corpus.root}: the corpus {corpus.name} has no ratings of valence, arousal and dominance; use another target"
+        )
+    return corpus.attributes.dropna()
 
 
 def drop_report(counts: pd.DataFrame, rule: str) -> pd.DataFrame:

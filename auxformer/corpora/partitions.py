@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from auxformer.corpora.base import Corpus
+from auxformer.corpora.base import OTHER, Corpus
 from auxformer.corpora.tables import read_table
 from auxformer.errors import InputError
 
 PARTS = ("train", "dev", "test")
+MEANS = {"EmoVal": "valence", "EmoAct": "arousal", "EmoDom": "dominance"}
+"""Columns of a published table that hold mean attributes -> their names here."""
 DRAWS = 200
 """Candidate divisions drawn for one partition; the one whose classes are spread most evenly is taken."""
 
@@ -116,26 +118,32 @@ def speaker_folds(speakers: pd.DataFrame, folds: int, seed: int = 0) -> list[Par
 
     The speakers of each sex are dealt to the folds in turn, so folds differ by at most one speaker in size and by at
     most one in either sex. Seed 0 deals in the order of their names (RAVDESS, 12 actors in 6 folds: 01 02, 03 04, ...),
-    any other seed after shuffling.
+    any other seed after shuffling. Speakers who were recorded together stay together: with a column session, sessions
+    are dealt instead of speakers (MSP-IMPROV, 6 folds: F01 M01, F02 M02, ...).
 
     Args:
-        speakers: Indexed by speaker, with a column sex.
-        folds: Number of folds, 3 up to the number of speakers.
+        speakers: Indexed by speaker, with a column sex and perhaps session.
+        folds: Number of folds, 3 up to the number of speakers (or sessions).
         seed: Names the order.
 
     Raises:
-        InputError: Fewer than 3 folds, or more than speakers.
+        InputError: Fewer than 3 folds, or more than speakers (or sessions).
     """
     by_sex = _by_sex(speakers, speakers.index)
-    if not 3 <= folds <= len(speakers):
+    together = {name: [name] for name in speakers.index}
+    if "session" in speakers:
+        together = {name: sorted(group.index) for name, group in speakers.groupby("session")}
+        by_sex = {"both": sorted(together)}
+    if not 3 <= folds <= len(together):
+        of_what = "sessions" if "session" in speakers else "speakers"
         raise InputError(
-            f"folds is {folds}, expected 3 (train, dev and test) up to the number of speakers, {len(speakers)}"
+            f"folds is {folds}, expected 3 (train, dev and test) up to the number of {of_what}, {len(together)}"
         )
     rng = np.random.default_rng([seed, folds])
     row = []  # all speakers of one sex, then all of the next
     for names in by_sex.values():
         row += rng.permutation(names).tolist() if seed else names
-    hand = [row[number::folds] for number in range(folds)]
+    hand = [[speaker for name in row[number::folds] for speaker in together[name]] for number in range(folds)]
     partitions = []
     for number in range(folds):
         dev = (number + 1) % folds
@@ -151,7 +159,8 @@ def read_partition_file(path: str | Path, corpus: Corpus, rule: str = "majority"
 
     A row holds FileName, a column per class (.94 x share of the audiovisual votes + .01), SpkrID and Split_Set (Train,
     Development, Test). The five published files are not a cross-validation: their test sets overlap, and only 55 of the
-    91 speakers of CREMA-D are ever tested.
+    91 speakers of CREMA-D are ever tested. In those of MSP-IMPROV, SpkrID is the session of two speakers, and the classes
+    may be absent, with the attributes EmoVal, EmoAct and EmoDom in their place.
 
     Args:
         path: The CSV file.
@@ -159,7 +168,8 @@ def read_partition_file(path: str | Path, corpus: Corpus, rule: str = "majority"
         rule: "majority" (or "plurality"): one-hot at the class with the largest share; "distributional": the shares.
 
     Returns:
-        The partition (named after the file) and the labels `[listed clips the corpus has, classes]`, rows sum to 1.
+        The partition (named after the file) and the labels `[listed clips the corpus has, classes]`, rows sum to 1 (or
+        the attributes on 1..5).
         A part's clips are `partition.clips(corpus.clips.loc[labels.index], part)`.
 
     Raises:
@@ -169,19 +179,25 @@ def read_partition_file(path: str | Path, corpus: Corpus, rule: str = "majority"
     path = Path(path)
     if rule not in ("majority", "plurality", "distributional"):
         raise InputError(f"rule is {rule!r}, expected majority, plurality or distributional")
-    table = read_table(path, ("FileName", *corpus.classes, "SpkrID", "Split_Set"), dtype={"SpkrID": str})
+    table = read_table(path, ("FileName", "SpkrID", "Split_Set"), dtype={"SpkrID": str})
+    columns = _label_columns(path, table, corpus)
     table = table.set_index(table["FileName"].astype(str).str.replace(r"\.\w+$", "", regex=True).rename("clip"))
     twice = table.index[table.index.duplicated()]
     if len(twice):
         raise InputError(f"{path}: lists the clip {twice[0]} twice, expected once; remove one of the lines")
+    if "session" in corpus.speakers:
+        table["SpkrID"] = table["SpkrID"].str.zfill(2)
     parts = _parts_of_file(path, table)
     known = table.index.isin(corpus.clips.index)
     if not known.any():
         raise InputError(
             f"{path}: none of its {len(table)} clips is in the corpus {corpus.name} at {corpus.root}; give its own"
         )
-    labels = _labels_of_file(path, table[known], corpus, rule)
+    labels = _labels_of_file(path, table[known], corpus, rule, columns)
     absent = tuple(sorted(table.index[~known]))
+    if "session" in corpus.speakers:
+        session = corpus.speakers["session"]
+        parts = {part: tuple(session.index[session.isin(names)]) for part, names in parts.items()}
     return Partition(path.stem, *(parts[part] for part in PARTS), absent), labels
 
 
@@ -197,26 +213,50 @@ def _parts_of_file(path: Path, table: pd.DataFrame) -> dict[str, tuple[str, ...]
     return {name: tuple(sorted(table.loc[part == name, "SpkrID"].unique())) for name in PARTS}
 
 
-def _labels_of_file(path: Path, table: pd.DataFrame, corpus: Corpus, rule: str) -> pd.DataFrame:
-    stranger = table.index[table["SpkrID"] != corpus.clips.loc[table.index, "speaker"]]
+def _label_columns(path: Path, table: pd.DataFrame, corpus: Corpus) -> list[str]:
+    """The columns of a partition file that hold its labels: the largest set of classes it has, else the attributes."""
+    sets = [corpus.classes, *([name for name in counts if name != OTHER] for counts in corpus.ratings.values())]
+    sets = sorted(sets, key=len, reverse=True) + ([list(MEANS)] if corpus.attributes is not None else [])
+    for columns in sets:
+        if set(columns) <= set(table):
+            return list(columns)
+    missing = [name for name in corpus.classes if name not in table]
+    raise InputError(
+        f"{path}: lacks the columns {', '.join(missing)}, expected {', '.join(corpus.classes)}; use the table as published"
+    )
+
+
+def _labels_of_file(path: Path, table: pd.DataFrame, corpus: Corpus, rule: str, columns: list[str]) -> pd.DataFrame:
+    speakers = corpus.clips.loc[table.index, "speaker"]
+    if "session" in corpus.speakers:
+        speakers = speakers.map(corpus.speakers["session"])
+    stranger = table.index[table["SpkrID"] != speakers]
     if len(stranger):
         clip = stranger[0]
         raise InputError(
             f"{path}: says that {table.at[clip, 'SpkrID']} speaks in {clip}, but the corpus says "
-            f"{corpus.clips.at[clip, 'speaker']}; use the partition file of this corpus"
+            f"{speakers.at[clip]}; use the partition file of this corpus"
         )
-    values = table[list(corpus.classes)].apply(pd.to_numeric, errors="coerce")
-    wrong = values.index[~(values.ge(0).all(axis=1) & values.sum(axis=1).between(0.99, 1.01))]
+    values = table[columns].apply(pd.to_numeric, errors="coerce")
+    if columns == list(MEANS):
+        return values.rename(columns=MEANS)
+    wrong = values.index[~(values.ge(0).all(axis=1) & values.sum(axis=1).between(0.97, 1.07))]
     if len(wrong):
         raise InputError(
             f"{path}: the classes of {wrong[0]} are not shares that sum to 1; use the file as it was published"
         )
-    if values.min(axis=None) > 0.009:  # smoothed by .94 x share + .01
-        values = ((values - 0.01) / 0.94).clip(lower=0)
+    values = without_smoothing(values)
     if rule == "distributional":
-        return values.div(values.sum(axis=1), axis=0)
-    one_hot = np.eye(len(corpus.classes))[values.to_numpy().argmax(axis=1)]
+        return values
+    one_hot = np.eye(len(columns))[values.to_numpy().argmax(axis=1)]
     return pd.DataFrame(one_hot, index=values.index, columns=values.columns)
+
+
+def without_smoothing(shares: pd.DataFrame) -> pd.DataFrame:
+    """Shares `[clips, classes]` of a published table without the .01 it added to each class; rows sum to 1."""
+    if shares.min(axis=None) > 0.009:  # CREMA-D: .94 x share + .01
+        shares = (shares - 0.01).clip(lower=0)
+    return shares.div(shares.sum(axis=1), axis=0)
 
 
 def _clips_per_class(clips: pd.DataFrame, labels: pd.DataFrame | None) -> pd.DataFrame:

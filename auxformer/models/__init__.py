@@ -1,7 +1,27 @@
 """Networks that take a `Batch` and return `Logits`, by name."""
 
-from auxformer.models import auxformer as _auxformer, baselines as _baselines  # noqa: F401  (register themselves)
+from auxformer.models import (  # noqa: F401, I001  (register themselves)
+    auxformer as _auxformer,
+    baselines as _baselines,
+    concat as _concat,
+    mmin as _mmin,
+    mult as _mult,
+    sfav as _sfav,
+    tfrnet as _tfrnet,
+    vavl as _vavl,
+)
 from auxformer.models.auxformer import AuxFormer, AuxiliaryHead, Logits, shared_loss
-from auxformer.models.registry import create_model, list_models, register_model
+from auxformer.models.registry import Card, card_of, count_parameters, create_model, list_models, register_model
 
-__all__ = ["AuxFormer", "AuxiliaryHead", "Logits", "create_model", "list_models", "register_model", "shared_loss"]
+__all__ = [
+    "AuxFormer",
+    "AuxiliaryHead",
+    "Card",
+    "Logits",
+    "card_of",
+    "count_parameters",
+    "create_model",
+    "list_models",
+    "register_model",
+    "shared_loss",
+]

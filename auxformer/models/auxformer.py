@@ -1,27 +1,36 @@
 """AuxFormer: a fusion transformer, two auxiliary networks, one shared loss (Goncalves & Busso, ICASSP 2022)."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from auxformer.config import ModelConfig
+from auxformer.config import PUBLISHED_FORM, ModelConfig
 from auxformer.dataset import Batch
-from auxformer.models.layers import Stack, beside_mean, pool_frames, summarise
-from auxformer.models.registry import register_model
+from auxformer.models.layers import Stack, beside_mean, last_frame, pool_frames, summarise
+from auxformer.models.registry import Card, register_model
 
 
 class Logits(NamedTuple):
     """Scores `[B, C]` of the fusion network (av) and of the auxiliary networks (a, v), and how each counts `[B, 3]`.
 
-    A model with one head gives the same tensor three times and the weights (1, 0, 0).
+    `extra` (a scalar, in training only) is what a model adds to the loss of its fusion head: reconstructions and the like.
     """
 
     av: torch.Tensor
     a: torch.Tensor
     v: torch.Tensor
     weights: torch.Tensor
+    extra: torch.Tensor | None = None
+
+    @classmethod
+    def single(cls, scores: torch.Tensor, extra: torch.Tensor | None = None) -> "Logits":
+        """What a model with one head gives: its scores `[B, C]` three times, with the weights (1, 0, 0)."""
+        weights = torch.zeros(len(scores), 3, device=scores.device, dtype=scores.dtype)
+        weights[:, 0] = 1
+        return cls(scores, scores, scores, weights, extra)
 
     def mean(self) -> torch.Tensor:
         """The prediction: weighted mean of the three logits, `[B, C]`."""
@@ -34,7 +43,7 @@ def shared_loss(logits: Logits, target: torch.Tensor, loss_weights=(1 / 3, 1 / 3
     """w_av·L_av + w_a·L_a + w_v·L_v, cross-entropy each; scalar.
 
     The head of an absent stream (weight 0 in `logits.weights`) is left out for that clip. With the published weights of 1
-    everywhere this is (L_av + L_a + L_v)/3.
+    everywhere this is (L_av + L_a + L_v)/3. A model's own `logits.extra` is added to L_av.
 
     Args:
         logits: Of a model.
@@ -44,7 +53,8 @@ def shared_loss(logits: Logits, target: torch.Tensor, loss_weights=(1 / 3, 1 / 3
     """
     losses = [F.cross_entropy(head, target, reduction="none", label_smoothing=label_smoothing) for head in logits[:3]]
     counted = torch.stack(losses, 1) * logits.weights  # [B, 3]
-    return (counted * counted.new_tensor(loss_weights)).sum(1).mean()
+    loss = (counted * counted.new_tensor(loss_weights)).sum(1).mean()
+    return loss if logits.extra is None else loss + loss_weights[0] * logits.extra
 
 
 class AuxiliaryHead(nn.Module):
@@ -129,8 +139,7 @@ class AuxFormer(nn.Module):
         notes = {} if record is None else {"a<-v": [], "v<-a": []}
         h_a = self.trans_a_with_v(audio, audio_mask, video, video_mask, notes.get("a<-v"))  # [B, Ta, d]
         h_v = self.trans_v_with_a(video, video_mask, audio, audio_mask, notes.get("v<-a"))  # [B, Tv, d]
-        h_a, h_v = self.trans_a_mem(h_a, audio_mask), self.trans_v_mem(h_v, video_mask)
-        s_a, s_v = summarise(h_a, audio_mask, self.config.summary), summarise(h_v, video_mask, self.config.summary)
+        s_a, s_v = self._summary(self.trans_a_mem, h_a, audio_mask), self._summary(self.trans_v_mem, h_v, video_mask)
         if self.config.absent == "flag":
             s_a, s_v = s_a * batch.audio_present[:, None], s_v * batch.video_present[:, None]
         z = torch.cat([s_a, s_v], 1)  # [B, 2d]
@@ -141,9 +150,15 @@ class AuxFormer(nn.Module):
 
     def auxiliary(self, stack: Stack, x: torch.Tensor, mask) -> torch.Tensor:
         """f_a or f_v: the stream's own stack, `aux_passes` times with tied weights, then the shared head. `[B, C]`."""
-        for _ in range(self.config.aux_passes):
+        for _ in range(self.config.aux_passes - 1):
             x = stack(x, mask)  # [B, T, d]
-        return self.aux(summarise(x, mask, self.config.summary))
+        return self.aux(self._summary(stack, x, mask))
+
+    def _summary(self, stack: Stack, x: torch.Tensor, mask) -> torch.Tensor:
+        """What the stack makes of each clip, as one vector `[B, d]`."""
+        if self.config.summary == "last":  # no other frame of the last layer is ever read
+            return stack(x, mask, only=last_frame(x, mask)).squeeze(1)
+        return summarise(stack(x, mask), mask, self.config.summary)
 
     def _head_weights(self, batch: Batch) -> torch.Tensor:
         always = torch.ones_like(batch.audio_present)
@@ -159,13 +174,31 @@ def _project(convolution: nn.Conv1d | None, x: torch.Tensor) -> torch.Tensor:
     return x if convolution is None else F.linear(x, convolution.weight.squeeze(-1))
 
 
-@register_model("auxformer")
+@register_model(
+    "auxformer",
+    Card(
+        source="Goncalves & Busso, ICASSP 2022, with our switches",
+        missing="Masked out, its summary zero, its head left out of the average.",
+        deviations="Masked padding, presence flags, last valid frame or mean, no causal mask, frames beside their clip's mean; "
+        "each is a switch of ModelConfig.",
+        published="paper",
+    ),
+)
 def _default(config, audio_dims, video_dims, classes):
     """AuxFormer with masked padding and presence flags (ours)."""
     return AuxFormer(config, audio_dims, video_dims, classes)
 
 
-@register_model("auxformer-published")
+@register_model(
+    "auxformer-published",
+    Card(
+        source="Goncalves & Busso, ICASSP 2022: the authors' code, 2021 form (preset paper) and 2022 form (preset release)",
+        missing="Zeros that the network attends; the absent stream's head still votes.",
+        deviations="None in the network (parity to 1e-5): it has the published switches whatever the config says of them. Its "
+        "size and how it is trained are the config's; preset paper has theirs. To change one switch, name it auxformer.",
+        published="paper",
+    ),
+)
 def _published(config, audio_dims, video_dims, classes):
     """AuxFormer as its authors' code builds it."""
-    return AuxFormer(config, audio_dims, video_dims, classes)
+    return AuxFormer(replace(config, **PUBLISHED_FORM), audio_dims, video_dims, classes)

@@ -7,7 +7,8 @@ from auxformer.config import ModelConfig
 from auxformer.dataset import Batch
 from auxformer.models.auxformer import AuxiliaryHead, Logits
 from auxformer.models.layers import Stack, beside_mean, pool_frames, summarise
-from auxformer.models.registry import register_model
+from auxformer.models.registry import Card, register_model
+from auxformer.models.streams import FrameNorm, Mlp
 
 
 class Unimodal(nn.Module):
@@ -32,13 +33,10 @@ class Unimodal(nn.Module):
         return self.head(r)
 
 
-def _one_head(logits: torch.Tensor) -> Logits:
-    weights = torch.zeros(len(logits), 3, device=logits.device, dtype=logits.dtype)
-    weights[:, 0] = 1
-    return Logits(logits, logits, logits, weights)
+_OURS = dict(source="Ours: the auxiliary network of Goncalves & Busso, ICASSP 2022, alone", published="paper")
 
 
-@register_model("audio-only")
+@register_model("audio-only", Card(missing="Without audio it answers to zeros: a constant guess.", **_OURS))
 class AudioOnly(nn.Module):
     """The audio auxiliary network alone."""
 
@@ -48,10 +46,10 @@ class AudioOnly(nn.Module):
 
     def forward(self, batch: Batch) -> Logits:
         """Logits from the audio stream; video is never read."""
-        return _one_head(self.network(batch.audio, batch.audio_mask, batch.audio_present))
+        return Logits.single(self.network(batch.audio, batch.audio_mask, batch.audio_present))
 
 
-@register_model("video-only")
+@register_model("video-only", Card(missing="Without video it answers to zeros: a constant guess.", **_OURS))
 class VideoOnly(nn.Module):
     """The video auxiliary network alone."""
 
@@ -61,10 +59,10 @@ class VideoOnly(nn.Module):
 
     def forward(self, batch: Batch) -> Logits:
         """Logits from the video stream; audio is never read."""
-        return _one_head(self.network(batch.video, batch.video_mask, batch.video_present))
+        return Logits.single(self.network(batch.video, batch.video_mask, batch.video_present))
 
 
-@register_model("decision-fusion")
+@register_model("decision-fusion", Card(missing="Its posterior is left out of the mean.", **_OURS))
 class DecisionFusion(nn.Module):
     """Two unimodal networks, mean of the posteriors of the streams that are present."""
 
@@ -85,4 +83,29 @@ class DecisionFusion(nn.Module):
         av = mean.clamp(min=1e-8).log()
         if self.training:  # the mean must not be trained: each network learns from its own stream
             return Logits(av.detach(), a, v, torch.cat([torch.zeros_like(present[:, :1]), present], 1))
-        return _one_head(av)
+        return Logits.single(av)
+
+
+@register_model(
+    "duration-only",
+    Card(
+        source="Ours: clips differ in length by emotion, and a network that only counts frames should be seen doing it",
+        missing="Its length is zero and a flag says so.",
+    ),
+)
+class DurationOnly(nn.Module):
+    """How long the clip is, and nothing else: what a score owes to length alone."""
+
+    def __init__(self, config, audio_dims, video_dims, classes):
+        super().__init__()
+        self.norm = nn.ModuleList([FrameNorm(1), FrameNorm(1)])
+        self.head = Mlp(4, config.width, classes)
+
+    def forward(self, batch: Batch) -> Logits:
+        """Logits from the logarithms of the two numbers of frames; no feature is read."""
+        parts = []
+        for mask, present, norm in zip((batch.audio_mask, batch.video_mask), (batch.audio_present, batch.video_present), self.norm):
+            frames = mask.sum(1).clamp(min=1).to(batch.audio.dtype).log()  # [B]
+            scaled = norm(frames[:, None, None], present[:, None])[:, 0]  # [B, 1]
+            parts += [scaled * present[:, None], present[:, None].to(frames.dtype)]
+        return Logits.single(self.head(torch.cat(parts, 1)))  # [B, 4] -> [B, C]

@@ -11,13 +11,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from auxformer.config import ModelConfig
+from auxformer.models import fast
 
 
 class MultiheadAttention(nn.Module):
     """softmax(Q Kᵀ / √(d/h)) V in h heads, with input and output projections.
 
     Parameters are laid out and initialised as in `nn.MultiheadAttention`, so checkpoints go both ways; the attention itself
-    is PyTorch's fused `scaled_dot_product_attention`.
+    is PyTorch's fused `scaled_dot_product_attention`, which on CPU is not fused where weights are dropped: there it is ours.
     """
 
     def __init__(self, width: int, heads: int, dropout: float):
@@ -29,11 +30,17 @@ class MultiheadAttention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
-    def forward(self, query: torch.Tensor, source: torch.Tensor, visible: torch.Tensor | None = None) -> torch.Tensor:
-        """Each frame of `query [B, Tq, d]` asks `source [B, Tk, d]`; `visible` broadcasts to `[B, h, Tq, Tk]`."""
+    def forward(self, query, source, visible: torch.Tensor | None = None, reach: int | None = None) -> torch.Tensor:
+        """Each frame of `query [B, Tq, d]` asks `source [B, Tk, d]`; `visible` broadcasts to `[B, h, Tq, Tk]`.
+
+        `reach` is the offset of a causal mask, which `visible` holds as well.
+        """
         q, k, v = self._project(query, source)  # [B, h, T, d/h] each
         dropout = self.dropout if self.training else 0.0
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)  # [B, h, Tq, d/h]
+        if dropout and fast.usable(q):
+            y = fast.attention(q, k, v, visible, reach, dropout)  # [B, h, Tq, d/h]
+        else:
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
         return self.out_proj(y.transpose(1, 2).flatten(2))  # [B, Tq, d]
 
     def weights(self, query: torch.Tensor, source: torch.Tensor, visible: torch.Tensor | None = None) -> torch.Tensor:
@@ -72,17 +79,20 @@ class Layer(nn.Module):
         self.alpha = nn.Parameter(torch.rand(1)) if mixed else None
         self.relu_dropout, self.res_dropout = config.relu_dropout, config.res_dropout
 
-    def forward(self, x, source=None, visible=None, answered=None):
+    def forward(self, x, source=None, visible=None, answered=None, reach=None):
         """x `[B, Tq, d]`, source `[B, Tk, d]` or None for self-attention; `answered [B, 1, 1]` is 0 where there is no source."""
         normed = self.layer_norms[0](x)
         keys = normed if source is None else self.layer_norms[0](source)
-        branch = self.self_attn(normed, keys, visible)
+        branch = self.self_attn(normed, keys, visible, reach)
         x = self._add(x, branch if answered is None else branch * answered)
+        if fast.usable(x):
+            drops = (self.relu_dropout, self.res_dropout) if self.training else (0.0, 0.0)
+            return fast.feed_forward(x, self.layer_norms[1], self.fc1, self.fc2, self.alpha, *drops)
         hidden = F.dropout(F.relu(self.fc1(self.layer_norms[1](x))), self.relu_dropout, self.training)  # [B, Tq, 4d]
         return self._add(x, self.fc2(hidden))  # [B, Tq, d]
 
     def _add(self, residual, branch):
-        branch = F.dropout(branch, self.res_dropout, self.training)
+        branch = fast.dropout(branch, self.res_dropout, self.training)
         return residual + branch if self.alpha is None else self.alpha * residual + (1 - self.alpha) * branch
 
 
@@ -104,11 +114,12 @@ class Stack(nn.Module):
         self.embed_dropout, self.attn_mask, self.scale_input = config.embed_dropout, config.attn_mask, config.scale_input
         self.positions = cross or config.positions == "all"
 
-    def forward(self, x, mask=None, source=None, source_mask=None, record: list | None = None):
+    def forward(self, x, mask=None, source=None, source_mask=None, record: list | None = None, only=None):
         """x `[B, Tq, d]` with mask `[B, Tq]`; source `[B, Tk, d]` with its mask for a cross-modal stack.
 
         A mask of None attends every frame, padding included (the published form). `record` collects each layer's attention
-        weights `[B, h, Tq, Tk]`.
+        weights `[B, h, Tq, Tk]`. `only` `[B]` names the frame whose output is wanted: the last layer of a self-attention
+        stack is computed for no other, and the answer is `[B, 1, d]`.
         """
         length, keys_mask = x.shape[1], mask if source is None else source_mask
         x = self._embed(x)
@@ -118,19 +129,23 @@ class Stack(nn.Module):
         answered = None  # a clip whose other stream is absent asks nobody: its attention branch is zero
         if source is not None and source_mask is not None:
             answered = source_mask.any(1)[:, None, None].to(x.dtype)  # [B, 1, 1]
+        reach = abs((length if source is None else source.shape[1]) - length) if self.attn_mask else None
         for layer in self.layers:
+            if only is not None and layer is self.layers[-1]:
+                x = layer(*_ask_for(only, x, visible))
+                continue
             if record is not None:
                 normed = layer.layer_norms[0](x)
                 keys = normed if source is None else layer.layer_norms[0](source)
                 record.append(layer.self_attn.weights(normed, keys, visible))
-            x = layer(x, source, visible, answered)
+            x = layer(x, source, visible, answered, reach)
         return self.layer_norm(x)  # [B, Tq, d]
 
     def _embed(self, x):
         scaled = math.sqrt(x.shape[-1]) * x if self.scale_input else x
         if self.positions:
             scaled = scaled + sinusoidal_positions(x)
-        return F.dropout(scaled, self.embed_dropout, self.training)
+        return fast.dropout(scaled, self.embed_dropout, self.training)
 
     def _visible(self, queries: int, keys: int, keys_mask, device):
         """Which key each query may see, broadcast to `[B, h, Tq, Tk]`; None = all."""
@@ -144,6 +159,14 @@ class Stack(nn.Module):
             keys_mask = keys_mask[:, None, None, :]  # [B, 1, 1, Tk]
             visible = keys_mask if visible is None else visible & keys_mask
         return visible
+
+
+def _ask_for(only, x, visible):
+    """Query `[B, 1, d]`, source and what it may see, for the one frame per clip that `only` `[B]` names."""
+    clips = torch.arange(len(x), device=x.device)
+    if visible is not None and visible.shape[-2] > 1:
+        visible = visible[(None,) * (4 - visible.dim())].expand(len(x), -1, -1, -1)[clips, :, only].unsqueeze(2)
+    return x[clips, only].unsqueeze(1), x, visible
 
 
 def sinusoidal_positions(x: torch.Tensor) -> torch.Tensor:
@@ -185,8 +208,11 @@ def summarise(x: torch.Tensor, mask: torch.Tensor | None, how: str) -> torch.Ten
             return x.mean(1)
         weight = mask.unsqueeze(-1).to(x.dtype)  # [B, T, 1]
         return (x * weight).sum(1) / weight.sum(1).clamp(min=1)
+    return x[torch.arange(len(x), device=x.device), last_frame(x, mask)]
+
+
+def last_frame(x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Index of the last valid frame of each clip `[B]`; the last of all without a mask, 0 where no frame is valid."""
     if mask is None:
-        return x[:, -1]
-    position = torch.arange(x.shape[1], device=x.device)
-    last = (mask * position).amax(1)  # [B], 0 for a stream without one valid frame
-    return x[torch.arange(len(x), device=x.device), last]
+        return torch.full((len(x),), x.shape[1] - 1, device=x.device)
+    return (mask * torch.arange(x.shape[1], device=x.device)).amax(1)

@@ -2,21 +2,42 @@
 
 import fnmatch
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from auxformer.config import ModelConfig, suggest
 from auxformer.errors import InputError
 
 _MODELS: dict[str, tuple[Callable, str]] = {}
+_CARDS: dict[str, "Card"] = {}
 
 
-def register_model(name: str):
+@dataclass(frozen=True)
+class Card:
+    """What one should know before believing a row of a result table.
+
+    Attributes:
+        source: Paper and code it follows.
+        missing: What it does when a stream is missing.
+        deviations: Where we deviate from its source, and why.
+        published: Preset with its published hyper-parameters; "" where there are none.
+    """
+
+    source: str
+    missing: str
+    deviations: str = "None."
+    published: str = ""
+
+
+def register_model(name: str, card: Card | None = None):
     """Register a class or function `(config, audio_dims, video_dims, classes) -> nn.Module` under `name`.
 
     The module's `forward` takes a `Batch` and returns `Logits`. The first line of the docstring is what `list_models` and
-    the leaderboard say about it.
+    the leaderboard say about it; `card` says the rest.
     """
 
     def add(build: Callable) -> Callable:
+        if card is not None:
+            _CARDS[name] = card
         _MODELS[name] = (build, (build.__doc__ or name).strip().splitlines()[0])
         return build
 
@@ -26,6 +47,27 @@ def register_model(name: str):
 def list_models(pattern: str = "*") -> dict[str, str]:
     """Registered names that match a shell pattern, with one line about each."""
     return {name: line for name, (_, line) in sorted(_MODELS.items()) if fnmatch.fnmatch(name, pattern)}
+
+
+def card_of(name: str) -> Card:
+    """The card of a registered model.
+
+    Raises:
+        InputError: for an unknown name, with the nearest one, and for a model registered without a card.
+    """
+    _known(name)
+    if name not in _CARDS:
+        raise InputError(f'model "{name}" was registered without a card.')
+    return _CARDS[name]
+
+
+def count_parameters(name: str, config: ModelConfig, audio_dims: int, video_dims: int, classes: int) -> int:
+    """Number of trained parameters; no memory is taken for them."""
+    import torch
+
+    with torch.device("meta"):
+        model = create_model(name, config, audio_dims, video_dims, classes)
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def create_model(name: str, config: ModelConfig, audio_dims: int, video_dims: int, classes: int):
@@ -40,6 +82,10 @@ def create_model(name: str, config: ModelConfig, audio_dims: int, video_dims: in
     Raises:
         InputError: for an unknown name, with the nearest one.
     """
+    _known(name)
+    return _MODELS[name][0](config, audio_dims, video_dims, classes)
+
+
+def _known(name: str) -> None:
     if name not in _MODELS:
         raise InputError(f'unknown model "{name}".{suggest(name, _MODELS)}')
-    return _MODELS[name][0](config, audio_dims, video_dims, classes)
