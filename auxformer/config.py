@@ -114,7 +114,13 @@ class TrainingConfig:
             over complete, no-audio and no-video.
         video_order: Frames in "time" order, or in "directory" order (published: whatever the file system listed).
         bucket: Batches of clips of like length.
+        accumulate: Parts of a batch that go through the network one after the other before a step; saves memory, changes
+            nothing but the draw of the dropout (attributes: a CCC is computed within each part).
+        precision: "float32", or "bf16" for the network's products (autocast); losses and weights stay float32.
+        compile: `torch.compile` the network.
+        deterministic: PyTorch's deterministic algorithms, which refuse what has none.
         seed: Of initial weights, order, dropout.
+        keep: Checkpoints kept besides the best. Does not change the digest.
         device: "auto", "cpu", "cuda". Does not change the digest.
         label: A name for the run. Does not change the digest.
     """
@@ -137,7 +143,12 @@ class TrainingConfig:
     select: str = "macro-f1"
     video_order: str = "time"
     bucket: bool = True
+    accumulate: int = 1
+    precision: str = "float32"
+    compile: bool = False
+    deterministic: bool = False
     seed: int = 0
+    keep: int = 1
     device: str = "auto"
     label: str = ""
 
@@ -153,6 +164,9 @@ class TrainingConfig:
         check_range("training.drop_audio", self.drop_audio, 0, 1)
         check_range("training.drop_video", self.drop_video, 0, 1)
         check_range("training.drop_audio + training.drop_video", self.drop_audio + self.drop_video, 0, 1)
+        check_range("training.accumulate", self.accumulate, 1, 10_000)
+        check_range("training.keep", self.keep, 1, 10_000)
+        check_choice("training.precision", self.precision, ("float32", "bf16"))
         check_choice("training.optimizer", self.optimizer, ("adam", "adamw", "sgd"))
         check_choice("training.schedule", self.schedule, ("plateau", "cosine", "constant"))
         check_choice("training.drop_unit", self.drop_unit, ("batch", "clip"))
@@ -201,9 +215,10 @@ class Config:
                 raise InputError("data.classes names classes, but data.target is attributes; leave one of them out.")
 
     def digest(self) -> str:
-        """Ten hex digits over every field that changes a result (not the device, not the label)."""
+        """Ten hex digits over every field that changes a result (not `keep`, the device or the label)."""
         values = self.to_dict()
-        del values["training"]["device"], values["training"]["label"]
+        for name in ("keep", "device", "label"):
+            del values["training"][name]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
 
     def to_dict(self) -> dict:

@@ -173,6 +173,11 @@ def _cut(items: np.ndarray, size: int) -> list[np.ndarray]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
+def take(batch: Batch, rows: list[int]) -> Batch:
+    """The clips of a batch at these places, padded as they were."""
+    return Batch(*(value[rows] for value in batch[:-1]), tuple(batch.clips[row] for row in rows))
+
+
 def eval_batches(dataset: ClipDataset, batch_size: int = 64) -> Iterator[Batch]:
     """Every clip once, sorted by length, without any randomness."""
     order = np.argsort(dataset.lengths, kind="stable")

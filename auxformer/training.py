@@ -5,6 +5,8 @@ checkpoint), `state/` (what resuming needs). Every random draw is named by (what
 is simply run again.
 """
 
+import contextlib
+import importlib.util
 import json
 import math
 import os
@@ -21,8 +23,9 @@ from safetensors.torch import load_file, save_file
 
 import auxformer
 from auxformer.attributes import ccc_loss
+from auxformer.checkpoints import load_optimizer_tensors, load_state, optimizer_tensors, save_state, write_atomically
 from auxformer.config import Config, TrainingConfig
-from auxformer.dataset import BucketSampler, ClipDataset, Splits, collate, eval_batches, seed_of
+from auxformer.dataset import BucketSampler, ClipDataset, Splits, collate, eval_batches, seed_of, take
 from auxformer.errors import InputError, TrainingError
 from auxformer.evaluation import macro_f1, mean_ccc, predict
 from auxformer.missing import modality_dropout
@@ -54,7 +57,7 @@ def fit(config: Config, splits: Splits, folder: Path, progress: bool = True) -> 
     finished = load_run(folder, splits.train) if (folder / "finished.json").is_file() else None
     if finished:
         return finished
-    with torch.random.fork_rng(devices=[]):  # a run leaves the caller's random state alone
+    with torch.random.fork_rng(devices=[]), _determinism(config.training.deterministic):  # the caller's state is left alone
         return _Trainer(config, splits, folder, progress).run()
 
 
@@ -122,9 +125,9 @@ class _Trainer:
         self.accelerator = Accelerator(cpu=_device(settings.device).type == "cpu")
         self.device = self.accelerator.device
         torch.manual_seed(seed_of("weights", settings.seed))
-        self.model = _network(config, splits.train)
-        self.optimizer = make_optimizer(self.model, settings)
-        self.model, self.optimizer = self.accelerator.prepare(self.model, self.optimizer)
+        self.network = _network(config, splits.train)  # the module itself; `model` may be wrapped and shares its parameters
+        model = torch.compile(self.network) if settings.compile else self.network
+        self.model, self.optimizer = self.accelerator.prepare(model, make_optimizer(self.network, settings))
         self.sampler = BucketSampler(splits.train.lengths, settings.batch_size, settings.seed, settings.bucket)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimizer.optimizer, factor=0.1, patience=settings.decay)
         self.best = {"score": -math.inf, "epoch": -1}
@@ -136,21 +139,34 @@ class _Trainer:
 
         from auxformer.progress import is_watched
 
-        epochs = self.config.training.epochs
+        epochs, clips = self.config.training.epochs, len(self.splits.train)
         start = self._resume()
-        bar = tqdm(range(start, epochs), "training", epochs, initial=start, unit="epoch", disable=not (self.progress and is_watched()), dynamic_ncols=True)  # fmt: skip
-        for epoch in bar:
-            line = self._epoch(epoch)
-            bar.set_postfix(loss=line["train_loss"], dev=line[f"dev_{self.score_name}_complete"], best=self.best["score"])
-            self._save(epoch)
-        _write_atomically(self.folder / "model.safetensors", lambda path: save_file(self.best_weights, path))
-        _write_atomically(self.folder / "finished.json", lambda path: path.write_text(json.dumps(self.best)))
-        shutil.rmtree(self.folder / "state", ignore_errors=True)
+        watched = self.progress and is_watched() and self.accelerator.is_main_process
+        look = {"unit": " clips", "disable": not watched, "dynamic_ncols": True}
+        board = _board(self.folder) if self.accelerator.is_main_process else None
+        with tqdm(desc="training", total=epochs * clips, initial=start * clips, **look) as self.bar:
+            for epoch in range(start, epochs):
+                line = self._epoch(epoch)
+                shown = {"dev": line[f"dev_{self.score_name}_complete"], "best": self.best["score"]}
+                self.bar.set_postfix(epoch=f"{epoch + 1}/{epochs}", loss=line["train_loss"], **shown)
+                self._save(epoch)
+                if board:
+                    for name, value in line.items():
+                        board.add_scalar(name, value, epoch + 1)
+        if board:
+            board.close()
+        if self.accelerator.is_main_process:
+            write_atomically(self.folder / "model.safetensors", lambda path: save_file(self.best_weights, path))
+            write_atomically(self.folder / "finished.json", lambda path: path.write_text(json.dumps(self.best)))
+            if self.config.training.keep == 1:
+                shutil.rmtree(self.folder / "state", ignore_errors=True)
+        self.accelerator.wait_for_everyone()
         return load_run(self.folder, self.splits.train)
 
     def _epoch(self, epoch: int) -> dict:
         settings, started = self.config.training, time.perf_counter()
-        torch.manual_seed(seed_of("dropout", settings.seed, epoch))
+        rank = self.accelerator.process_index
+        torch.manual_seed(seed_of("dropout", settings.seed, epoch, *([rank] if rank else [])))
         coins = torch.Generator().manual_seed(seed_of("modality", settings.seed, epoch))
         self.sampler.set_epoch(epoch)
         self.model.train()
@@ -159,7 +175,8 @@ class _Trainer:
             batch = collate([self.splits.train[index] for index in indices])
             batch = modality_dropout(batch, settings.drop_audio, settings.drop_video, settings.drop_unit, coins)
             self._set_learning_rate(epoch * len(self.sampler) + step)
-            losses.append(self._step(batch.to(self.device), f"epoch {epoch + 1}, step {step + 1}"))
+            losses.append(self._step(batch, f"epoch {epoch + 1}, step {step + 1}"))
+            self.bar.update(len(indices))
         train_seconds = time.perf_counter() - started
         line = {"epoch": epoch + 1, "train_loss": float(np.mean(losses)), **self._dev(epoch)}
         line["learning_rate"] = self.optimizer.param_groups[0]["lr"]
@@ -170,17 +187,33 @@ class _Trainer:
         return line
 
     def _step(self, batch, where: str) -> float:
-        settings = self.config.training
-        loss = _loss(self.splits.train.kind, self.model(batch), batch.target, settings, settings.label_smoothing)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise TrainingError(f"{where}: the loss is {value}, with the clips {', '.join(batch.clips)}.")
+        """One step of the optimiser on a batch of all processes: each takes its clips of it, in `accumulate` parts.
+
+        The parts' losses are weighed by their clips, so that the gradient is that of the whole batch however it is divided.
+        """
+        settings, processes = self.config.training, self.accelerator.num_processes
         self.optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
+        total, last = 0.0, settings.accumulate - 1
+        for part in range(settings.accumulate):
+            rows = range(self.accelerator.process_index * settings.accumulate + part, len(batch.clips), processes * settings.accumulate)
+            share = len(rows) / len(batch.clips)
+            piece = batch if share == 1 else take(batch, list(rows) or [0])  # every process goes backward, if with weight 0
+            piece = piece.to(self.device)
+            with contextlib.nullcontext() if part == last else self.accelerator.no_sync(self.model):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+                    logits = self.model(piece)
+                loss = _loss(self.splits.train.kind, _float32(logits), piece.target, settings, settings.label_smoothing)
+                value = loss.item()
+                if not math.isfinite(value):
+                    raise TrainingError(f"{where}: the loss is {value}, with the clips {', '.join(piece.clips)}.")
+                self.accelerator.backward(loss * share * processes)
+            total += value * share
         if settings.clip:
             self.accelerator.clip_grad_norm_(self.model.parameters(), settings.clip)
         self.optimizer.step()
-        return value
+        if processes == 1:
+            return total
+        return self.accelerator.reduce(torch.tensor(total, device=self.device), "sum").item()
 
     def _set_learning_rate(self, step: int) -> None:
         settings = self.config.training
@@ -191,7 +224,7 @@ class _Trainer:
 
     def _dev(self, epoch: int) -> dict:
         settings, dev = self.config.training, self.splits.dev
-        network = self.accelerator.unwrap_model(self.model).eval()
+        network = self.network.eval()
         loss = dev_loss(network, dev, settings, self.device, epoch)
         if not math.isfinite(loss):
             raise TrainingError(f"epoch {epoch + 1}: the dev loss is {loss}; a lower learning rate or clipping may help.")
@@ -207,40 +240,56 @@ class _Trainer:
         return {"dev_loss": loss, **{f"dev_{self.score_name}_{condition}": value for condition, value in scores.items()}}
 
     def _save(self, epoch: int) -> None:
-        """Write `state/epoch-N` aside, move it into place, then drop the older one: there is always a whole one."""
-        states = self.folder / "state"
-        aside, final = states / "writing", states / f"epoch-{epoch + 1:05d}"
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        network = self.accelerator.unwrap_model(self.model)
-        save_file({name: value.contiguous() for name, value in network.state_dict().items()}, aside / "model.safetensors")
-        save_file(self.best_weights, aside / "best.safetensors")
-        save_file(_optimizer_tensors(self.optimizer), aside / "optimizer.safetensors")
-        state = {"epoch": epoch + 1, "best": self.best, "plateau": self.plateau.state_dict(), "lines": self.lines}
-        state["learning_rate"] = self.optimizer.param_groups[0]["lr"]
-        (aside / "state.json").write_text(json.dumps(state))
-        shutil.rmtree(final, ignore_errors=True)
-        os.replace(aside, final)
-        for old in states.glob("epoch-*"):
-            if old != final:
-                shutil.rmtree(old, ignore_errors=True)
+        if not self.accelerator.is_main_process:
+            return
+        tensors = {"model": self.network.state_dict(), "best": self.best_weights, "optimizer": optimizer_tensors(self.optimizer)}
+        values = {"epoch": epoch + 1, "best": self.best, "plateau": self.plateau.state_dict(), "lines": self.lines}
+        values["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        save_state(self.folder / "state", epoch + 1, tensors, values, self.config.training.keep)
         text = "".join(json.dumps(line) + "\n" for line in self.lines)
-        _write_atomically(self.folder / "metrics.jsonl", lambda path: path.write_text(text))
+        write_atomically(self.folder / "metrics.jsonl", lambda path: path.write_text(text))
 
     def _resume(self) -> int:
         """Number of finished epochs, with everything as it was after them."""
-        found = sorted((self.folder / "state").glob("epoch-*"))
-        if not found:
+        found = load_state(self.folder / "state")
+        if found is None:
             return 0
-        state = json.loads((found[-1] / "state.json").read_text())
-        self.accelerator.unwrap_model(self.model).load_state_dict(load_file(found[-1] / "model.safetensors"))
-        self.best_weights = load_file(found[-1] / "best.safetensors")
-        _load_optimizer_tensors(self.optimizer, load_file(found[-1] / "optimizer.safetensors"))
-        self.plateau.load_state_dict(state["plateau"])
-        self.best, self.lines = state["best"], state["lines"]
+        tensors, values = found
+        self.network.load_state_dict(tensors["model"])
+        self.best_weights = tensors["best"]
+        load_optimizer_tensors(self.optimizer, tensors["optimizer"])
+        self.plateau.load_state_dict(values["plateau"])
+        self.best, self.lines = values["best"], values["lines"]
         for group in self.optimizer.param_groups:
-            group["lr"] = state["learning_rate"]
-        return state["epoch"]
+            group["lr"] = values["learning_rate"]
+        return values["epoch"]
+
+
+@contextlib.contextmanager
+def _determinism(wanted: bool):
+    """PyTorch's deterministic algorithms, for as long as a run lasts."""
+    before = torch.are_deterministic_algorithms_enabled()
+    if wanted:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def _board(folder: Path):
+    """A TensorBoard writer where TensorBoard is installed, else None."""
+    if importlib.util.find_spec("tensorboard") is None:
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(folder / "tensorboard")
+
+
+def _float32(logits: Logits) -> Logits:
+    """Losses are computed in float32, whatever the network computed in."""
+    return type(logits)(*(value.float() if torch.is_tensor(value) else value for value in logits))
 
 
 def learning_rate(settings: TrainingConfig, step: int, steps: int) -> float:
@@ -291,23 +340,3 @@ def _loss(kind: str, logits: Logits, target: torch.Tensor, settings: TrainingCon
     if kind == "attributes":
         return ccc_loss(logits, target, settings.loss_weights)
     return shared_loss(logits, target, settings.loss_weights, label_smoothing)
-
-
-def _optimizer_tensors(optimizer) -> dict[str, torch.Tensor]:
-    """The optimiser's state as flat named tensors: "<parameter number>.<name>"."""
-    state = optimizer.state_dict()["state"]
-    return {f"{index}.{name}": torch.as_tensor(value).clone() for index, entry in state.items() for name, value in entry.items()}
-
-
-def _load_optimizer_tensors(optimizer, tensors: dict[str, torch.Tensor]) -> None:
-    state: dict[int, dict] = {}
-    for name, value in tensors.items():
-        index, entry = name.split(".", 1)
-        state.setdefault(int(index), {})[entry] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def _write_atomically(path: Path, write) -> None:
-    aside = path.with_name(path.name + ".writing")
-    write(aside)
-    os.replace(aside, path)

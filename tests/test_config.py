@@ -11,7 +11,7 @@ from auxformer.config import PRESETS, Config, ModelConfig, TrainingConfig, overr
 from auxformer.errors import InputError
 
 PACKAGE = Path(__file__).parents[1] / "auxformer"
-ORDER = ["errors", "progress", "config", "media", "corpora", "attributes", "features", "dataset", "missing", "models", "cost", "evaluation", "training", "benchmark", "report", "plots", "show", "widgets", "course", "cli", "__main__"]  # fmt: skip
+ORDER = ["errors", "progress", "config", "media", "corpora", "attributes", "features", "dataset", "missing", "models", "cost", "evaluation", "checkpoints", "training", "benchmark", "report", "plots", "show", "widgets", "course", "cli", "__main__"]  # fmt: skip
 
 
 def test_a_config_survives_toml(tmp_path):
@@ -45,12 +45,12 @@ def test_the_digest_sees_what_changes_a_result_and_nothing_else():
     for section in ("model", "training", "data"):
         for item in fields(getattr(base, section)):
             changed = override(base, {section: {item.name: _other(getattr(getattr(base, section), item.name), item.name)}})
-            same = (section, item.name) in {("training", "device"), ("training", "label")}
+            same = (section, item.name) in {("training", "device"), ("training", "label"), ("training", "keep")}
             assert (changed.digest() == base.digest()) == same, item.name
 
 
 def _other(value, name):
-    choices = {"name": "auxformer-published", "positions": "cross", "padding": "attended", "summary": "last", "absent": "zeros", "optimizer": "sgd", "schedule": "constant", "drop_unit": "batch", "select": "loss", "video_order": "directory", "target": "face", "rule": "plurality", "device": "cpu", "label": "x"}  # fmt: skip
+    choices = {"name": "auxformer-published", "positions": "cross", "padding": "attended", "summary": "last", "absent": "zeros", "optimizer": "sgd", "schedule": "constant", "drop_unit": "batch", "select": "loss", "video_order": "directory", "target": "face", "rule": "plurality", "device": "cpu", "label": "x", "precision": "bf16"}  # fmt: skip
     if name in choices and isinstance(value, str):
         return choices[name] if choices[name] != value else "macro-f1"
     if isinstance(value, bool):

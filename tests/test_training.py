@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import torch
 from conftest import SpeakerSplit, make_task
 from safetensors.torch import load_file
 
-from auxformer import training
+from auxformer import checkpoints, training
 from auxformer.config import override, preset
 from auxformer.dataset import make_splits
 from auxformer.errors import InputError, TrainingError
@@ -129,6 +130,68 @@ def test_killed_at_random_moments_and_continued_equals_uninterrupted(small_confi
     assert kills == 3 and same(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
 
 
+NO_DROPOUT = {"attn_dropout": 0.0, "cross_attn_dropout": 0.0, "relu_dropout": 0.0, "res_dropout": 0.0, "embed_dropout": 0.0, "out_dropout": 0.0}  # fmt: skip
+
+
+def close(one, other, tolerance=1e-5):
+    return one.keys() == other.keys() and all(torch.allclose(one[name], other[name], atol=tolerance) for name in one)
+
+
+def test_a_batch_in_parts_is_the_same_batch(splits, small_config, tmp_path):
+    whole = override(small_config, {"model": NO_DROPOUT, "training": {"batch_size": 14, "optimizer": "sgd"}})
+    parts = override(whole, {"training": {"accumulate": 4}})  # 14 clips in parts of 4, 4, 3 and 3
+    first, second = fit(whole, splits, tmp_path / "whole"), fit(parts, splits, tmp_path / "parts")
+    assert np.allclose(first.metrics.train_loss, second.metrics.train_loss, atol=1e-6)
+    assert close(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_two_processes_give_the_curve_of_one(splits, small_config, tmp_path):
+    config = override(small_config, {"model": NO_DROPOUT, "training": {"batch_size": 13, "optimizer": "sgd"}})
+    config.save(tmp_path / "config.toml")
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT.format(tests=str(Path(__file__).parent), config=str(tmp_path / "config.toml")))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(free_port())]
+    done = subprocess.run(
+        [*launch, str(script), str(tmp_path / "two")], env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("ready") == 2, "two processes were asked for"
+    one = fit(config, splits, tmp_path / "one")
+    two = training.read_metrics(tmp_path / "two")
+    assert np.allclose(one.metrics.train_loss, two.train_loss, atol=1e-5)
+    assert np.allclose(one.metrics.dev_loss, two.dev_loss, atol=1e-5)
+    assert close(weights(tmp_path / "one"), weights(tmp_path / "two"))
+
+
+def test_half_the_bits_train_nearly_as_well_and_weights_stay_float32(splits, small_config, tmp_path):
+    config = override(small_config, {"training": {"epochs": 15, "learning_rate": 5e-3, "precision": "bf16"}})
+    run = fit(config, splits, tmp_path)
+    assert {value.dtype for value in weights(tmp_path).values()} == {torch.float32}
+    predictions = predict(run.model, splits.test, ["complete"])
+    assert (predictions.truth == predictions.predicted).mean() > 0.7
+
+
+def test_the_last_checkpoints_are_kept_when_asked_for(splits, small_config, tmp_path):
+    fit(override(small_config, {"training": {"epochs": 4, "keep": 2}}), splits, tmp_path)
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["epoch-00003", "epoch-00004"]
+    fit(override(small_config, {"training": {"epochs": 2}}), splits, tmp_path / "one")
+    assert not (tmp_path / "one" / "state").exists() and (tmp_path / "one" / "model.safetensors").exists()
+
+
+def test_deterministic_algorithms_are_on_during_a_run_only(splits, small_config, tmp_path, monkeypatch):
+    seen = []
+    original = training.collate
+    monkeypatch.setattr(training, "collate", lambda items: (seen.append(torch.are_deterministic_algorithms_enabled()), original(items))[1])
+    fit(override(small_config, {"training": {"deterministic": True, "epochs": 1}}), splits, tmp_path)
+    assert seen and all(seen) and not torch.are_deterministic_algorithms_enabled()
+
+
 def test_a_loss_that_is_not_a_number_stops_with_the_step_and_the_clips(small_config, tmp_path):
     audio, video, clips, targets = make_task()
     audio.arrays["01-sad-2"][3, 1] = np.nan
@@ -217,7 +280,7 @@ def test_a_gpu_that_is_not_there_is_said_to_be_missing(splits, small_config, tmp
 def test_a_full_disk_while_saving_leaves_the_last_good_state(splits, small_config, tmp_path, monkeypatch):
     config = override(small_config, {"training": {"epochs": 4}})
     fit(config, splits, tmp_path / "whole")
-    original, calls = training.save_file, []
+    original, calls = checkpoints.save_file, []
 
     def full(tensors, path, *rest):
         calls.append(path)
@@ -226,9 +289,10 @@ def test_a_full_disk_while_saving_leaves_the_last_good_state(splits, small_confi
             raise OSError(28, "No space left on device")
         return original(tensors, path, *rest)
 
-    monkeypatch.setattr(training, "save_file", full)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    with pytest.raises(InputError, match="No space left on device.*it goes on after the last epoch"):
         fit(config, splits, tmp_path / "full")
-    monkeypatch.setattr(training, "save_file", original)
+    assert [path.name for path in (tmp_path / "full" / "state").iterdir()] == ["epoch-00001"]
+    monkeypatch.setattr(checkpoints, "save_file", original)
     fit(config, splits, tmp_path / "full")
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "full"))

@@ -1,0 +1,81 @@
+"""What resuming a run needs, on disk: whole or not at all, nothing pickled."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from auxformer.errors import InputError
+
+
+def save_state(
+    states: Path, epoch: int, tensors: dict[str, dict[str, torch.Tensor]], values: dict, keep: int = 1
+) -> None:
+    """Write `states/epoch-N` aside, move it into place, then drop all but the last `keep`: there is always a whole one.
+
+    Args:
+        states: Folder of the states.
+        epoch: Its number, counted from 1.
+        tensors: File name -> named tensors.
+        values: What JSON can hold.
+        keep: States to leave.
+
+    Raises:
+        InputError: when it cannot be written (disk full); the states before it are untouched.
+    """
+    aside, final = states / "writing", states / f"epoch-{epoch:05d}"
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        for name, named in tensors.items():
+            save_file({key: value.detach().contiguous() for key, value in named.items()}, aside / f"{name}.safetensors")
+        (aside / "state.json").write_text(json.dumps(values))
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(aside, final)
+    except OSError as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise InputError(
+            f"{final}: cannot be written ({error.strerror or error}); free some space and run again: it goes on after the last "
+            "epoch that was saved."
+        ) from error
+    for old in sorted(states.glob("epoch-*"))[:-keep]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def load_state(states: Path) -> tuple[dict[str, dict[str, torch.Tensor]], dict] | None:
+    """Tensors and values of the last state, or None when there is none."""
+    found = sorted(Path(states).glob("epoch-*"))
+    if not found:
+        return None
+    tensors = {file.stem: load_file(file) for file in found[-1].glob("*.safetensors")}
+    return tensors, json.loads((found[-1] / "state.json").read_text())
+
+
+def optimizer_tensors(optimizer) -> dict[str, torch.Tensor]:
+    """The optimiser's state as flat named tensors: "<parameter number>.<name>"."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{index}.{name}": torch.as_tensor(value).clone()
+        for index, entry in state.items()
+        for name, value in entry.items()
+    }
+
+
+def load_optimizer_tensors(optimizer, tensors: dict[str, torch.Tensor]) -> None:
+    """The inverse of `optimizer_tensors`."""
+    state: dict[int, dict] = {}
+    for name, value in tensors.items():
+        index, entry = name.split(".", 1)
+        state.setdefault(int(index), {})[entry] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Call `write` with a path beside `path` and rename the result to it."""
+    aside = path.with_name(path.name + ".writing")
+    write(aside)
+    os.replace(aside, path)
