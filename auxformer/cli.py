@@ -470,6 +470,20 @@ def models_command(
     Console(width=130).print(view)
 
 
+@app.command("runs")
+def runs_command(folder: Annotated[Path, typer.Argument(help="Folder that holds runs.")] = Path("runs")):
+    """Runs with their config digest, epochs, state and best dev score.
+
+    Example: auxformer runs
+    """
+    from auxformer.training import list_runs
+
+    table = list_runs(folder)
+    if table.empty:
+        raise InputError(f'{folder}: holds no runs; "auxformer train" and "auxformer run" make some.')
+    print(table.to_string(index=False, na_rep="", float_format="{:.3f}".format))
+
+
 @app.command("cost")
 def cost_command(
     preset: Annotated[str, typer.Option(help="Preset whose model is priced.")] = "default",

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from auxformer.config import ModelConfig
 from auxformer.dataset import Batch
+from auxformer.errors import InputError
 from auxformer.models import create_model
 
 
@@ -31,6 +32,9 @@ def cost_table(
         Indexed by part. Columns: `parameters`; `mflops`, million floating-point operations of one clip's forward pass (a
         multiplication with its addition counts as two; elementwise work is left out); `saved_mb`, megabytes (10⁶ bytes)
         that PyTorch keeps of one batch for the backward pass when nothing is recomputed.
+
+    Raises:
+        InputError: a model that looks at values, such as packed sequences do at lengths.
     """
     with torch.device("meta"):
         model = create_model(config.name, config, audio_dims, video_dims, classes).train()
@@ -52,7 +56,12 @@ def cost_table(
         FlopCounterMode(display=False, depth=1) as counter,
         torch.autograd.graph.saved_tensors_hooks(note, lambda t: t),
     ):
-        model(batch)
+        try:
+            model(batch)
+        except NotImplementedError as error:  # PyTorch's word for "a value was asked for"
+            raise InputError(
+                f"{config.name}: what it computes depends on the data; its cost cannot be counted beforehand."
+            ) from error
     for hook in hooks:
         hook.remove()
     counts = counter.get_flop_counts()

@@ -79,6 +79,26 @@ def load_run(folder: Path, dataset: ClipDataset) -> Run:
     return Run(folder, config, read_metrics(folder), model.eval())
 
 
+def list_runs(folder: Path) -> pd.DataFrame:
+    """Every run under `folder`, one row each: run, system, config (digest), seed, epochs ("7/15"), state, dev (best score).
+
+    The state is "finished", "stopped" (it goes on when started again) or "reference" (nothing was trained).
+    """
+    rows = []
+    for path in sorted(Path(folder).glob("*")):
+        done = path / "finished.json"
+        if (path / "config.toml").is_file():
+            config = Config.load(path / "config.toml")
+            count = len(read_metrics(path)) if (path / "metrics.jsonl").is_file() else 0
+            score = json.loads(done.read_text())["score"] if done.is_file() else math.nan
+            state = "finished" if done.is_file() else "stopped"
+            epochs = f"{count}/{config.training.epochs}"
+            rows.append((path.name, config.model.name, config.digest(), config.training.seed, epochs, state, score))
+        elif (path / "predictions.parquet").is_file():
+            rows.append((path.name, "", "", 0, "", "reference", math.nan))
+    return pd.DataFrame(rows, columns=["run", "system", "config", "seed", "epochs", "state", "dev"])
+
+
 def read_metrics(folder: Path) -> pd.DataFrame:
     """One row per finished epoch."""
     lines = (Path(folder) / "metrics.jsonl").read_text().splitlines()

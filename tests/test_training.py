@@ -184,6 +184,26 @@ def test_the_last_checkpoints_are_kept_when_asked_for(splits, small_config, tmp_
     assert not (tmp_path / "one" / "state").exists() and (tmp_path / "one" / "model.safetensors").exists()
 
 
+def test_runs_are_listed_with_their_state(splits, small_config, tmp_path, monkeypatch):
+    fit(small_config, splits, tmp_path / "done")
+    monkeypatch.setattr(training._Trainer, "_save", _stop_after_saving(training._Trainer._save))
+    with pytest.raises(KeyboardInterrupt):
+        fit(small_config, splits, tmp_path / "half")
+    table = training.list_runs(tmp_path).set_index("run")
+    assert table.state.to_dict() == {"done": "finished", "half": "stopped"}
+    assert table.epochs.to_dict() == {"done": "2/2", "half": "1/2"}
+    assert table.config["done"] == small_config.digest() and 0 < table.dev["done"] <= 1
+    assert training.list_runs(tmp_path / "nowhere").empty
+
+
+def _stop_after_saving(save):
+    def stop(trainer, epoch):
+        save(trainer, epoch)
+        raise KeyboardInterrupt
+
+    return stop
+
+
 def test_deterministic_algorithms_are_on_during_a_run_only(splits, small_config, tmp_path, monkeypatch):
     seen = []
     original = training.collate
