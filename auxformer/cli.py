@@ -1,5 +1,6 @@
 """The command line: every verb is also a function for notebooks. Imports wait until a verb needs them."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -141,7 +142,7 @@ MODEL_OPTIONS = (
     "heads",
     "attn_mask",
 )
-TRAINING_OPTIONS = {"batch_size": "batch_size", "clip": "clip", "lr": "learning_rate", "optim": "optimizer", "epochs": "epochs", "decay": "decay", "device": "device", "name": "label", "seed": "seed"}  # fmt: skip
+TRAINING_OPTIONS = {"batch_size": "batch_size", "clip": "clip", "lr": "learning_rate", "optim": "optimizer", "epochs": "epochs", "decay": "decay", "accumulate": "accumulate", "precision": "precision", "device": "device", "name": "label", "seed": "seed"}  # fmt: skip
 
 
 @app.command("train")
@@ -170,6 +171,8 @@ def train_command(
     optim: Annotated[str | None, typer.Option(help="adam, adamw or sgd.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs.")] = None,
     decay: Annotated[int | None, typer.Option(help="Patience of the plateau schedule, epochs.")] = None,
+    accumulate: Annotated[int | None, typer.Option(help="Parts in which a batch goes through the network.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32 or bf16.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and dropout.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run's folder.")] = None,
@@ -180,6 +183,9 @@ def train_command(
     """Train one network on one partition; run it again after a kill and it goes on. Then: auxformer evaluate RUN
 
     Example: auxformer train --corpus puppets --layers 3 --lr 5e-4 --name three-layers
+
+    On two processes: python -m torch.distributed.run --nproc_per_node 2 -m auxformer train ...; on GPUs also: accelerate
+    launch -m auxformer train ...
     """
     from auxformer import benchmark
 
@@ -199,7 +205,8 @@ def train_command(
     run = benchmark.train(task, settings, chosen, folder)
     key, name = ("dev_ccc_complete", "CCC") if task.target == "attributes" else ("dev_macro_f1_complete", "macro-F1")
     best = run.metrics.loc[run.metrics[key].idxmax()]
-    print(f"{len(run.metrics)} epochs; dev {name} at best {best[key]:.3f} (epoch {int(best.epoch)})\n{folder}")
+    if os.environ.get("RANK", "0") == "0":  # one of several processes speaks
+        print(f"{len(run.metrics)} epochs; dev {name} at best {best[key]:.3f} (epoch {int(best.epoch)})\n{folder}")
 
 
 @app.command("evaluate")

@@ -1,5 +1,6 @@
 """The fast paths give what PyTorch's own operations give: values, gradients, drop rates, scaling."""
 
+import contextlib
 import math
 
 import pytest
@@ -7,7 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from auxformer.config import override, preset
-from auxformer.models import fast
+from auxformer.dataset import collate
+from auxformer.models import create_model, fast, shared_loss
 from auxformer.models.layers import Stack
 
 DOUBLE = {"dtype": torch.double}
@@ -133,7 +135,28 @@ def test_a_stack_asked_for_one_frame_gives_that_frame(name):
         assert torch.allclose(stack(x, given, only=only).squeeze(1), whole, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["paper", "default"])
+def test_a_network_says_the_same_with_and_without(splits, name):
+    shape = {"width": 10, "heads": 2, "layers": 2, "aux_hidden": [12, 10]}
+    config = override(preset(name), {"model": shape}).model
+    torch.manual_seed(10)
+    model = create_model("auxformer", config, splits.train.audio.dims, splits.train.video.dims, 3).eval()
+    batch = collate([splits.train[index] for index in range(6)])
+    results = []
+    for switch in (contextlib.nullcontext, fast.switched_off):
+        model.zero_grad()
+        with switch():
+            logits = model(batch)
+            shared_loss(logits, batch.target).backward()
+        results.append((logits.mean().detach(), [p.grad for p in model.parameters() if p.grad is not None]))
+    (fast_logits, fast_grads), (plain_logits, plain_grads) = results
+    assert torch.allclose(fast_logits, plain_logits, atol=1e-5)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(fast_grads, plain_grads, strict=True))
+
+
 def test_autocast_and_other_types_take_pytorchs_path():
+    with fast.switched_off():
+        assert not fast.usable(torch.zeros(1))
     assert fast.usable(torch.zeros(1)) and not fast.usable(torch.zeros(1, dtype=torch.bfloat16))
     with torch.autocast("cpu", torch.bfloat16):
         assert not fast.usable(torch.zeros(1))

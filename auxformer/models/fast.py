@@ -6,6 +6,8 @@ feed-forward branch goes through a few hundred frames at a time. What backward n
 N frames, d width, B clips, T frames of a clip, h heads. Everywhere else (GPU, autocast, other types) `layers` uses PyTorch's own.
 """
 
+import contextlib
+import contextvars
 import math
 
 import numpy as np
@@ -18,9 +20,23 @@ QUERIES = 84
 """Queries of a causal attention at a time: keys that none of them may see are never touched."""
 
 
+_wanted = contextvars.ContextVar("fast paths", default=True)
+
+
+@contextlib.contextmanager
+def switched_off():
+    """PyTorch's own operations inside the block, for comparison."""
+    token = _wanted.set(False)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)
+
+
 def usable(x: torch.Tensor) -> bool:
     """Whether these paths serve `x`: float32 (or float64) on CPU, outside autocast."""
-    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
+    served = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+    return served and _wanted.get() and not torch.is_autocast_enabled("cpu")
 
 
 def keep(shape, p: float) -> torch.Tensor:
