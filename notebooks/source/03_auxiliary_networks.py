@@ -24,7 +24,7 @@
 # 2. predict from the heads that have something to say (check: `predict_with_present_heads`)
 # 3. make streams go missing during training, for each clip, never both (check: `modality_dropout`)
 #
-# **Before you start** [Lesson 1](01_features.ipynb) and lesson 2: what a batch, a mask and a
+# **Before you start** [Lesson 1](01_features.ipynb) and [lesson 2](02_fusion_transformer.ipynb): what a batch, a mask and a
 # stack are. Self-test: the logits (0, 0, 0) give a cross-entropy of $\ln 3 = 1.10$ whatever the right class is. If
 # that is not obvious, read the first ten lines of
 # [cross_entropy](https://pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html).
@@ -653,8 +653,8 @@ for name, values in losses.items():
 # - Wang, Tran & Feiszli 2020, *What makes training multi-modal classification networks hard?* (CVPR): why two streams
 #   trained together may do worse than one, and how unimodal losses help.
 #
-# Lesson 5 comes back to missing streams with intervals; next, lesson 4 asks where the time
-# goes.
+# Lesson 5 comes back to missing streams with intervals; next, [lesson 4](04_gpu_training.ipynb)
+# asks where the time goes.
 
 # %% tags=["nbval-ignore-output"] reason="seconds and library versions belong to the machine"
 lab.versions(seed)

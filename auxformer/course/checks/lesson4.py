@@ -1,0 +1,157 @@
+"""Checks of lesson 4: operations of a layer, batches of like length, a gradient in parts."""
+
+import numpy as np
+import torch
+
+from auxformer.course.checks import expect, expect_close, run_stages
+
+
+def layer_operations(answer) -> None:
+    """Clips, frames, width and expansion -> operations of one layer."""
+
+    def shape(answer):
+        expect(np.ndim(answer(1, 2, 3)) == 0 and answer(1, 2, 3) is not None, "the answer is not one number.")
+
+    def mechanism(answer):
+        frames, width = 10, 7
+        square = frames * width**2
+        linear, pairs = 4 * square + 2 * 3 * square, 2 * frames**2 * width
+        expect_close(
+            answer(1, frames, width, 3), 2 * (linear + pairs),
+            {
+                "a multiplication and its addition count as 2; here they count 1.": linear + pairs,
+                "attention is missing: queries times keys, weights times values.": 2 * linear,
+                "only one of the two products of attention is counted.": 2 * linear + pairs,
+                "only the feed-forward branch; the four projections are missing.": 2 * (6 * square + pairs),
+                "three projections; the output projection is the fourth.": 2 * (9 * square + pairs),
+                "the feed-forward branch has two maps; one is counted.": 2 * (7 * square + pairs),
+                "the feed-forward branch is missing.": 2 * (4 * square + pairs),
+                "the expansion is not used; here the branch is three times as wide, not four times.":
+                    2 * (12 * square + pairs),
+                "attention is counted once per frame; every frame asks every frame.": 2 * (linear + 2 * frames * width),
+            },
+            "the operations of 1 clip, 10 frames, width 7, expansion 3",
+        )  # fmt: skip
+
+    def whole(answer):
+        right = 2 * 3 * (11 * (4 * 5**2 + 2 * 2 * 5**2) + 2 * 11**2 * 5)
+        long_clip = 2 * (33 * (4 * 5**2 + 2 * 2 * 5**2) + 2 * 33**2 * 5)
+        expect_close(
+            answer(3, 11, 5, 2), right,
+            {
+                "the clips are not counted.": right / 3,
+                "three clips of 11 frames are not one of 33: frames ask only their own clip.": long_clip,
+            },
+            "the operations of 3 clips, 11 frames, width 5, expansion 2",
+        )  # fmt: skip
+
+    run_stages("layer_operations", answer, shape=shape, mechanism=mechanism, whole=whole)
+
+
+def bucket_batches(answer) -> None:
+    """Lengths `[N]` and a size -> a list of arrays of places."""
+    lengths = np.random.default_rng(4).integers(20, 400, 50)
+
+    def shape(answer):
+        batches = answer(lengths.copy(), 8)
+        expect(batches is not None, "the function returns None; did you forget `return`?")
+        expect(len(batches) > 0 and all(np.ndim(batch) == 1 for batch in batches), "expected a list of arrays `[n]`.")
+        expect(max(map(len, batches)) <= 8, f"a batch holds {max(map(len, batches))} clips, expected at most 8.")
+
+    def mechanism(answer):
+        batches = [np.asarray(batch) for batch in answer(lengths.copy(), 8)]
+        places = np.concatenate(batches)
+        expect(places.max() < len(lengths), "these are lengths; expected the places of the clips in `lengths`.")
+        missing = len(lengths) - len(np.unique(places))
+        expect(missing == 0, f"{missing} clips are in no batch; the last, smaller batch counts as well.")
+        expect(len(places) == len(lengths), "some clips are in two batches.")
+        padding = sum(len(batch) * lengths[batch].max() for batch in batches) - lengths.sum()
+        order = np.argsort(lengths, kind="stable")
+        least = sum(len(order[s : s + 8]) * lengths[order[s : s + 8]].max() for s in range(0, 50, 8)) - lengths.sum()
+        unsorted = sum(8 * lengths[s : s + 8].max() for s in range(0, 48, 8)) - lengths[:48].sum()
+        expect(padding < 0.8 * unsorted, "the clips are in the order they came in; put like lengths side by side.")
+        expect(padding <= 1.2 * least, f"{padding} frames of padding, possible are {least}: are they sorted by length?")
+
+    def whole(answer):
+        given = lengths.copy()
+        batches = answer(given, 50)
+        expect(np.array_equal(given, lengths), "`lengths` was changed; sort a copy, or rather the places.")
+        expect(len(batches) == 1 and len(batches[0]) == 50, "50 clips in batches of 50: expected one batch.")
+        sizes = sorted(map(len, answer(lengths.copy(), 7)))
+        expect(sizes[1:] == [7] * 7 and sizes[0] == 1, f"batches of {sizes}; only one may be smaller than 7.")
+
+    run_stages("bucket_batches", answer, shape=shape, mechanism=mechanism, whole=whole)
+
+
+class _Model(torch.nn.Module):
+    """A linear model that counts how many clips it is given at a time."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.most = torch.nn.Linear(3, 1), 0
+        with torch.no_grad():
+            self.linear.weight.copy_(torch.tensor([[0.5, -1.0, 2.0]]))
+            self.linear.bias.fill_(0.3)
+
+    def forward(self, x):
+        self.most = max(self.most, len(x))
+        return self.linear(x).squeeze(-1)
+
+
+def gradient_in_parts(answer) -> None:
+    """A model, inputs `[B, d]`, targets `[B]`, largest part -> mean loss; gradients in the parameters."""
+    generator = torch.Generator().manual_seed(4)
+    x, y = torch.randn(7, 3, generator=generator), torch.randn(7, generator=generator)
+
+    def losses(model):
+        return (model.linear(x).squeeze(-1) - y) ** 2  # [B]
+
+    def gradient(value, model):
+        return torch.autograd.grad(value, model.linear.weight, retain_graph=True)[0]
+
+    def shape(answer):
+        value = answer(_Model(), x, y, 7)
+        expect(value is not None and np.ndim(value) == 0, "the mean loss, one number, is not returned.")
+
+    def mechanism(answer):
+        model = _Model()
+        answer(model, x, y, 3)
+        expect(model.linear.weight.grad is not None, "there is no gradient; call `backward()` for each part.")
+        expect(model.most <= 3, f"the model was given {model.most} clips at once, expected at most 3.")
+        means = torch.stack([part.mean() for part in losses(model).split(3)])
+        last = losses(model)[6:].mean()
+        expect_close(
+            model.linear.weight.grad, gradient(losses(model).mean(), model),
+            {
+                "the parts' mean losses are added; weigh each by its share of the clips.": gradient(means.sum(), model),
+                "a plain mean over parts: the last part has one clip and counts like three.": gradient(means.mean(), model),
+                "only the last part is in the gradient: it was set to zero before each part.": gradient(last / 7, model),
+                "only the last part is in the gradient, and unweighed.": gradient(last, model),
+                "the sum over the clips, expected their mean.": gradient(losses(model).sum(), model),
+            },
+            "the gradient of 7 clips in parts of 3",
+        )  # fmt: skip
+
+    def whole(answer):
+        model = _Model()
+        model(x).sum().backward()  # something from before
+        value = answer(model, x, y, 2)
+        right, means = losses(model).mean(), torch.stack([part.mean() for part in losses(model).split(2)])
+        stale = gradient(model(x).sum(), model) + gradient(losses(model).mean(), model)
+        expect_close(
+            model.linear.weight.grad, gradient(losses(model).mean(), model),
+            {"gradients from before are still in there; remove them first.": stale},
+            "the gradient after another backward()",
+        )  # fmt: skip
+        expect_close(
+            float(value), right.item(),
+            {
+                "the returned loss is that of the last part.": means[-1].item(),
+                "the returned loss is the last part's share.": means[-1].item() / 7,
+                "the returned loss is the plain mean over parts.": means.mean().item(),
+                "the returned loss is the sum of the parts' means.": means.sum().item(),
+            },
+            "the returned loss",
+        )  # fmt: skip
+
+    run_stages("gradient_in_parts", answer, shape=shape, mechanism=mechanism, whole=whole)

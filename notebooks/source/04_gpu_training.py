@@ -1,0 +1,602 @@
+# ---
+# jupyter:
+#   lesson:
+#     number: 4
+#     title: GPU training
+#     question: Where does the time go?
+#     reading: 35
+#     exercises: 40
+#     seconds: 90
+#     profiles: {full: {clips: 64}}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # Lesson 4 · GPU training
+#
+# A training run that takes a minute gets repeated until it is right; one that takes a night gets believed. This lesson
+# is about being fast for honest reasons: look first, change one thing, measure it, keep it only if it pays. Everything
+# runs on a laptop's processor as well; where a GPU is present, the same cells use it.
+#
+# **You will be able to**
+#
+# 1. say beforehand what a layer costs, and where length takes over from width (check: `layer_operations`)
+# 2. cut batches so that little is computed for padding (check: `bucket_batches`)
+# 3. take a batch in parts without changing what is learned (check: `gradient_in_parts`)
+#
+# **Before you start** [Lesson 2](02_fusion_transformer.ipynb): what a layer computes. [Lesson
+# 3](03_auxiliary_networks.ipynb): the losses. Self-test: a matrix `[m, k]` times one of `[k, n]` takes $m k n$
+# multiplications. How many for `[250, 130]` times `[130, 520]`? (16.9 million.)
+
+# %% tags=["parameters"]
+size = "course"
+seed = 0
+clips = 16
+
+# %%
+import contextlib
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file
+from torch.profiler import ProfilerActivity, profile
+
+from auxformer import plots
+from auxformer.benchmark import partitions_of
+from auxformer.config import override, preset
+from auxformer.cost import cost_table
+from auxformer.course import lab
+from auxformer.course.checks import lesson4
+from auxformer.dataset import BucketSampler, collate
+from auxformer.models import create_model, fast, shared_loss
+from auxformer.training import make_optimizer, read_metrics
+from auxformer.widgets import explorer, predict, show
+
+lab.begin()
+device = "cuda" if torch.cuda.is_available() else "cpu"
+corpus = lab.open_corpus(size, seed)
+task = lab.open_task(corpus)
+splits = task.splits(partitions_of(corpus, task.table, folds=None)[0])
+dims = task.audio.dims, task.video.dims
+batch = collate([splits.train[index] for index in range(clips)]).to(device)
+print("a batch:", clips, "clips, audio and video features", dims)
+
+# %% [markdown]
+# ## Look before you change
+#
+# Here is one training step of AuxFormer in its published form (two layers instead of five, to save your time), every
+# operation PyTorch's own. Adding up what a network is *for*, the products of matrices, one expects them to fill the
+# step.
+#
+# **Predict.** What share of the step's time goes into products of matrices?
+
+# %%
+share_guess = predict("share of the time spent on products of matrices", default=0.9)
+
+# %%
+GROUPS = {
+    "products": ("mm", "attention"),
+    "dropout": ("bernoulli", "Dropout", "dropout"),
+    "softmax": ("softmax",),
+    "multiply, add, copy": ("mul", "add", "copy", "div", "sum", "ge", "gt"),
+}
+
+
+def published(layers: int = 2):
+    """AuxFormer in its published form, and a function that makes one training step."""
+    torch.manual_seed(seed)
+    config = override(preset("paper"), {"model": {"layers": layers}})
+    model = create_model(config.model.name, config.model, *dims, 6).to(device).train()
+    optimizer = make_optimizer(model, config.training)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        shared_loss(model(batch), batch.target).backward()
+        optimizer.step()
+        return torch.cuda.synchronize() if device == "cuda" else None
+
+    return model, step
+
+
+def time_by_group(step) -> pd.Series:
+    """Share of the time of one step by kind of operation, from PyTorch's profiler."""
+    step()  # the first one warms up
+    activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device == "cuda")
+    with profile(activities=activities) as found:
+        step()
+    kind = "self_device_time_total" if device == "cuda" else "self_cpu_time_total"
+    sums = dict.fromkeys([*GROUPS, "the rest"], 0.0)
+    for entry in found.key_averages():
+        name = entry.key.removeprefix("aten::").removeprefix("_")
+        words = [g for g, starts in GROUPS.items() if any(s in name for s in starts)]
+        sums[words[0] if words else "the rest"] += getattr(entry, kind)
+    return pd.Series(sums) / sum(sums.values())
+
+
+_, step = published()
+with fast.switched_off():
+    plain = time_by_group(step)
+ours = time_by_group(step)
+
+# %% tags=["folded"]
+figure, axis = plt.subplots(figsize=(7.2, 2.6))
+looks = {"PyTorch's own": ("#D55E00", "s", "//"), "fast paths": ("#0072B2", "o", "")}
+plots.draw_bars(axis, {"PyTorch's own": plain, "fast paths": ours}, list(plain.index), looks)
+axis.set(ylabel="share of the step")
+show(figure, alt="Share of a training step by kind of operation, without and with fast paths.")
+guess = f"you said {share_guess.value:.2f} for the products"
+lab.fact(f"{guess}; PyTorch's own: less than .75", plain["products"] < 0.75)
+lab.fact("dropout alone takes more than a tenth", plain["dropout"] > 0.1 or device == "cuda")
+lab.fact("with fast paths the share of dropout falls", ours["dropout"] < plain["dropout"])
+
+# %% [markdown]
+# **See** the bar *dropout*. Nobody's drawing of the network has a box for it, but on a processor each of its coins is a
+# random number: PyTorch draws one per element, and the weights of attention alone have tens of millions. Behind it come
+# multiplications with the masks: memory is read and written, nothing is learned.
+#
+# The package's answer is in `models/fast.py`: coins are cut from 64-bit words, four from each; attention with dropout
+# goes clip by clip, so that its weights never leave the cache; the feed-forward branch goes a thousand frames at a
+# time. On a GPU none of this is needed, and PyTorch's own is used.
+#
+# > **Moral.** Profile first. The expensive line is rarely the one you would have rewritten.
+
+# %% [markdown]
+# ## What must it cost?
+#
+# Measured time says where you are, counting says how far you could get. One self-attention layer of width $d$ over $T$
+# frames multiplies, counting a multiplication and its addition as 2:
+#
+# $$\mathrm{ops}(T, d) = 2 \cdot 12\, T d^2 + 2 \cdot 2\, T^2 d$$
+#
+# The first term: four projections ($Q$, $K$, $V$, output; $d^2$ each) and two maps of the feed-forward branch ($4 d^2$
+# each), for every frame. The second: queries times keys, weights times values, for every *pair* of frames. **By hand**,
+# $T = 10$, $d = 4$: $2 \cdot 12 \cdot 10 \cdot 16 = 3840$ and $4 \cdot 100 \cdot 4 = 1600$.
+#
+# **Predict.** At which length does the second term overtake the first, for $d = 130$?
+
+# %%
+length_guess = predict("frames, in thousands, at which attention overtakes the rest", default=0.1)
+
+# %% [markdown] exercise="layer_operations" difficulty=2 importance=4 minutes=8
+# ### Exercise 1 · Count before you buy
+# Return the operations of one layer for `clips` clips of `frames` frames, width `width`, in which the feed-forward
+# branch is `expansion` times as wide as the layer. A multiplication with its addition counts 2. Leave out biases, ReLU,
+# softmax and LayerNorm.
+#
+# HINT Which products does one frame go through, and how large are their matrices?
+#
+# HINT Projections: four of $d \times d$. Feed-forward: two of $d \times (\mathrm{expansion} \cdot d)$.
+#
+# HINT Per clip and layer: $T$ times the first sum, plus $2 T^2 d$ for the two products of attention; all of it times 2.
+
+
+# %% exercise="layer_operations"
+def layer_operations(clips: int, frames: int, width: int, expansion: int = 4) -> float:
+    """Operations of one self-attention layer on a batch."""
+    # SOLUTION
+    per_frame = 4 * width**2 + 2 * expansion * width**2
+    pairs = 2 * frames**2 * width
+    return 2.0 * clips * (frames * per_frame + pairs)
+    # END
+
+
+# %%
+lesson4.layer_operations(layer_operations)
+length_guess.against(6 * 130 / 1000)
+table = cost_table(preset("paper").model, 130, 4096)
+print("operations of one clip, forward, millions (250 audio and 75 video frames):")
+print(
+    table.mflops.drop(["proj1", "proj2", "out_layer", "conv_1d_v"]).round().astype(int).to_string()
+)
+by_hand = 5 * layer_operations(1, 250, 130) / 1e6
+lab.fact(
+    "a_mem, three passes of five layers: three times your count",
+    abs(table.mflops["a_mem"] / by_hand - 3) < 0.2,
+)
+
+
+# %%
+def draw_cost(width: int, frames: int):
+    """Operations of a layer against length, both terms."""
+    lengths = np.arange(10, 2001, 10)
+    products = 24 * lengths * width**2 / 1e6
+    pairs = 4 * lengths**2 * width / 1e6
+    figure, axis = plt.subplots(figsize=(6.8, 2.8))
+    axis.plot(lengths, products, color="#0072B2", label="products per frame")
+    axis.plot(lengths, pairs, color="#D55E00", linestyle="--", label="attention, per pair")
+    axis.axvline(frames, color="#333333", linewidth=1, linestyle=":")
+    here = layer_operations(1, frames, width) / 1e6
+    axis.set(
+        xlabel="frames", ylabel="million operations", title=f"{frames} frames: {here:.0f} million"
+    )
+    axis.set_yscale("log")
+    axis.legend(loc="lower right")
+    return figure
+
+
+explorer(
+    draw_cost,
+    alt="Operations of a layer over the length of a clip: per frame, and steeper per pair.",
+    width=(16, 256, 130),
+    frames=(50, 2000, 250),
+)
+lab.fact(
+    "the lines cross at six times the width", layer_operations(1, 780, 130) == 2 * 24 * 780 * 130**2
+)
+
+# %% [markdown]
+# **See** where the dashed line overtakes: at $6d$, 780 frames for the published width. At 2.5 s of speech with 100
+# frames per second we are at 250, on the cheap side. A minute of conversation is not.
+#
+# And the table: `a_mem` and `v_mem` are the auxiliary networks; applied three times in a row, they cost more than the
+# fusion. What lesson 3 called a second opinion is the larger part of the bill. Our default network averages 8 audio and
+# 2 video frames into one before the stacks: fewer frames, and the second term falls with the *square*.
+#
+# > **Moral.** Count operations before you buy a faster machine: half of them may be yours to leave out.
+
+# %% [markdown]
+# ## Computing nothing, slowly
+#
+# Clips of a batch are padded to the longest. Whatever is computed for padding is thrown away. **By hand**: lengths 3, 4
+# and 11 in one batch take $3 \cdot 11 = 33$ frames, 15 of them padding.
+#
+# **Predict.** What share of all audio frames of an epoch is padding when batches of 32 are drawn at random?
+
+# %%
+padding_guess = predict("share of padding, random batches", default=0.05)
+
+# %% [markdown] exercise="bucket_batches" difficulty=3 importance=4 minutes=12
+# ### Exercise 2 · Birds of a feather
+# `lengths` `[N]` are the clips' lengths in frames. Return a list of integer arrays: the clips (their places in
+# `lengths`) of each batch, at most `size` in each, so that clips of like length travel together. Every clip is in
+# exactly one batch; only one batch may be smaller than `size`.
+#
+# HINT Which order of the clips puts like lengths side by side? NumPy gives you the *places*, not the values.
+#
+# HINT `np.argsort(lengths, kind="stable")`; then cut the order into pieces.
+#
+# HINT `range(0, N, size)` gives the starts of the pieces; a slice beyond the end is simply shorter.
+
+
+# %% exercise="bucket_batches"
+def bucket_batches(lengths: np.ndarray, size: int) -> list[np.ndarray]:
+    """Lengths `[N]` -> places of the clips of each batch."""
+    # SOLUTION
+    by_length = np.argsort(lengths, kind="stable")
+    return [by_length[start : start + size] for start in range(0, len(by_length), size)]
+    # END
+
+
+# %%
+lesson4.bucket_batches(bucket_batches)
+
+
+def padding(lengths: np.ndarray, batches) -> float:
+    """Share of padding when each batch is as long as its longest clip."""
+    frames = sum(len(places) * lengths[places].max() for places in batches)
+    return 1 - lengths.sum() / frames
+
+
+lengths = np.asarray(splits.train.lengths)
+shuffled = np.random.default_rng(seed).permutation(len(lengths))
+random_batches = [shuffled[start : start + 32] for start in range(0, len(shuffled), 32)]
+sampler = BucketSampler(lengths, 32, seed)
+sampler.set_epoch(0)
+shares = {
+    "random": padding(lengths, random_batches),
+    "sorted": padding(lengths, bucket_batches(lengths, 32)),
+    "ours": padding(lengths, [np.array(places) for places in sampler]),
+}
+padding_guess.against(round(20 * shares["random"]) / 20)  # to the nearest .05
+lab.fact("random: more than a tenth is padding", shares["random"] > 0.1)
+lab.fact("sorted: less than .02", shares["sorted"] < 0.02)
+lab.fact("the package's sampler lies between", shares["sorted"] < shares["ours"] < shares["random"])
+
+# %% [markdown]
+# **Where it goes wrong.** Sorted batches are the same in every epoch, and neighbours in length may be neighbours in
+# class: slow speech is sad speech. The package's `BucketSampler` therefore shuffles first, sorts within windows of many
+# batches only, and shuffles the batches: a little padding is the price of a fair draw.
+#
+# > **Moral.** The fastest computation is the one for padding that is not there.
+
+# %% [markdown]
+# ## Half the bits
+#
+# A number in *bf16* has the range of a float32 and 8 significant bits instead of 24. **By hand**: between 1 and 2 there
+# are 128 of them, 1/128 apart. **Predict.** We start from 0 and add 1, five hundred times, in bf16. Where do we end?
+
+# %%
+sum_guess = predict(
+    "500 times plus one", default="500", choices=["500", "496", "256", "an overflow"]
+)
+
+# %%
+total = torch.tensor(0.0, dtype=torch.bfloat16)
+for _ in range(500):
+    total += 1
+print("you said:", sum_guess.value, "| in bf16:", int(total))
+small = torch.tensor(1.0, dtype=torch.bfloat16) + 1e-3
+print("a weight of 1, after a step of .001:", float(small))
+
+# %% [markdown]
+# At 256 the next number is 258; adding 1 gets lost in rounding, for ever. And a weight near 1 does not feel a step of a
+# thousandth. So *mixed* precision computes products in bf16 and keeps weights, sums and losses in float32
+# (`training.precision = "bf16"`, PyTorch's autocast). A product is where the errors average out and the time goes.
+
+
+# %%
+def seconds(step, repeats: int = 3) -> float:
+    """Median time of a step."""
+    step()
+    taken = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        step()
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken)
+
+
+def step_with(fast_paths: str, precision: str, frames_in_one: str):
+    """A training step of a small published network with these switches."""
+    torch.manual_seed(seed)
+    pooled = {"audio_pool": int(frames_in_one), "video_pool": 1, "layers": 1}
+    config = override(preset("paper"), {"model": pooled})
+    model = create_model("auxformer", config.model, *dims, 6).to(device).train()
+    off = contextlib.nullcontext if fast_paths == "on" else fast.switched_off
+    half = precision == "bf16"
+
+    def step():
+        with off(), torch.autocast(device, torch.bfloat16, enabled=half):
+            logits = model(batch)
+        with off():
+            shared_loss(logits, batch.target).backward()
+
+    return step
+
+
+baseline = seconds(step_with("off", "float32", "1"))
+
+
+def draw_switches(fast_paths: str, precision: str, frames_in_one: str):
+    """Time of the step with the switches, as a multiple of the speed without."""
+    gain = baseline / seconds(step_with(fast_paths, precision, frames_in_one))
+    figure, axis = plt.subplots(figsize=(6.8, 1.6))
+    axis.barh(["before", "now"], [1, gain], color=["#999999", "#0072B2"], hatch=["//", ""])
+    axis.set(xlabel="times as fast", title=f"{fast_paths}, {precision}, {frames_in_one} in one")
+    return figure
+
+
+# %% [markdown]
+# Flip the switches. Every change measures anew, on *your* machine: fast paths off or on, the precision, and how many
+# audio frames are averaged into one.
+
+# %%
+explorer(
+    draw_switches,
+    alt="Two bars: speed of a training step before, and with the chosen switches.",
+    fast_paths=["on", "off"],
+    precision=["float32", "bf16"],
+    frames_in_one=["1", "2", "4", "8"],
+)
+pooled = baseline / seconds(step_with("off", "float32", "8"))
+lab.fact("8 audio frames in one: more than 2 times as fast", pooled > 2)
+
+# %% tags=["nbval-ignore-output"] reason="times belong to the machine"
+rows = [
+    ("off", "float32", "1"),
+    ("on", "float32", "1"),
+    ("off", "bf16", "1"),
+    ("off", "float32", "8"),
+]
+gains = {", ".join(row): round(baseline / seconds(step_with(*row)), 2) for row in rows}
+print("times as fast as PyTorch's own, float32 (fast paths, precision, frames in one):")
+print(pd.Series(gains).to_string())
+print("device:", device)
+
+# %% [markdown]
+# Not every switch pays everywhere. Whether bf16 helps depends on whether your processor multiplies it in hardware; the
+# same line on a GPU with matrix cores is the first thing to try. Nobody has yet measured this package on a GPU, so this
+# edition shows no recorded GPU figures: run the lesson on one and you will be the first to know. `torch.compile` is a
+# switch as well (`training.compile`); for minutes of training it has to earn back the minute it takes to compile.
+#
+# > **Moral.** A speed-up is a ratio measured on the machine that will do the work.
+
+# %% [markdown]
+# ## A batch in parts
+#
+# Memory is the other budget: what forward leaves for backward grows with the batch. The way out is to take a batch in
+# parts and to step once (*accumulation*). **By hand**: three clips with the losses 1, 2, 6 have the mean 3. In parts of
+# two and one: means 1.5 and 6, whose plain mean is 3.75. The parts have to be *weighed* by their clips: $(2 \cdot 1.5 +
+# 1 \cdot 6)/3 = 3$.
+
+# %% [markdown] exercise="gradient_in_parts" difficulty=3 importance=4 minutes=15
+# ### Exercise 3 · The same gradient, less memory
+# `model` maps inputs `[B, d]` to predictions `[B]`; the loss of a batch is the *mean* of `(prediction − target)²`.
+# Leave in each parameter's `.grad` the gradient of the mean loss over the whole batch, computing on at most `part`
+# clips at a time. Gradients that were there before must go. Return the mean loss as a number.
+#
+# HINT PyTorch *adds* to `.grad` at each `backward()`. What follows for the beginning, and what for the parts?
+#
+# HINT `torch.split(x, part)` cuts along the first axis; the last piece may be smaller.
+#
+# HINT Multiply each part's mean loss by its share of the clips before `backward()`; the returned value is the sum of those.
+
+
+# %% exercise="gradient_in_parts"
+def gradient_in_parts(model, inputs, targets, part: int) -> float:
+    """Inputs `[B, d]`, targets `[B]` -> mean loss; gradients are left in the parameters."""
+    # SOLUTION
+    model.zero_grad()
+    whole = 0.0
+    for x, y in zip(inputs.split(part), targets.split(part)):
+        weighed = ((model(x) - y) ** 2).mean() * len(x) / len(inputs)
+        weighed.backward()
+        whole += weighed.item()
+    return whole
+    # END
+
+
+# %%
+lesson4.gradient_in_parts(gradient_in_parts)
+one = cost_table(preset("paper").model, 130, 4096, clips=32).saved_mb["total"]
+part = cost_table(preset("paper").model, 130, 4096, clips=8).saved_mb["total"]
+print(f"kept for backward: 32 clips {one / 1000:.1f} GB, 8 clips {part / 1000:.1f} GB")
+
+# %% [markdown]
+# In the package: `training.accumulate = 4`. The same weighing divides a batch among *processes*; there the sum goes over
+# a network cable.
+#
+# > **Moral.** A mean of means is a mean only if the parts are alike.
+
+# %% [markdown]
+# ## Killed, and two at once
+#
+# A run of the package can be killed at any moment and goes on to the *same bits*: each epoch's draws are named by (what,
+# seed, epoch), and a checkpoint is moved into place only when it is whole. Let us see it: one run to its end, one
+# killed after its first checkpoint and started again; then two processes that share every batch.
+#
+# **Predict.** By how much do the final weights of the killed run differ?
+
+# %%
+kill_guess = predict("largest difference of a weight, killed against whole", default=0.01)
+
+# %% tags=["nbval-ignore-output"] reason="process numbers and times belong to the machine"
+work = tempfile.TemporaryDirectory()
+settings = Path(work.name) / "small.toml"
+dropouts = ["attn", "cross_attn", "relu", "res", "embed", "out"]
+settings.write_text(
+    "[model]\nwidth = 16\nheads = 2\nlayers = 1\n"
+    + "".join(f"{name}_dropout = 0.0\n" for name in dropouts)
+    + "[training]\nepochs = 3\n"
+)
+environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+
+
+def command(name: str, processes: int = 1) -> list[str]:
+    """The command line that trains into the folder `name`."""
+    launch = [sys.executable, "-m"]
+    if processes > 1:
+        launch += [
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc_per_node",
+            str(processes),
+            "-m",
+        ]
+    train = ["auxformer", "train", "--corpus", "puppets", "--root", str(corpus.root)]
+    train += ["--config", str(settings), "--name", name, "--runs", work.name]
+    return [*launch, *train, "--data", str(lab.feature_root()), "--device", "cpu"]
+
+
+def run(name: str, processes: int = 1) -> None:
+    """Train to the end."""
+    done = subprocess.run(
+        command(name, processes), env=environment, capture_output=True, text=True, check=False
+    )
+    print(f"{name}: exit {done.returncode}", done.stderr[-500:] if done.returncode else "")
+
+
+run("whole")
+victim = subprocess.Popen(
+    command("killed"), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+)
+while victim.poll() is None and not list(Path(work.name).glob("killed/state/epoch-*")):
+    time.sleep(0.01)
+victim.send_signal(signal.SIGKILL)
+victim.wait()
+saved = len(list(Path(work.name).glob("killed/state/epoch-*")))
+run("killed")
+run("two", processes=2)
+
+
+# %%
+def weights_of(name: str) -> dict:
+    """The network that a run kept."""
+    return load_file(Path(work.name) / name / "model.safetensors")
+
+
+def difference(name: str) -> float:
+    """Largest difference of a weight from the undisturbed run."""
+    whole, other = weights_of("whole"), weights_of(name)
+    return max(float((whole[key] - other[key]).abs().max()) for key in whole)
+
+
+kill_guess.against(difference("killed"))
+lab.fact(
+    "it was killed with a checkpoint behind it and epochs before it",
+    victim.returncode != 0 and saved > 0,
+)
+lab.fact("killed and continued: the same bits", difference("killed") == 0)
+curves = [read_metrics(Path(work.name) / name).train_loss for name in ("whole", "two")]
+lab.fact("two processes: the losses of all epochs agree to .001", np.allclose(*curves, atol=1e-3))
+
+# %% [markdown]
+# Two processes divide the clips of *each batch*, weigh their gradients as in exercise 3, and add them up; the curve is
+# that of one process, to rounding. With dropout switched on the curves would differ, for each process tosses its own
+# coins: equal in distribution, not in digits.
+#
+# On a machine with several GPUs: `accelerate launch -m auxformer train …`, or `accelerate.notebook_launcher` from a
+# notebook. The code path is the same.
+#
+# > **Moral.** A run that cannot be killed cannot be trusted with a night.
+
+# %% [markdown]
+# ## What to take away
+#
+# - Profile, predict, change one thing, measure the ratio in one run. Keep what pays.
+# - Products of matrices are the floor; dropout, padding and passes over memory are what can go.
+# - Cost per frame grows with the square of the width, cost per pair with the square of the length; they meet at six
+#   widths.
+# - bf16 is for products. Sums, weights and losses stay in float32.
+# - Parts of a batch, and processes, are weighed by their clips. A checkpoint is whole or it is none.
+
+# %% [markdown]
+# ## Five questions
+#
+# QUESTION A colleague reports "five times faster" from two runs on two days. What is missing?
+#
+# ANSWER The comparison in *one* run, alternating. Machines drift by tens of per cent within minutes, more when others
+# use them.
+#
+# QUESTION Dropout of attention weights costs much on a processor and little on a GPU. Why?
+#
+# ANSWER A GPU draws its coins inside the attention kernel, from a counter, where the weights already are. A processor
+# draws one number after another into memory and reads them again.
+#
+# QUESTION You double the number of frames per second of a feature. What happens to the cost of a layer?
+#
+# ANSWER The first term doubles, the second quadruples. Far below six widths that is twice the cost, far above four
+# times.
+#
+# QUESTION Why must the dev score be computed by every process, or by one, but not "each on its own half"?
+#
+# ANSWER Macro-F1 is no mean over parts: the F1 of two halves averaged is not the F1 of the whole. Counts can be added
+# up, scores cannot.
+#
+# QUESTION A run is killed while it writes a checkpoint. What must be on the disk afterwards?
+#
+# ANSWER The checkpoint before, whole. The new one is written aside and renamed at the end, which happens or does not.
+
+# %% [markdown]
+# ## Read next
+#
+# - Williams, Waterman & Patterson 2009, *Roofline: an insightful visual performance model* (CACM): how to tell whether
+#   memory or arithmetic is the limit.
+# - Dao et al. 2022, *FlashAttention* (NeurIPS), section 3: why attention in blocks that fit the cache is faster though
+#   it computes more.
+# - Micikevicius et al. 2018, *Mixed precision training* (ICLR), section 3: why the weights keep their bits.
+#
+# Next, lesson 5: what is left when a stream fails.
+
+# %% tags=["nbval-ignore-output"] reason="seconds and library versions belong to the machine"
+lab.versions(seed)

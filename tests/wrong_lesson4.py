@@ -1,0 +1,76 @@
+"""Likely mistakes in the exercises of lesson 4: exercise -> {word of the diagnosis: wrong answer}."""
+
+import numpy as np
+
+WRONG: dict[str, dict] = {}
+
+
+def _count(clips, frames, width, expansion=4, projections=4, maps=2, pairs=2, factor=2):
+    per_frame = projections * width**2 + maps * expansion * width**2
+    return factor * clips * (frames * per_frame + pairs * frames**2 * width)
+
+
+WRONG["layer_operations"] = {
+    "count 1": lambda *sizes: _count(*sizes, factor=1),
+    "attention is missing": lambda *sizes: _count(*sizes, pairs=0),
+    "one of the two products": lambda *sizes: _count(*sizes, pairs=1),
+    "only the feed-forward": lambda *sizes: _count(*sizes, projections=0),
+    "three projections": lambda *sizes: _count(*sizes, projections=3),
+    "one is counted": lambda *sizes: _count(*sizes, maps=1),
+    "branch is missing": lambda *sizes: _count(*sizes, maps=0),
+    "clips are not counted": lambda clips, *sizes: _count(1, *sizes),
+    "expansion is not used": lambda clips, frames, width, expansion=4: _count(clips, frames, width),
+    "only their own clip": lambda clips, frames, width, expansion=4: _count(1, clips * frames, width, expansion),
+}
+
+
+def _cut(order, size):
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def _in_place(lengths, size):
+    order = np.argsort(lengths, kind="stable")
+    lengths.sort()
+    return _cut(order, size)
+
+
+WRONG["bucket_batches"] = {
+    "these are lengths": lambda lengths, size: _cut(np.sort(lengths), size),
+    "order they came in": lambda lengths, size: _cut(np.arange(len(lengths)), size),
+    "in no batch": lambda lengths, size: _cut(np.argsort(lengths), size)[:-1],
+    "at most": lambda lengths, size: [np.argsort(lengths)],
+    "only one may be smaller": lambda lengths, size: np.array_split(np.argsort(lengths), -(-len(lengths) // size)),
+    "was changed": _in_place,
+    "did you forget": lambda lengths, size: None,
+}
+
+
+def _parts(model, inputs, targets, part, weigh, zero="first", result="sum"):
+    """Accumulate with a weight per part; `weigh(clips of the part, clips, parts)`."""
+    if zero == "first":
+        model.zero_grad()
+    pieces = list(zip(inputs.split(part), targets.split(part)))
+    values = []
+    for x, y in pieces:
+        if zero == "each":
+            model.zero_grad()
+        loss = ((model(x) - y) ** 2).mean() * weigh(len(x), len(inputs), len(pieces))
+        loss.backward()
+        values.append(loss.item())
+    return sum(values) if result == "sum" else values[-1]
+
+
+def _share(clips, all_clips, parts):
+    return clips / all_clips
+
+
+WRONG["gradient_in_parts"] = {
+    "weigh each": lambda *a: _parts(*a, lambda clips, all_clips, parts: 1),
+    "plain mean over parts": lambda *a: _parts(*a, lambda clips, all_clips, parts: 1 / parts),
+    "before each part": lambda *a: _parts(*a, _share, zero="each"),
+    "sum over the clips": lambda *a: _parts(*a, lambda clips, all_clips, parts: clips),
+    "from before": lambda *a: _parts(*a, _share, zero="never"),
+    "last part's share": lambda *a: _parts(*a, _share, result="last"),
+    "at once": lambda model, x, y, part: _parts(model, x, y, len(x), _share),
+    "not returned": lambda *a: (_parts(*a, _share), None)[1],
+}
