@@ -63,6 +63,26 @@ def corpus_check(
     raise typer.Exit(0 if report.ok else 1)
 
 
+@corpus_app.command("corrupt")
+def corpus_corrupt(
+    root: Root,
+    out: Annotated[Path, typer.Argument(help="Folder to write.", show_default=False)],
+    condition: Annotated[str, typer.Option(help="What goes wrong; see below.", show_default=False)],
+    seed: Annotated[int, typer.Option(help="Another seed, other noise.")] = 0,
+    jobs: Jobs = 2,
+):
+    """Write a corpus again with media that went wrong, for the robustness protocol.
+
+    Conditions: audio-noise-snr-DB, audio-babble-snr-DB, audio-gaps-SHARE, video-blur, video-dark, video-occlude,
+    video-drop-SHARE, desync-MS.
+
+    Example: auxformer corpus corrupt CREMA-D CREMA-D-noisy --condition audio-noise-snr-10
+    """
+    from auxformer.corruption import derive_corpus
+
+    print(derive_corpus(root, out, condition, seed, jobs))
+
+
 @features_app.command("extract")
 def features_extract(
     root: Root,

@@ -231,7 +231,7 @@ explorer(
     frames=(50, 2000, 250),
 )
 lab.fact(
-    "the lines cross at six times the width", layer_operations(1, 780, 130) == 2 * 24 * 780 * 130**2
+    "the lines cross at 6 times the width", layer_operations(1, 780, 130) == 2 * 24 * 780 * 130**2
 )
 
 # %% [markdown]
