@@ -14,7 +14,7 @@ from auxformer.config import Config, suggest
 from auxformer.corpora import read_corpus
 from auxformer.corpora.base import Corpus
 from auxformer.corpora.labels import attribute_targets, targets
-from auxformer.corpora.partitions import Partition, speaker_folds, speaker_partitions
+from auxformer.corpora.partitions import Partition, read_partition_file, speaker_folds, speaker_partitions
 from auxformer.dataset import Splits, make_splits
 from auxformer.errors import InputError
 from auxformer.evaluation import headline, predict, prediction_table, score
@@ -134,6 +134,37 @@ def partitions_of(
     return speaker_partitions(clips, corpus.speakers, table, count=count, seed=seed)
 
 
+def published_partitions(task: Task, path: str | Path, config: Config | None = None) -> tuple[Task, list[Partition]]:
+    """The authors' partitions, and the task with the labels of their files.
+
+    Args:
+        task: Of the corpus that the files divide.
+        path: A partition file (`label_consensus_N.csv`), or a folder of them.
+        config: Its `data` section says label rule and classes.
+
+    Returns:
+        The task whose targets are those of the files, and one partition per file.
+
+    Raises:
+        InputError: no file there, one that is no partition of this corpus, or files that label a clip differently.
+    """
+    config = config or Config()
+    files = sorted(Path(path).glob("*.csv")) if Path(path).is_dir() else [Path(path)]
+    if not files:
+        raise InputError(f"{path}: holds no partition files (label_consensus_N.csv).")
+    partitions, tables = zip(*(read_partition_file(file, task.corpus, config.data.rule) for file in files))
+    table = pd.concat(tables).groupby(level=0).first()
+    for file, labels in zip(files, tables):
+        other = labels.index[(labels != table.loc[labels.index]).any(axis=1)]
+        if len(other):
+            raise InputError(f"{file}: labels {other[0]} and {len(other) - 1} more clips otherwise than the files before it.")
+    if config.data.classes:
+        table = keep_classes(table, config.data.classes)
+    usable = [clip for clip in table.index if clip in task.audio or clip in task.video]
+    origin = {**task.origin, "published": str(Path(path).resolve())}
+    return replace(task, table=table.loc[usable], origin=origin), list(partitions)
+
+
 def train(task: Task, config: Config, partition: Partition, folder: Path, show: bool = True) -> Run:
     """Train one network on one partition in `folder`, which remembers where its data came from (`task.json`)."""
     _check_knows(config.model.name, task)
@@ -156,8 +187,10 @@ def evaluate(folder: Path, conditions=tuple(CONDITIONS), jobs: int = 2) -> tuple
     partition = Partition(
         **{key: tuple(value) if isinstance(value, list) else value for key, value in origin.pop("partition").items()}
     )
-    config = Config.load(folder / "config.toml")
+    config, published = Config.load(folder / "config.toml"), origin.pop("published", None)
     task = prepare(**origin, config=config, jobs=jobs)
+    if published:
+        task, _ = published_partitions(task, published, config)
     splits = task.splits(partition, config.training.video_order)
     predictions = predict(load_run(folder, splits.train).model, splits.test, conditions)
     predictions = _keep(task, predictions, folder / "predictions.parquet")

@@ -63,6 +63,26 @@ def corpus_check(
     raise typer.Exit(0 if report.ok else 1)
 
 
+@corpus_app.command("faces")
+def corpus_faces(
+    root: Root,
+    corpus: Annotated[str, typer.Option(help='Name of the corpus, or "auto".')] = "auto",
+    out: Annotated[Path | None, typer.Option(help="CSV file for the box and the share of every clip.")] = None,
+    jobs: Jobs = 2,
+):
+    """In which films a face is found, in what share of the frames, and where.
+
+    Example: auxformer corpus faces data/corpora/puppets-course-0 --out faces.csv
+    """
+    from auxformer.corpora import read_corpus
+    from auxformer.features.faces import face_table, summary
+
+    table = face_table(read_corpus(corpus, root, on_error="skip"), jobs)
+    if out:
+        table.to_csv(out, float_format="%.3f")
+    print(summary(table))
+
+
 @corpus_app.command("corrupt")
 def corpus_corrupt(
     root: Root,
@@ -149,6 +169,8 @@ ConfigFile = Annotated[Path | None, typer.Option(help="TOML file with settings t
 CorpusName = Annotated[str, typer.Option(help="puppets, crema-d, ravdess or msp-improv.")]
 CorpusRoot = Annotated[Path | None, typer.Option(help="Folder of the corpus; puppets are generated when absent.")]
 Target = Annotated[str | None, typer.Option(help="audiovisual, voice, face, intended; msp-improv: also secondary, secondary-four, attributes.")]
+Classes = Annotated[str | None, typer.Option(help='Classes to keep, separated by commas; "4" = angry,happy,neutral,sad.')]
+Published = Annotated[Path | None, typer.Option(help="Published partition file, or a folder of them; their labels are used.")]
 Folds = Annotated[int | None, typer.Option(min=0, help="Speaker folds (ravdess, msp-improv: 6); 0 = 70/15/15 partitions.")]
 Runs = Annotated[Path, typer.Option(help="Folder of the runs.")]
 
@@ -176,7 +198,8 @@ def train_command(
     target: Target = None,
     folds: Folds = None,
     partition: Annotated[int, typer.Option(min=1, help="Which fold or partition, from 1.")] = 1,
-    classes: Annotated[str | None, typer.Option(help="Classes to keep, separated by commas.")] = None,
+    classes: Classes = None,
+    published: Published = None,
     attn_dropout: Annotated[float | None, typer.Option(help="Dropout on attention weights.")] = None,
     relu_dropout: Annotated[float | None, typer.Option(help="Dropout after the FFN's ReLU.")] = None,
     res_dropout: Annotated[float | None, typer.Option(help="Dropout on each residual branch.")] = None,
@@ -212,12 +235,9 @@ def train_command(
     given = dict(locals())
     model = {key: given[key] for key in MODEL_OPTIONS if given[key] is not None}
     training = {key: given[option] for option, key in TRAINING_OPTIONS.items() if given[option] is not None}
-    data_section = {"target": target} if target else {}
-    if classes:
-        data_section["classes"] = [word.strip() for word in classes.split(",")]
-    settings = _settings(preset, config, {"model": model, "training": training, "data": data_section})
+    settings = _settings(preset, config, {"model": model, "training": training, "data": _data_section(target, classes)})
     task = benchmark.prepare(corpus, root or _puppets(corpus, jobs), audio, video, settings, data, jobs)
-    parts = _partitions(task, folds, partition)
+    task, parts = _partitions(task, folds, partition, published, settings)
     if partition > len(parts):
         raise InputError(f"--partition {partition}: there are only {len(parts)}.")
     chosen = parts[partition - 1]
@@ -259,16 +279,22 @@ def evaluate_command(
 
 @app.command("show")
 def show_command(
-    file: Annotated[Path, typer.Argument(help="Any media file: wav, flac, mp3, mp4, avi, flv.", show_default=False)],
+    file: Annotated[str, typer.Argument(help="A media file (wav, flac, mp3, mp4, avi, flv), or with --root a clip.", show_default=False)],
+    root: Annotated[Path | None, typer.Option(help="Folder of the corpus that has the clip.")] = None,
     out: Annotated[Path, typer.Option(help="Picture to write (PNG).")] = Path("build/show.png"),
 ):
-    """Draw what a media file holds: frames, waveform, spectrogram, features.
+    """Draw what a media file or a clip holds: frames with the face box, waveform, spectrogram, features.
 
-    Example: auxformer show data/corpora/puppets-course-0/VideoFlash/1001_DFA_ANG_XX.mp4 --out clip.png
+    Example: auxformer show 1001_DFA_ANG_XX --root data/corpora/puppets-course-0 --out clip.png
     """
-    from auxformer.show import draw_media
+    from auxformer.show import draw_clip, draw_media
 
-    figure = draw_media(file)
+    if root:
+        from auxformer.corpora import read_corpus
+
+        figure = draw_clip(read_corpus("auto", root, on_error="skip"), file)
+    else:
+        figure = draw_media(file)
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=100, facecolor="white")
     print(out)
@@ -361,6 +387,8 @@ def run_command(
     system: Annotated[list[str] | None, typer.Option(help="A model or reference; may be given again.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 1,
     target: Target = None,
+    classes: Classes = None,
+    published: Published = None,
     out: Annotated[Path | None, typer.Option(help="Where to write the long result table (CSV).")] = None,
     data: Data = Path("data/features"),
     runs: Runs = Path("runs"),
@@ -373,11 +401,11 @@ def run_command(
     """
     from auxformer import benchmark
 
-    settings = _settings(preset, config, {"data": {"target": target}} if target else {})
+    settings = _settings(preset, config, {"data": _data_section(target, classes)})
     task = benchmark.prepare(corpus, root or _puppets(corpus, jobs), audio, video, settings, data, jobs, on_error)
     references = ["ideal-observer"] if task.corpus.truth is not None else []
     systems = system or (["auxformer"] if task.target == "attributes" else ["functionals-lr", "auxformer", *references])
-    parts = _partitions(task, folds, partitions)
+    task, parts = _partitions(task, folds, partitions, published, settings)
     table = benchmark.run(task, systems, settings, parts, range(seeds), runs, jobs=jobs)
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -385,14 +413,25 @@ def run_command(
     print_results(table)
 
 
-def _partitions(task, folds: int | None, count: int) -> list:
-    from auxformer.benchmark import partitions_of
+def _partitions(task, folds: int | None, count: int, published: Path | None, settings) -> tuple:
+    """The task, with the labels of published partitions where these are asked for, and its partitions."""
+    from auxformer.benchmark import partitions_of, published_partitions
 
+    if published:
+        return published_partitions(task, published, settings)
     if folds is None:
         speakers = task.corpus.speakers
         together = speakers["session"].nunique() if "session" in speakers else len(speakers)
         folds = min(6, together) if task.corpus.name in ("ravdess", "msp-improv") else 0
-    return partitions_of(task.corpus, task.table, folds, count)
+    return task, partitions_of(task.corpus, task.table, folds, count)
+
+
+def _data_section(target: str | None, classes: str | None) -> dict:
+    section = {"target": target} if target else {}
+    if classes:
+        classes = "angry,happy,neutral,sad" if classes == "4" else classes  # the four that most corpora share
+        section["classes"] = [word.strip() for word in classes.split(",")]
+    return section
 
 
 def print_results(table) -> None:

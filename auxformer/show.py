@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from auxformer import media, plots
-from auxformer.errors import MediaError
+from auxformer.config import suggest
+from auxformer.corpora.base import Corpus
+from auxformer.errors import InputError, MediaError
 from auxformer.features.base import Clip
 
 
@@ -13,20 +15,42 @@ def draw_media(path: str | Path):
     Raises:
         MediaError: when the file holds neither sound nor pictures that can be read; the sentence says why.
     """
+
+    return _draw(path, path)
+
+
+def draw_clip(corpus: Corpus, clip: str):
+    """The same of a clip of a corpus, its film and its sound each from its own file, under its name and what it is.
+
+    Raises:
+        InputError: no such clip.
+        MediaError: none of its files can be read.
+    """
+    if clip not in corpus.clips.index:
+        raise InputError(f'{corpus.root}: has no clip "{clip}".{suggest(clip, corpus.clips.index)}')
+    row = corpus.clips.loc[clip]
+    if row[["audio", "video"]].isna().all():
+        raise InputError(f"{corpus.root}: {clip} is in the tables, but none of its media files is there.")
+    video, audio = (path if isinstance(path, str) else None for path in (row.video, row.audio))
+    figure = _draw(video or audio, audio or video)
+    figure.suptitle(f"{clip}: speaker {row.speaker}, {row.intended} intended", x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
+
+
+def _draw(video: str | Path, audio: str | Path):
     from matplotlib.figure import Figure
 
-    panels = []
-    problems = []
-    for kind, read in (("frames", media.read_frames), ("audio", media.read_audio)):
+    panels, problems = [], []
+    for kind, read, path in (("frames", media.read_frames, video), ("audio", media.read_audio, audio)):
         try:
-            panels.append((kind, read(path)))
+            panels.append((kind, path, read(path)))
         except MediaError as error:
             problems.append(str(error))
     if not panels:
         raise MediaError(problems[0])
-    rows = [(name, draw, content) for kind, content in panels for name, draw in _ROWS[kind].items()]
+    rows = [(name, draw, path, content) for kind, path, content in panels for name, draw in _ROWS[kind].items()]
     figure = Figure(figsize=(9, 1.6 * len(rows)), layout="constrained", facecolor="white")
-    for axes, (name, draw, content) in zip(figure.subplots(len(rows), squeeze=False)[:, 0], rows):
+    for axes, (name, draw, path, content) in zip(figure.subplots(len(rows), squeeze=False)[:, 0], rows):
         draw(axes, content, str(path))
         axes.set_title(name, loc="left", fontsize=9)
     return figure

@@ -31,6 +31,7 @@ class CheckReport:
         partitions: One row per partition file: train, dev, test (speakers), clips (labelled), absent, leak (a sentence
             or "").
         tested: Speakers that are tested by at least one file, and of these by more than one.
+        agreement: A sentence per partition file on how its labels compare with those rebuilt from the votes.
     """
 
     corpus: Corpus
@@ -40,6 +41,7 @@ class CheckReport:
     kept: pd.DataFrame
     partitions: pd.DataFrame
     tested: tuple[int, int]
+    agreement: list[str]
 
     @property
     def leaks(self) -> list[str]:
@@ -62,12 +64,16 @@ class CheckReport:
         facts.append(("media", media + (f"; {seconds / 3600:.2f} h" if seconds else "")))
         facts.append(("raters", ", ".join(_votes(corpus)) or "none: only the intended emotion can be a target"))
         facts.append(("left out", _examples(corpus.skipped.values())))
-        facts.append(("damaged", _examples(self.damaged.values())))
+        if self.streams["without media files"] == len(corpus.clips):
+            facts.append(("damaged", "not looked for: there are tables here, but no media"))
+        else:
+            facts.append(("damaged", _examples(self.damaged.values())))
         facts.append(("duplicated", _examples(map(_same, self.duplicates))))
         if len(self.partitions):
             once, more = self.tested
             facts.append(("tested", f"{once} of {len(corpus.speakers)} speakers, {more} of them in more than one file"))
             facts.append(("leaks", _examples(self.leaks)))
+            facts += [("labels", sentence) for sentence in dict.fromkeys(self.agreement)]
         return facts
 
     def lines(self) -> list[str]:
@@ -116,7 +122,7 @@ def check_corpus(corpus: Corpus, partition_files: Sequence[str | Path] = ()) -> 
         "without media files": int((~has_audio & ~has_video).sum()),
     }
     duplicates = _duplicates(corpus.clips)
-    rows, tests = [], []
+    rows, tests, agreement = [], [], []
     for path in partition_files:
         try:
             partition, labels = read_partition_file(path, corpus)
@@ -126,11 +132,33 @@ def check_corpus(corpus: Corpus, partition_files: Sequence[str | Path] = ()) -> 
         tests += partition.test
         sizes = [len(getattr(partition, part)) for part in PARTS]
         leak = _shared_recording(partition, corpus, duplicates)
+        agreement += _agreement(path, corpus)
         rows.append((partition.name, *sizes, len(labels), len(partition.absent), leak))
     partitions = pd.DataFrame(rows, columns=["partition", *PARTS, "clips", "absent", "leak"]).set_index("partition")
     times = pd.Series(tests, dtype=object).value_counts()
     tested = len(times), int((times > 1).sum())
-    return CheckReport(corpus, streams, _damaged(corpus.clips), duplicates, _kept(corpus), partitions, tested)
+    return CheckReport(corpus, streams, _damaged(corpus.clips), duplicates, _kept(corpus), partitions, tested, agreement)
+
+
+def _agreement(path: str | Path, corpus: Corpus) -> list[str]:
+    """How the shares of a published file compare with the votes, in a sentence; nothing where there are no votes to compare."""
+    if "audiovisual" not in corpus.ratings:
+        return []
+    _, published = read_partition_file(path, corpus, "distributional")
+    if not set(published) <= set(targets(corpus, "audiovisual", "distributional")):
+        return []
+    rebuilt, majority = (targets(corpus, "audiovisual", rule) for rule in ("distributional", "majority"))
+    both = published.index.intersection(rebuilt.index)
+    off = (published.loc[both] - rebuilt.loc[both, list(published)]).abs().max(axis=1)
+    shared = published.index.intersection(majority.index)
+    other = (published.loc[shared].idxmax(axis=1) != majority.loc[shared].idxmax(axis=1)).sum()
+    return [
+        (
+            f"{len(shared):,} of {len(published):,} published clips have a majority in the votes, {other} of them for another "
+            f"class; {len(majority.index.difference(published.index)):,} more have one and are not listed; shares differ by "
+            f"more than .02 in {int((off > 0.02).sum()):,} clips, by {off.max():.2f} at most"
+        )
+    ]
 
 
 def _kept(corpus: Corpus) -> pd.DataFrame:

@@ -1,0 +1,71 @@
+"""Published partition files as they are: their speakers, their labels, from `run` and again from `evaluate`."""
+
+import pandas as pd
+import pytest
+
+from auxformer import benchmark
+from auxformer.config import override, preset
+from auxformer.corpora import read_corpus
+from auxformer.corpora.labels import targets
+from auxformer.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def files(tiny_puppets, tmp_path_factory):
+    """Two partition files of the tiny puppets, in the authors' format."""
+    corpus = read_corpus("puppets", tiny_puppets[0])
+    shares = targets(corpus, "audiovisual", "distributional")
+    majority = targets(corpus, "audiovisual", "majority").index
+    speakers = sorted(corpus.speakers.index)
+    folder = tmp_path_factory.mktemp("published")
+    for number, order in enumerate((speakers, speakers[::-1]), start=1):
+        parts = dict(zip(order, ["Train"] * 3 + ["Development"] + ["Test"] * 2))
+        table = (0.94 * shares.loc[majority] + 0.01).round(3)
+        table.insert(0, "FileName", [f"{clip}.wav" for clip in table.index])
+        who = corpus.clips.speaker[majority]
+        table.assign(SpkrID=who, Split_Set=who.map(parts)).to_csv(folder / f"label_consensus_{number}.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def task(tiny_puppets):
+    return benchmark.prepare("puppets", tiny_puppets[0], "logmel", "hog", data=tiny_puppets[1])
+
+
+def test_speakers_and_labels_are_those_of_the_files(task, files):
+    published, partitions = benchmark.published_partitions(task, files)
+    assert [p.name for p in partitions] == ["label_consensus_1", "label_consensus_2"]
+    assert partitions[0].test == tuple(sorted(partitions[0].test)) and len(partitions[0].train) == 3
+    assert set(partitions[0].test) != set(partitions[1].test)
+    own = targets(task.corpus, "audiovisual", "majority")
+    assert published.table.sort_index().equals(own.loc[sorted(published.table.index), list(published.table)])
+    one, (only,) = benchmark.published_partitions(task, files / "label_consensus_2.csv")
+    assert only.name == "label_consensus_2" and len(one.table) == len(published.table)
+
+
+def test_four_classes_leave_the_other_clips_out(task, files):
+    config = override(preset("default"), {"data": {"classes": ["angry", "happy", "neutral", "sad"]}})
+    four, _ = benchmark.published_partitions(task, files, config)
+    assert list(four.table) == ["angry", "happy", "neutral", "sad"] and 0 < len(four.table) < len(task.table)
+
+
+def test_files_that_disagree_on_a_clip_are_refused(task, files, tmp_path):
+    table = pd.read_csv(files / "label_consensus_1.csv")
+    table.to_csv(tmp_path / "a.csv", index=False)
+    swapped = table.rename(columns={"angry": "happy", "happy": "angry"})
+    swapped.to_csv(tmp_path / "b.csv", index=False)
+    with pytest.raises(InputError, match=r"b.csv: labels \S+ and \d+ more clips otherwise"):
+        benchmark.published_partitions(task, tmp_path)
+    with pytest.raises(InputError, match="holds no partition files"):
+        benchmark.published_partitions(task, tmp_path / "..")
+
+
+def test_a_run_on_them_is_evaluated_on_them_again(task, files, tmp_path):
+    model = {"width": 8, "heads": 2, "layers": 1, "aux_hidden": [8, 8]}
+    config = override(preset("quick"), {"model": model, "training": {"epochs": 1, "device": "cpu"}})
+    published, partitions = benchmark.published_partitions(task, files, config)
+    benchmark.train(published, config, partitions[0], tmp_path / "run", show=False)
+    predictions, scores = benchmark.evaluate(tmp_path / "run", ["complete"])
+    assert set(predictions.speaker) <= set(partitions[0].test) and set(scores.partition) == {"label_consensus_1"}
+    expected = partitions[0].clips(task.corpus.clips.loc[published.table.index], "test")
+    assert sorted(predictions["clip"]) == sorted(expected)
