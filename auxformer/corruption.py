@@ -176,6 +176,8 @@ def parse_condition(condition: str) -> tuple[str, float]:
                 level = float(number)
             except ValueError:
                 break
+            if not np.isfinite(level):
+                break
             if unit == "SHARE" and not 0 <= level <= 1:
                 raise InputError(f'condition "{condition}": the share is {level}, expected 0 to 1.')
             return kind, level

@@ -142,6 +142,7 @@ def explain_damage(path: str | os.PathLike) -> str | None:
         with path.open("rb") as file:
             start = file.read(len(LFS_POINTER))
             size = os.fstat(file.fileno()).st_size
+            boxes = _end_of_boxes(file, size) if start[4:8] == b"ftyp" else size
     except OSError as error:
         return f"{path}: cannot be read ({error.strerror}); check its permissions"
     if not start:
@@ -152,7 +153,24 @@ def explain_damage(path: str | os.PathLike) -> str | None:
     announced = int.from_bytes(start[4:8], "little") + 8
     if start[:4] == b"RIFF" and announced < STREAMED and size < announced - 1:
         return f"{path}: holds {size} of the {announced} bytes its header announces (cut short); download it again"
+    if boxes > size:  # mp4
+        return f"{path}: holds {size} of the {boxes} bytes its boxes announce (cut short); download it again"
     return None
+
+
+def _end_of_boxes(file, size: int) -> int:
+    """Where the last box of an mp4 file ends, by the lengths that the boxes state themselves."""
+    place = 0
+    while place + 8 <= size:
+        file.seek(place)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:  # the length did not fit and stands behind the name
+            length = int.from_bytes(head[8:16], "big")
+        if length < 8:  # 0 = to the end of the file; anything else is for the decoder to judge
+            return size
+        place += length
+    return place
 
 
 @contextlib.contextmanager

@@ -210,6 +210,9 @@ def _parts_of_file(path: Path, table: pd.DataFrame) -> dict[str, tuple[str, ...]
             f"{path}: the clip {clip} is in the split {table.at[clip, 'Split_Set']!r}, expected Train, Development or "
             "Test; correct the line"
         )
+    nobody = table.index[table["SpkrID"].isna()]
+    if len(nobody):
+        raise InputError(f"{path}: the clip {nobody[0]} has no SpkrID, expected the speaker's number; correct the line")
     return {name: tuple(sorted(table.loc[part == name, "SpkrID"].unique())) for name in PARTS}
 
 
