@@ -1,5 +1,6 @@
 """Corpus x features x system x partition x seed x condition -> one long result table. Finished parts are never run twice."""
 
+import functools
 import hashlib
 import json
 import warnings
@@ -23,6 +24,7 @@ from auxformer.features.extract import extract, store_folder
 from auxformer.features.store import FeatureStore
 from auxformer.missing import CONDITIONS
 from auxformer.models import list_models
+from auxformer.parallel import on_cluster
 from auxformer.progress import progress
 from auxformer.training import Run, fit, load_run
 
@@ -73,7 +75,7 @@ class Task:
 
 def prepare(
     corpus: str, root: Path, audio: str = "lld", video: str = "hog", config: Config | None = None,
-    data: Path = Path("data/features"), jobs: int = 2, on_error: str = "skip",
+    data: Path = Path("data/features"), jobs: int = 2, on_error: str = "skip", scheduler: str | None = None,
 ) -> Task:  # fmt: skip
     """Read a corpus, extract what features are still missing, make the targets.
 
@@ -84,13 +86,14 @@ def prepare(
         data: Folder under which the feature stores lie.
         jobs: Processes.
         on_error: "skip" a clip that cannot be read and count it, or "stop".
+        scheduler: Address of a Dask cluster that extracts instead of processes here.
     """
     config = config or Config()
     read = read_corpus(corpus, root, on_error=on_error)
     stores = []
     for spec, modality in ((audio, "audio"), (video, "video")):
         extractor = create_extractor(spec, root=read.root, modality=modality)
-        stores.append(extract(read, extractor, store_folder(data, read, extractor), jobs=jobs, on_error=on_error))
+        stores.append(extract(read, extractor, store_folder(data, read, extractor), jobs, on_error, scheduler))
     target = config.data.target if read.ratings or config.data.target in ("intended", "attributes") else "intended"
     if target != config.data.target:
         print(f"{read.name} has no ratings: the target is the intended emotion.")
@@ -260,13 +263,14 @@ def _ideal(task: Task, splits: Splits, conditions) -> pd.DataFrame:
 
 def run(
     task: Task, systems: Sequence[str], config: Config, partitions: Sequence[Partition], seeds: Sequence[int] = (0,),
-    runs: Path = Path("runs"), conditions=tuple(CONDITIONS), jobs: int = 1,
+    runs: Path = Path("runs"), conditions=tuple(CONDITIONS), jobs: int = 1, scheduler: str | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Every system on every partition and seed; a long table of scores per condition with speaker-bootstrap intervals.
 
     With more than one partition, rows with partition "all" score the predictions of all of them together; where a speaker
     is tested in several, that speaker is drawn as one in the bootstrap. `jobs` processes share the work, one thread each:
-    networks this small gain more from a second run beside them than from a second thread.
+    networks this small gain more from a second run beside them than from a second thread. With `scheduler`, the address of
+    a Dask cluster, its workers share the work; they need the feature stores and `runs` under the same paths.
 
     Raises:
         InputError: for a system that does not exist, before any work starts.
@@ -283,18 +287,33 @@ def run(
         for partition in partitions
     ]
     rows, pooled = [], {}
-    with joblib.parallel_config("loky", inner_max_num_threads=1 if jobs > 1 else None), warnings.catch_warnings():
-        # loky replaces a worker whose memory has grown between two runs; no run is lost, and nobody need read of it
-        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
-        work = joblib.Parallel(n_jobs=min(jobs, len(units)), return_as="generator")
-        done = work(joblib.delayed(_unit)(task, config, unit, Path(runs), conditions, jobs > 1) for unit in units)
-        for (system, seed, partition), predictions in zip(units, progress(done, "scoring", len(units), "run")):
-            rows.append(_rows(task, system, partition.name, seed, predictions))
-            pooled.setdefault((system, seed), []).append(predictions)
-            print(f"{system}, {partition.name}, seed {seed}: {one_line(rows[-1])}", flush=True)
+    work = functools.partial(_unit, task, config, Path(runs).absolute(), conditions, jobs > 1 or bool(scheduler))
+    done = _on_cluster(scheduler, work, units) if scheduler else _in_processes(work, units, jobs)
+    for (system, seed, partition), predictions in zip(units, progress(done, "scoring", len(units), "run")):
+        rows.append(_rows(task, system, partition.name, seed, predictions))
+        pooled.setdefault((system, seed), []).append(predictions)
+        print(f"{system}, {partition.name}, seed {seed}: {one_line(rows[-1])}", flush=True)
     if len(partitions) > 1:
         rows += [_rows(task, system, "all", seed, pd.concat(parts)) for (system, seed), parts in pooled.items()]
     return pd.concat(rows, ignore_index=True)
+
+
+def _in_processes(work, units: list, jobs: int):
+    """Results of the units in their order, `jobs` at a time."""
+    with joblib.parallel_config("loky", inner_max_num_threads=1 if jobs > 1 else None), warnings.catch_warnings():
+        # loky replaces a worker whose memory has grown between two runs; no run is lost, and nobody need read of it
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
+        yield from joblib.Parallel(n_jobs=min(jobs, len(units)), return_as="generator")(joblib.delayed(work)(unit) for unit in units)
+
+
+def _on_cluster(scheduler: str, work, units: list):
+    """The same from the workers of a cluster; the first unit that failed for good stops the benchmark, the finished ones are kept."""
+    results, failed = {}, None
+    for unit, result in on_cluster(scheduler, work, units):
+        results[unit], failed = result, failed or (result if isinstance(result, Exception) else None)
+    if failed:
+        raise failed
+    yield from (results[unit] for unit in units)
 
 
 def _check_knows(system: str, task: Task) -> None:
@@ -302,7 +321,7 @@ def _check_knows(system: str, task: Task) -> None:
         raise InputError(f"{system} knows classes only, not attributes; choose another system.")
 
 
-def _unit(task: Task, config: Config, unit: tuple, runs: Path, conditions, shared: bool) -> pd.DataFrame:
+def _unit(task: Task, config: Config, runs: Path, conditions, shared: bool, unit: tuple) -> pd.DataFrame:
     """One (system, seed, partition), in a process of its own when the cores are shared."""
     import torch
 

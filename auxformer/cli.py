@@ -23,6 +23,7 @@ app.add_typer(course_app, name="course")
 Root = Annotated[Path, typer.Argument(help="Folder of the corpus.", show_default=False)]
 Data = Annotated[Path, typer.Option(help="Folder under which feature stores lie.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes.")]
+Scheduler = Annotated[str | None, typer.Option(help="Address of a Dask cluster that does the work; it needs the same files under the same paths.")]
 OnError = Annotated[str, typer.Option(help='A clip that cannot be read: "skip" it and count, or "stop".')]
 
 
@@ -114,6 +115,7 @@ def features_extract(
     data: Data = Path("data/features"),
     jobs: Jobs = 2,
     on_error: OnError = "skip",
+    scheduler: Scheduler = None,
 ):
     """Extract features into stores; run it again after a kill and it goes on.
 
@@ -127,7 +129,7 @@ def features_extract(
     for spec, modality in ((audio, "audio"), (video, "video")):
         if spec:
             extractor = create_extractor(spec, root=read.root, modality=modality)
-            store = extract(read, extractor, store_folder(data, read, extractor), jobs=jobs, on_error=on_error)
+            store = extract(read, extractor, store_folder(data, read, extractor), jobs, on_error, scheduler)
             print(f"{store.name}: {len(store.clips)} clips, {store.dims}-d, {len(store.skipped)} skipped")
 
 
@@ -394,6 +396,7 @@ def run_command(
     runs: Runs = Path("runs"),
     jobs: Jobs = 2,
     on_error: OnError = "skip",
+    scheduler: Scheduler = None,
 ):
     """From recordings to a table of scores per condition. A second call goes on where the first stopped.
 
@@ -402,11 +405,11 @@ def run_command(
     from auxformer import benchmark
 
     settings = _settings(preset, config, {"data": _data_section(target, classes)})
-    task = benchmark.prepare(corpus, root or _puppets(corpus, jobs), audio, video, settings, data, jobs, on_error)
+    task = benchmark.prepare(corpus, root or _puppets(corpus, jobs), audio, video, settings, data, jobs, on_error, scheduler)
     references = ["ideal-observer"] if task.corpus.truth is not None else []
     systems = system or (["auxformer"] if task.target == "attributes" else ["functionals-lr", "auxformer", *references])
     task, parts = _partitions(task, folds, partitions, published, settings)
-    table = benchmark.run(task, systems, settings, parts, range(seeds), runs, jobs=jobs)
+    table = benchmark.run(task, systems, settings, parts, range(seeds), runs, jobs=jobs, scheduler=scheduler)
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
         table.to_csv(out, index=False, float_format="%.4f")

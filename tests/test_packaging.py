@@ -18,7 +18,11 @@ def project() -> dict:
 
 
 def direct() -> dict[str, str]:
-    return pinned(project()["dependencies"] + project()["optional-dependencies"]["test"])
+    return pinned(project()["dependencies"] + extras())
+
+
+def extras() -> list[str]:
+    return [pin for group in project()["optional-dependencies"].values() for pin in group]
 
 
 def lock_lines() -> list[str]:
@@ -26,7 +30,7 @@ def lock_lines() -> list[str]:
 
 
 def test_every_direct_dependency_is_pinned_to_one_version():
-    assert len(direct()) == len(project()["dependencies"]) + len(project()["optional-dependencies"]["test"])
+    assert len(direct()) == len(project()["dependencies"]) + len(extras())
 
 
 def test_the_lock_file_has_the_same_versions():

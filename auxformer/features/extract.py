@@ -1,6 +1,7 @@
 """From a corpus to a feature store: in parallel, resumable, and a clip that fails does not take the others with it."""
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import logging
@@ -22,6 +23,7 @@ from auxformer.corpora.base import Corpus
 from auxformer.errors import InputError, MediaError
 from auxformer.features.base import Clip, Extractor
 from auxformer.features.store import Extracted, FeatureStore, Source, check_features
+from auxformer.parallel import on_cluster
 from auxformer.progress import progress
 
 SHARD_CLIPS = 64
@@ -48,8 +50,9 @@ def store_folder(features_root: str | os.PathLike, corpus: Corpus, extractor: Ex
 
 
 def extract(
-    corpus: Corpus, extractor: Extractor, folder: str | os.PathLike, jobs: int = 2, on_error: str = "skip"
-) -> FeatureStore:
+    corpus: Corpus, extractor: Extractor, folder: str | os.PathLike, jobs: int = 2, on_error: str = "skip",
+    scheduler: str | None = None,
+) -> FeatureStore:  # fmt: skip
     """Extract the features of every clip that has none yet, or whose file has changed since.
 
     Whatever is finished stays: a run that was killed, stopped or found the disk full goes on where it ended.
@@ -61,6 +64,8 @@ def extract(
         jobs: Worker processes, each of one thread.
         on_error: "skip" a clip that cannot be used, with a line in the log and an entry in `store.skipped`, or "stop"
             at it.
+        scheduler: Address of a Dask cluster that does the work instead of processes here; its workers need the corpus
+            under the same path. The store is written here.
 
     Raises:
         MediaError: A clip cannot be used and `on_error` is "stop".
@@ -76,7 +81,7 @@ def extract(
     store = FeatureStore.prepare(folder, extractor)
     todo = [clip for clip in clips if not store.is_current(clip.name, extractor.source(clip))]
     if todo:
-        failed = _fill(store, extractor, todo, jobs, on_error)
+        failed = _fill(store, extractor, todo, jobs, on_error, scheduler)
         store.record_skipped(failed)
         if failed:
             first = next(iter(failed.values()))
@@ -97,9 +102,11 @@ def list_clips(corpus: Corpus) -> list[Clip]:
     return [Clip(name, *(path if isinstance(path, str) else None for path in both)) for name, *both in paths]
 
 
-def _fill(store: FeatureStore, extractor: Extractor, todo: Sequence[Clip], jobs: int, on_error: str) -> dict[str, str]:
+def _fill(
+    store: FeatureStore, extractor: Extractor, todo: Sequence[Clip], jobs: int, on_error: str, scheduler: str | None
+) -> dict[str, str]:
     ended = threading.Event()  # no more clips are handed out; those in work are finished and kept
-    outcomes = _outcomes(extractor, todo, jobs, ended)
+    outcomes = _outcomes(extractor, todo, jobs, ended, scheduler)
     hand: list[Extracted] = []
     failed: dict[str, str] = {}
     try:
@@ -126,13 +133,19 @@ def _fill(store: FeatureStore, extractor: Extractor, todo: Sequence[Clip], jobs:
 
 
 def _outcomes(
-    extractor: Extractor, todo: Sequence[Clip], jobs: int, ended: threading.Event
+    extractor: Extractor, todo: Sequence[Clip], jobs: int, ended: threading.Event, scheduler: str | None
 ) -> Generator[Extracted | Failure, None, None]:
     if extractor.frames_per_second == 0:
         jobs = 1  # a table is read sooner than workers start
     size = getattr(extractor, "clips_at_once", 1)
     groups = (todo[at : at + size] for at in range(0, len(todo), size))
     handed_out = itertools.takewhile(lambda _: not ended.is_set(), groups)
+    if scheduler:
+        for group, outcomes in on_cluster(scheduler, functools.partial(extract_clips, extractor), handed_out):
+            if isinstance(outcomes, Exception):  # the group's worker died each time, or could not load the package
+                outcomes = [Failure(clip.name, f"its worker failed ({outcomes})") for clip in group]
+            yield from outcomes
+        return
     tasks = (joblib.delayed(extract_clips)(extractor, group) for group in handed_out)
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
         if jobs > 1 and hasattr(extractor, "device"):

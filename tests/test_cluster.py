@@ -1,0 +1,61 @@
+"""The same work on a Dask cluster of two processes, one of which may die."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from auxformer.corpora import read_corpus
+from auxformer.errors import InputError
+from auxformer.features import create_extractor
+from auxformer.features.extract import extract
+from auxformer.parallel import on_cluster
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    from dask.distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+    ) as running:
+        yield running.scheduler_address
+
+
+def square_or_die(item):
+    """Kills its own process the first time (a marker says so), or every time for 13."""
+    number, folder = item
+    marker = os.path.join(folder, str(number))
+    if number == 13 or (number == 5 and not os.path.exists(marker)):
+        with open(marker, "w"):
+            pass
+        os.kill(os.getpid(), signal.SIGKILL)
+    if number == 7:
+        raise ValueError("seven")
+    return number**2
+
+
+def test_a_worker_that_dies_costs_only_its_own_task(cluster, tmp_path):
+    from dask.distributed import KilledWorker
+
+    found = {
+        item[0]: result for item, result in on_cluster(cluster, square_or_die, [(n, str(tmp_path)) for n in range(20)])
+    }
+    assert isinstance(found.pop(13), KilledWorker) and str(found.pop(7)) == "seven"
+    assert found == {n: n**2 for n in range(20) if n not in (7, 13)}
+    assert (tmp_path / "5").exists(), "nobody died"
+
+
+def test_extraction_on_the_cluster_gives_the_same_bits(cluster, tiny_puppets, tmp_path):
+    corpus = read_corpus("puppets", tiny_puppets[0])
+    extractor = create_extractor("logmel")
+    here = extract(corpus, extractor, tmp_path / "here", jobs=1)
+    there = extract(corpus, extractor, tmp_path / "there", scheduler=cluster)
+    assert set(here.clips) == set(there.clips) == set(corpus.clips.index)
+    assert all(np.array_equal(here[clip], there[clip]) for clip in here.clips)
+
+
+def test_no_scheduler_at_the_address_is_said_in_a_sentence():
+    with pytest.raises(InputError, match="no Dask scheduler answers there"):
+        list(on_cluster("tcp://127.0.0.1:9", square_or_die, []))
