@@ -45,6 +45,7 @@ lab: corpus      ## JupyterLab at the lessons
 bench: corpus    ## time what is meant to be fast
 	$(BIN)/python benchmarks/extraction.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/store.py
 
 student: $(INSTALLED) ## notebooks with stubs in place of the solutions
 	$(BIN)/auxformer course student
