@@ -183,11 +183,25 @@ def test_verify_names_numbers_that_went_bad_and_rows_that_are_not_there(store):
     content = bytearray(path.read_bytes())
     content[-4:] = np.float32(np.nan).tobytes()
     path.write_bytes(content)
+    assert any("not those that were written" in problem for problem in FeatureStore.open(store.folder).verify())
     index = (store.folder / "index.csv").read_text().replace("c,1,0,1,", "c,1,0,2,")
     (store.folder / "index.csv").write_text(index)
     problems = FeatureStore.open(store.folder).verify()
-    assert len(problems) == 2
-    assert "clip b are not all finite" in problems[0] and "clip c are not all in it" in problems[1]
+    assert len(problems) == 3 and "not those that were written" in problems[0]
+    assert "clip b are not all finite" in problems[1] and "clip c are not all in it" in problems[2]
+
+
+def test_verify_sees_a_single_flipped_bit_and_a_lost_index(store):
+    path = store.folder / "shard-00000.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert ["not those that were written" in problem for problem in FeatureStore.open(store.folder).verify()] == [True]
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert not FeatureStore.open(store.folder).verify()
+    (store.folder / "index.csv").unlink()
+    assert "names no clip although" in FeatureStore.open(store.folder).verify()[0]
 
 
 @pytest.mark.parametrize("text", ["", "clip,shard\na,0\n", "nonsense"])

@@ -209,7 +209,7 @@ class FeatureStore:
             number = int(self.index["shard"].max()) + 1 if len(self.index) else 0
             frames = np.concatenate([item.features for item in items], dtype=np.float32)  # [N, D]
             with whole_file(self._shard_path(number)) as part:
-                part.write_bytes(save({"frames": frames}))
+                part.write_bytes(save({"frames": frames}, {"sha256": _checksum(frames)}))
             kept = self.index.drop([item.clip for item in items], errors="ignore")
             added = _index_rows(items, number)
             self._write_index(pd.concat([kept, added]) if len(kept) else added)
@@ -230,12 +230,17 @@ class FeatureStore:
     def verify(self) -> list[str]:
         """Read everything and say what is wrong, a sentence per problem; empty when all is well."""
         problems = []
+        if not len(self.index) and list(self.folder.glob("shard-*.safetensors")):
+            problems.append(f"{self.folder / 'index.csv'}: names no clip although there are shards; extract again")
         for number, rows in self.index.groupby("shard"):
             try:
                 frames = self._frames(number)
             except InputError as error:
                 problems.append(str(error))
                 continue
+            path, written = self._shard_path(number), _written_checksum(self._shard_path(number))
+            if written and written != _checksum(frames):
+                problems.append(f"{path}: its numbers are not those that were written; delete it and extract again")
             for clip, row in rows.iterrows():
                 part = frames[row["start"] : row["start"] + row["length"]]
                 if row["start"] < 0 or len(part) != row["length"] or not len(part):
@@ -364,6 +369,17 @@ def _map_shard(path: Path, dims: int) -> np.ndarray:
         raise InputError(f"{path}: holds {size} bytes, which is not what its header says; extract the features again")
     mapped = np.memmap(path, "<f4", "r", offset=8 + length, shape=(rows, width))
     return mapped.view(np.ndarray)  # [N, D]
+
+
+def _checksum(frames: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(frames)).hexdigest()
+
+
+def _written_checksum(path: Path) -> str | None:
+    """What the frames of a shard gave when they were written; None in shards of before there were checksums."""
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return header.get("__metadata__", {}).get("sha256")
 
 
 def _read_json(path: Path) -> dict:
