@@ -17,7 +17,7 @@ from auxformer.corpora.base import Corpus
 from auxformer.corpora.labels import attribute_targets, targets
 from auxformer.corpora.partitions import Partition, read_partition_file, speaker_folds, speaker_partitions
 from auxformer.dataset import Splits, make_splits
-from auxformer.errors import InputError
+from auxformer.errors import InputError, TrainingError
 from auxformer.evaluation import headline, predict, prediction_table, score
 from auxformer.features import create_extractor
 from auxformer.features.extract import extract, store_folder
@@ -90,7 +90,7 @@ def prepare(
     """
     config = config or Config()
     read = read_corpus(corpus, root, on_error=on_error)
-    stores = []
+    stores, data = [], Path(data).absolute() if scheduler else data  # workers may stand in another folder
     for spec, modality in ((audio, "audio"), (video, "video")):
         extractor = create_extractor(spec, root=read.root, modality=modality)
         stores.append(extract(read, extractor, store_folder(data, read, extractor), jobs, on_error, scheduler))
@@ -131,7 +131,9 @@ def partitions_of(
     """
     clips = corpus.clips.loc[table.index]
     if not folds and "session" in corpus.speakers:
-        raise InputError(f"the speakers of {corpus.name} were recorded in pairs that must stay together; say --folds 6.")
+        raise InputError(
+            f"the speakers of {corpus.name} were recorded in pairs that must stay together; say --folds 6."
+        )
     if folds:
         return speaker_folds(corpus.speakers.loc[sorted(clips.speaker.unique())], folds, seed)
     return speaker_partitions(clips, corpus.speakers, table, count=count, seed=seed)
@@ -160,7 +162,9 @@ def published_partitions(task: Task, path: str | Path, config: Config | None = N
     for file, labels in zip(files, tables):
         other = labels.index[(labels != table.loc[labels.index]).any(axis=1)]
         if len(other):
-            raise InputError(f"{file}: labels {other[0]} and {len(other) - 1} more clips otherwise than the files before it.")
+            raise InputError(
+                f"{file}: labels {other[0]} and {len(other) - 1} more clips otherwise than the files before it."
+            )
     if config.data.classes:
         table = keep_classes(table, config.data.classes)
     usable = [clip for clip in table.index if clip in task.audio or clip in task.video]
@@ -245,7 +249,10 @@ def _functionals(splits: Splits, conditions) -> pd.DataFrame:
     test = splits.test
     posteriors = reference.posteriors(test, conditions)
     truth = test.targets.to_numpy()
-    return pd.concat([prediction_table(test.clips, name, truth, p, test.classes) for name, p in posteriors.items()], ignore_index=True)
+    return pd.concat(
+        [prediction_table(test.clips, name, truth, p, test.classes) for name, p in posteriors.items()],
+        ignore_index=True,
+    )
 
 
 def _ideal(task: Task, splits: Splits, conditions) -> pd.DataFrame:
@@ -303,7 +310,9 @@ def _in_processes(work, units: list, jobs: int):
     with joblib.parallel_config("loky", inner_max_num_threads=1 if jobs > 1 else None), warnings.catch_warnings():
         # loky replaces a worker whose memory has grown between two runs; no run is lost, and nobody need read of it
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
-        yield from joblib.Parallel(n_jobs=min(jobs, len(units)), return_as="generator")(joblib.delayed(work)(unit) for unit in units)
+        yield from joblib.Parallel(n_jobs=min(jobs, len(units)), return_as="generator")(
+            joblib.delayed(work)(unit) for unit in units
+        )
 
 
 def _on_cluster(scheduler: str, work, units: list):
@@ -312,7 +321,11 @@ def _on_cluster(scheduler: str, work, units: list):
     for unit, result in on_cluster(scheduler, work, units):
         results[unit], failed = result, failed or (result if isinstance(result, Exception) else None)
     if failed:
-        raise failed
+        raise (
+            failed
+            if isinstance(failed, (InputError, TrainingError))
+            else TrainingError(f"a run failed on the cluster: {failed}")
+        )
     yield from (results[unit] for unit in units)
 
 
@@ -352,7 +365,9 @@ def one_line(rows: pd.DataFrame) -> str:
     """ "complete .71, no-audio .62, no-video .48" (macro-F1, or the mean CCC of attributes)."""
     metric = headline(rows.metric)
     part = rows[rows.metric == metric]
-    return ("CCC " if metric == "ccc" else "macro-F1 ") + ", ".join(f"{row.condition} {row.value:.3f}" for row in part.itertuples())
+    return ("CCC " if metric == "ccc" else "macro-F1 ") + ", ".join(
+        f"{row.condition} {row.value:.3f}" for row in part.itertuples()
+    )
 
 
 def _rows(task: Task, system: str, partition: str, seed: int, predictions: pd.DataFrame) -> pd.DataFrame:
