@@ -22,6 +22,7 @@ from auxformer.evaluation import headline, predict, prediction_table, score
 from auxformer.features import create_extractor
 from auxformer.features.extract import extract, store_folder
 from auxformer.features.store import FeatureStore
+from auxformer.media import whole_file
 from auxformer.missing import CONDITIONS
 from auxformer.models import list_models
 from auxformer.parallel import on_cluster
@@ -98,11 +99,16 @@ def prepare(
     if target != config.data.target:
         print(f"{read.name} has no ratings: the target is the intended emotion.")
     table = attribute_targets(read) if target == "attributes" else targets(read, target, config.data.rule)
+    table = _usable(table, config, *stores)
+    origin = {"corpus": read.name, "root": str(Path(root).resolve()), "audio": audio, "video": video, "data": str(data)}
+    return Task(read, *stores, table, target, origin)
+
+
+def _usable(table: pd.DataFrame, config: Config, audio: FeatureStore, video: FeatureStore) -> pd.DataFrame:
+    """The targets of the classes asked for, of clips that have features."""
     if config.data.classes:
         table = keep_classes(table, config.data.classes)
-    usable = [clip for clip in table.index if clip in stores[0] or clip in stores[1]]
-    origin = {"corpus": read.name, "root": str(Path(root).resolve()), "audio": audio, "video": video, "data": str(data)}
-    return Task(read, *stores, table.loc[usable], target, origin)
+    return table.loc[[clip for clip in table.index if clip in audio or clip in video]]
 
 
 def keep_classes(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
@@ -165,11 +171,9 @@ def published_partitions(task: Task, path: str | Path, config: Config | None = N
             raise InputError(
                 f"{file}: labels {other[0]} and {len(other) - 1} more clips otherwise than the files before it."
             )
-    if config.data.classes:
-        table = keep_classes(table, config.data.classes)
-    usable = [clip for clip in table.index if clip in task.audio or clip in task.video]
+    table = _usable(table, config, task.audio, task.video)
     origin = {**task.origin, "published": str(Path(path).resolve())}
-    return replace(task, table=table.loc[usable], origin=origin), list(partitions)
+    return replace(task, table=table, origin=origin), list(partitions)
 
 
 def train(task: Task, config: Config, partition: Partition, folder: Path, show: bool = True) -> Run:
@@ -229,9 +233,8 @@ def _keep(task: Task, predictions: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Add the speakers and write the table, whole or not at all."""
     predictions.insert(1, "speaker", task.corpus.clips.speaker.reindex(predictions["clip"]).to_numpy())
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".writing")
-    predictions.to_parquet(aside, index=False)
-    aside.replace(path)
+    with whole_file(path) as part:
+        predictions.to_parquet(part, index=False)
     return predictions
 
 
@@ -320,12 +323,10 @@ def _on_cluster(scheduler: str, work, units: list):
     results, failed = {}, None
     for unit, result in on_cluster(scheduler, work, units):
         results[unit], failed = result, failed or (result if isinstance(result, Exception) else None)
+    if failed and not isinstance(failed, (InputError, TrainingError)):
+        failed = TrainingError(f"a run failed on the cluster: {failed}")
     if failed:
-        raise (
-            failed
-            if isinstance(failed, (InputError, TrainingError))
-            else TrainingError(f"a run failed on the cluster: {failed}")
-        )
+        raise failed
     yield from (results[unit] for unit in units)
 
 

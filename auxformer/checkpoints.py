@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -72,10 +71,3 @@ def load_optimizer_tensors(optimizer, tensors: dict[str, torch.Tensor]) -> None:
         index, entry = name.split(".", 1)
         state.setdefault(int(index), {})[entry] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Call `write` with a path beside `path` and rename the result to it."""
-    aside = path.with_name(path.name + ".writing")
-    write(aside)
-    os.replace(aside, path)

@@ -23,11 +23,12 @@ from safetensors.torch import load_file, save_file
 
 import auxformer
 from auxformer.attributes import ccc_loss
-from auxformer.checkpoints import load_optimizer_tensors, load_state, optimizer_tensors, save_state, write_atomically
+from auxformer.checkpoints import load_optimizer_tensors, load_state, optimizer_tensors, save_state
 from auxformer.config import Config, TrainingConfig
 from auxformer.dataset import BucketSampler, ClipDataset, Splits, collate, eval_batches, seed_of, take
 from auxformer.errors import InputError, TrainingError
 from auxformer.evaluation import macro_f1, mean_ccc, predict
+from auxformer.media import whole_file
 from auxformer.missing import modality_dropout
 from auxformer.models import Logits, create_model, shared_loss
 
@@ -176,8 +177,10 @@ class _Trainer:
         if board:
             board.close()
         if self.accelerator.is_main_process:
-            write_atomically(self.folder / "model.safetensors", lambda path: save_file(self.best_weights, path))
-            write_atomically(self.folder / "finished.json", lambda path: path.write_text(json.dumps(self.best)))
+            with whole_file(self.folder / "model.safetensors") as part:
+                save_file(self.best_weights, part)
+            with whole_file(self.folder / "finished.json") as part:
+                part.write_text(json.dumps(self.best))
             if self.config.training.keep == 1:
                 shutil.rmtree(self.folder / "state", ignore_errors=True)
         self.accelerator.wait_for_everyone()
@@ -267,7 +270,8 @@ class _Trainer:
         values["learning_rate"] = self.optimizer.param_groups[0]["lr"]
         save_state(self.folder / "state", epoch + 1, tensors, values, self.config.training.keep)
         text = "".join(json.dumps(line) + "\n" for line in self.lines)
-        write_atomically(self.folder / "metrics.jsonl", lambda path: path.write_text(text))
+        with whole_file(self.folder / "metrics.jsonl") as part:
+            part.write_text(text)
 
     def _resume(self) -> int:
         """Number of finished epochs, with everything as it was after them."""

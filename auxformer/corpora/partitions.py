@@ -198,7 +198,10 @@ def read_partition_file(path: str | Path, corpus: Corpus, rule: str = "majority"
     if "session" in corpus.speakers:
         session = corpus.speakers["session"]
         parts = {part: tuple(session.index[session.isin(names)]) for part, names in parts.items()}
-    return Partition(path.stem, *(parts[part] for part in PARTS), absent), labels
+    try:
+        return Partition(path.stem, *(parts[part] for part in PARTS), absent), labels
+    except InputError as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def _parts_of_file(path: Path, table: pd.DataFrame) -> dict[str, tuple[str, ...]]:
