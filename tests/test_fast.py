@@ -15,26 +15,32 @@ from auxformer.models.layers import Stack
 DOUBLE = {"dtype": torch.double}
 
 
+def _masks(shape, p, draws=1):
+    return torch.stack([fast.kept(*fast.draw(shape, p)) for _ in range(draws)])
+
+
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.5])
 def test_masks_keep_the_right_share_everywhere_and_draw_anew(p):
     torch.manual_seed(0)
-    mask = fast.keep((400, 1000), p)
-    error = 5 * math.sqrt(p * (1 - p) / 1000 / 100)
-    assert ((mask.float().view(4, 100, 1000).mean((1, 2)) - (1 - p)).abs() < error).all()
-    assert ((mask.float().view(-1, 4).mean(0) - (1 - p)).abs() < error).all(), (
-        "one of the four cuts of a word is biased"
-    )
-    assert not torch.equal(mask, fast.keep((400, 1000), p))
+    masks = _masks((40, 1000), p, draws=1000)
+    # A draw's own rate is one of two neighbouring 256ths; over the draws it is p, in every place and every byte of a word.
+    assert abs(masks.mean().item() - (1 - p)) < 5 * (1 / 256 / 2 / math.sqrt(1000))
+    error = 5 * math.sqrt(p * (1 - p) / 1000 / 100) + 1e-3
+    assert ((masks.mean(0).view(400, 100).mean(1) - (1 - p)).abs() < error).all()
+    assert ((masks.view(-1, 8).mean(0) - (1 - p)).abs() < 1e-3).all(), "one of the eight cuts of a word is biased"
+    assert {fast.draw((1,), p)[1] for _ in range(99)} <= {math.floor(256 * p), math.ceil(256 * p)}
     torch.manual_seed(0)
-    assert torch.equal(mask, fast.keep((400, 1000), p)), "torch.manual_seed does not name the draw"
+    again = _masks((40, 1000), p, draws=2)
+    assert torch.equal(again, masks[:2]), "torch.manual_seed does not name the draw"
+    assert not torch.equal(again[0], again[1])
 
 
 def test_neighbouring_elements_are_dropped_independently():
     torch.manual_seed(1)
-    dropped = (~fast.keep((1_000_000,), 0.2)).float()
-    for lag in (1, 2, 3, 4, 64):
+    dropped = 1 - _masks((1_000_000,), 0.25)[0]  # 0.25 is a 256th: one rate for all
+    for lag in (1, 2, 3, 4, 8, 64):
         together = (dropped[lag:] * dropped[:-lag]).mean().item()
-        assert abs(together - 0.04) < 0.001, lag
+        assert abs(together - 0.0625) < 0.0015, lag
 
 
 def test_dropout_keeps_the_mean_and_passes_gradients_where_it_keeps():
@@ -50,8 +56,13 @@ def test_dropout_keeps_the_mean_and_passes_gradients_where_it_keeps():
 
 def _streams(queries, keys):
     generator = torch.Generator().manual_seed(3)
-    make = lambda frames: torch.randn(3, 2, frames, 5, generator=generator, **DOUBLE).requires_grad_()
+    make = lambda frames: torch.randn(3, frames, 10, generator=generator, **DOUBLE).requires_grad_()
     return make(queries), make(keys), make(keys)
+
+
+def _pytorchs(q, k, v, visible=None):
+    q, k, v = (x.unflatten(-1, (2, 5)).transpose(1, 2) for x in (q, k, v))
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=visible).transpose(1, 2).flatten(2)
 
 
 @pytest.mark.parametrize("queries, keys", [(300, 300), (300, 90), (90, 300)])
@@ -64,8 +75,8 @@ def test_attention_without_dropout_is_pytorchs(queries, keys, causal, padded):
     if padded:
         mask = torch.arange(keys) < torch.tensor([keys, keys // 2, 40])[:, None]
         visible = mask[:, None, None] if visible is None else mask[:, None, None] & visible
-    right = F.scaled_dot_product_attention(q, k, v, attn_mask=visible)
-    found = fast.attention(q, k, v, visible, offset if causal else None, 0.0)
+    right = _pytorchs(q, k, v, visible)
+    found = fast.attention(q, k, v, 2, visible, offset if causal else None, 0.0)
     assert torch.allclose(found, right, atol=1e-12)
     grad = torch.randn_like(right)
     for ours, theirs in zip(torch.autograd.grad(found, (q, k, v), grad), torch.autograd.grad(right, (q, k, v), grad)):
@@ -74,22 +85,22 @@ def test_attention_without_dropout_is_pytorchs(queries, keys, causal, padded):
 
 @pytest.mark.parametrize("reach", [None, 1])
 def test_the_gradient_of_attention_with_dropout_is_that_of_the_same_draw(reach):
-    q, k, v = (x[:2, :, :6].detach().requires_grad_() for x in _streams(6, 7))
-    visible = None if reach is None else ~torch.ones(6, k.shape[2], dtype=torch.bool).triu(1 + reach)
+    q, k, v = (x[:2, :6].detach().requires_grad_() for x in _streams(6, 7))
+    visible = None if reach is None else ~torch.ones(6, k.shape[1], dtype=torch.bool).triu(1 + reach)
 
     def drawn(*streams):
         torch.manual_seed(4)
-        return fast.attention(*streams, visible, reach, 0.4)
+        return fast.attention(*streams, 2, visible, reach, 0.4)
 
     assert torch.autograd.gradcheck(drawn, (q, k, v))
-    assert not torch.allclose(drawn(q, k, v), fast.attention(q, k, v, visible, reach, 0.0))
+    assert not torch.allclose(drawn(q, k, v), fast.attention(q, k, v, 2, visible, reach, 0.0))
 
 
 def test_dropped_attention_is_right_on_average():
-    q, k, v = (x[:1, :, :20].detach() for x in _streams(20, 20))
+    q, k, v = (x[:1, :20].detach() for x in _streams(20, 20))
     torch.manual_seed(5)
-    mean = torch.stack([fast.attention(q, k, v, None, None, 0.3) for _ in range(3000)]).mean(0)
-    assert (mean - F.scaled_dot_product_attention(q, k, v)).abs().max() < 0.06
+    mean = torch.stack([fast.attention(q, k, v, 2, None, None, 0.3) for _ in range(3000)]).mean(0)
+    assert (mean - _pytorchs(q, k, v)).abs().max() < 0.06
 
 
 @pytest.mark.parametrize("alpha", [None, 0.3])

@@ -18,6 +18,8 @@ FRAMES = 1024
 """Frames of the feed-forward branch at a time: their hidden layer fits in a core's cache."""
 QUERIES = 84
 """Queries of a causal attention at a time: keys that none of them may see are never touched."""
+CLIP_WEIGHTS = 2**15
+"""Attention weights per head that are worked on at a time."""
 
 
 _wanted = contextvars.ContextVar("fast paths", default=True)
@@ -39,34 +41,38 @@ def usable(x: torch.Tensor) -> bool:
     return served and _wanted.get() and not torch.is_autocast_enabled("cpu")
 
 
-def keep(shape, p: float) -> torch.Tensor:
-    """A bool mask that is True with probability 1 − p, to 1/65536; seeded by torch's CPU generator.
+def draw(shape, p: float) -> tuple[torch.Tensor, int]:
+    """Uniform bytes `[shape]` and the cut below which an element is dropped; seeded by torch's CPU generator.
 
-    Four elements are cut from each 64-bit word of NumPy's SFC64.
+    Eight elements are cut from each 64-bit word of NumPy's SFC64. The cut is one of the two 256ths next to p, each so often
+    that an element is dropped with probability p (to 1/2**24).
     """
-    count = math.prod(shape)
-    words = np.random.SFC64(int(torch.randint(2**62, ()))).random_raw((count + 3) // 4)
-    cuts = torch.from_numpy(words.view(np.int16))[:count]  # uniform in -32768..32767
-    return (cuts >= round(65536 * p) - 32768).view(shape)
+    seed, count = int(torch.randint(2**62, ())), math.prod(shape)
+    words = np.random.SFC64(seed >> 16).random_raw((count + 7) // 8)
+    cut = math.floor(256 * p + (seed & 0xFFFF) / 0x10000)
+    return torch.from_numpy(words.view(np.uint8))[:count].view(shape), cut
 
 
-def _scaled(mask: torch.Tensor, p: float, dtype) -> torch.Tensor:
-    """The mask as factors: 0 or 1 / (1 − p)."""
-    return mask.to(dtype).mul_(1 / (1 - p))
+def kept(drawn: torch.Tensor, cut: int, dtype=torch.float32) -> torch.Tensor:
+    """What was drawn as a mask of ones and zeros.
+
+    A comparison that writes numbers takes a sixth of the time of one that writes truth values which are then converted.
+    """
+    return torch.ge(drawn, cut, out=torch.empty(drawn.shape, dtype=dtype))
 
 
 class _Dropout(torch.autograd.Function):
     @staticmethod
     def forward(context, x, p):
-        mask = keep(x.shape, p)
-        context.save_for_backward(mask)
-        context.p = p
-        return _scaled(mask, p, x.dtype).mul_(x)
+        drawn, cut = draw(x.shape, p)
+        context.save_for_backward(drawn)
+        context.cut, context.scale = cut, 1 / (1 - p)
+        return kept(drawn, cut, x.dtype).mul_(x).mul_(context.scale)
 
     @staticmethod
     def backward(context, grad):
-        (mask,) = context.saved_tensors
-        return _scaled(mask, context.p, grad.dtype).mul_(grad), None
+        (drawn,) = context.saved_tensors
+        return kept(drawn, context.cut, grad.dtype).mul_(grad).mul_(context.scale), None
 
 
 def dropout(x: torch.Tensor, p: float, training: bool) -> torch.Tensor:
@@ -77,45 +83,70 @@ def dropout(x: torch.Tensor, p: float, training: bool) -> torch.Tensor:
 
 
 class _Attention(torch.autograd.Function):
-    """softmax(q kᵀ / √dh + bias), dropped out, times v: a clip per core and `QUERIES` queries at a time."""
+    """softmax(q kᵀ / √dh + bias), dropped out, times v: a few clips and `QUERIES` queries at a time."""
 
     @staticmethod
-    def forward(context, q, k, v, bias, reach, p):
-        blocks = _blocks(q.shape[2], k.shape[2], reach)
-        y, masks = torch.empty_like(v[:, :, :1].expand(-1, -1, q.shape[2], -1)), []
-        for clips in _pieces(len(q), torch.get_num_threads()):
+    def forward(context, q, k, v, heads, bias, reach, p):
+        blocks = _blocks(q.shape[1], k.shape[1], reach)
+        y, draws, cuts = torch.empty(q.shape, dtype=q.dtype), [], []
+        for clips in _groups(q, k):
+            qs, ks, vs = (_split(x[clips], heads) for x in (q, k, v))  # [clips * h, T, D]
             for rows, keys in blocks:
-                weights = _weights(q, k, bias, clips, rows, keys)  # [clips * h, rows, keys]
+                weights = _weights(qs, ks, q.shape[2] // heads, bias, clips, rows, keys)  # [clips * h, rows, keys]
                 if p:
-                    masks.append(keep(weights.shape, p))
-                    weights.mul_(masks[-1].to(weights.dtype))
-                y[clips, :, rows] = (weights @ v[clips, :, keys].flatten(0, 1)).unflatten(0, (-1, v.shape[1]))
-        context.save_for_backward(q, k, v, bias, *masks)
-        context.blocks, context.p = blocks, p
+                    drawn, cut = draw(weights.shape, p)
+                    draws.append(drawn)
+                    cuts.append(cut)
+                    weights.mul_(kept(drawn, cut, weights.dtype))
+                _join(weights @ vs[:, keys], y[clips, rows], heads)
+        context.save_for_backward(q, k, v, bias, *draws)
+        context.heads, context.blocks, context.p, context.cuts = heads, blocks, p, cuts
         return y.mul_(1 / (1 - p)) if p else y  # the factor of dropout, where there are fewer numbers to multiply
 
     @staticmethod
     def backward(context, grad):
-        q, k, v, bias, *masks = context.saved_tensors
-        dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-        scale, numbers = 1 / math.sqrt(q.shape[-1]), iter(masks)
-        grad = grad * (1 / (1 - context.p))
-        for clips in _pieces(len(q), torch.get_num_threads()):
+        q, k, v, bias, *draws = context.saved_tensors
+        heads, p, draws = context.heads, context.p, iter(zip(draws, context.cuts))
+        dh = q.shape[2] // heads
+        dq, dk, dv = (torch.empty(x.shape, dtype=x.dtype) for x in (q, k, v))
+        for clips in _groups(q, k):
+            qs, ks, vs = (_split(x[clips], heads) for x in (q, k, v))  # [clips * h, T, D]
+            gs = _split(grad[clips], heads).mul_(1 / (1 - p))
+            dks, dvs = torch.zeros_like(ks), torch.zeros_like(vs)
             for rows, keys in context.blocks:
-                weights = _weights(q, k, bias, clips, rows, keys)  # [clips * h, rows, keys]
-                g = grad[clips, :, rows].flatten(0, 1)
-                from_value = g @ v[clips, :, keys].flatten(0, 1).transpose(1, 2)  # [clips * h, rows, keys]
-                dropped = weights
-                if context.p:
-                    kept = next(numbers).to(weights.dtype)
-                    from_value.mul_(kept)
-                    dropped = kept.mul_(weights)
-                heads = (-1, q.shape[1])
-                dv[clips, :, keys] += (dropped.transpose(1, 2) @ g).unflatten(0, heads)
-                inner = torch._softmax_backward_data(from_value, weights, -1, weights.dtype).mul_(scale)
-                dq[clips, :, rows] = (inner @ k[clips, :, keys].flatten(0, 1)).unflatten(0, heads)
-                dk[clips, :, keys] += (inner.transpose(1, 2) @ q[clips, :, rows].flatten(0, 1)).unflatten(0, heads)
-        return dq, dk, dv, None, None, None
+                weights, g = _weights(qs, ks, dh, bias, clips, rows, keys), gs[:, rows]
+                back, dropped = g @ vs[:, keys].transpose(1, 2), weights  # [clips * h, rows, keys]
+                if p:
+                    mask = kept(*next(draws), weights.dtype)
+                    back.mul_(mask)
+                    dropped = mask.mul_(weights)
+                dvs[:, keys] += dropped.transpose(1, 2) @ g
+                back = torch._softmax_backward_data(back, weights, -1, weights.dtype)
+                _join(back @ ks[:, keys], dq[clips, rows], heads)
+                dks[:, keys] += back.transpose(1, 2) @ qs[:, rows]
+            _join(dks, dk[clips], heads)
+            _join(dvs, dv[clips], heads)
+        scale = 1 / math.sqrt(dh)
+        return dq.mul_(scale), dk.mul_(scale), dv, None, None, None, None
+
+
+def _groups(q, k) -> list[slice]:
+    """Which clips go together: as many as keep their weights in the cache, at least one a core."""
+    return _pieces(len(q), max(torch.get_num_threads(), CLIP_WEIGHTS // (min(q.shape[1], QUERIES) * k.shape[1])))
+
+
+def _split(x: torch.Tensor, heads: int) -> torch.Tensor:
+    """`[B, T, d]` -> `[B * h, T, D]`: D is dh filled up with zeros to a multiple of 16, which is twice as fast to multiply as 13."""
+    dh = x.shape[2] // heads
+    parts = torch.zeros(len(x), heads, x.shape[1], -(-dh // 16) * 16, dtype=x.dtype)
+    parts[..., :dh] = x.unflatten(-1, (heads, dh)).transpose(1, 2)
+    return parts.flatten(0, 1)
+
+
+def _join(parts: torch.Tensor, out: torch.Tensor, heads: int) -> None:
+    """The way back, `[B * h, T, D]` -> `out` `[B, T, d]`."""
+    dh = out.shape[2] // heads
+    out.unflatten(-1, (heads, dh)).transpose(1, 2).copy_(parts.unflatten(0, (-1, heads))[..., :dh])
 
 
 def _blocks(queries: int, keys: int, reach: int | None) -> list[tuple[slice, slice]]:
@@ -128,21 +159,22 @@ def _blocks(queries: int, keys: int, reach: int | None) -> list[tuple[slice, sli
     ]
 
 
-def _weights(q, k, bias, clips: slice, rows: slice, keys: slice) -> torch.Tensor:
+def _weights(qs, ks, dh: int, bias, clips: slice, rows: slice, keys: slice) -> torch.Tensor:
     """Weights before dropout, `[clips * h, rows, keys]`."""
-    scores = q[clips, :, rows].flatten(0, 1) @ k[clips, :, keys].flatten(0, 1).transpose(1, 2)
-    scores.mul_(1 / math.sqrt(q.shape[-1]))
+    scores = (qs[:, rows] * (1 / math.sqrt(dh))) @ ks[:, keys].transpose(1, 2)
     if bias is not None:
         own = bias[clips if len(bias) > 1 else slice(None), :, rows if bias.shape[2] > 1 else slice(None), keys]
-        scores.unflatten(0, (-1, q.shape[1])).add_(own)
+        own = own.expand(clips.stop - clips.start, -1, -1, -1)
+        scores.unflatten(0, (len(own), -1)).add_(own)
     return torch.softmax(scores, -1)
 
 
-def attention(q, k, v, visible: torch.Tensor | None, reach: int | None, p: float) -> torch.Tensor:
-    """Attention of q `[B, h, Tq, dh]` to k, v `[B, h, Tk, dh]` with dropout p of its weights: `[B, h, Tq, dh]`.
+def attention(q, k, v, heads: int, visible: torch.Tensor | None, reach: int | None, p: float) -> torch.Tensor:
+    """Attention of q `[B, Tq, d]` to k, v `[B, Tk, d]` in h heads, with dropout p of its weights: `[B, Tq, d]`.
 
     Args:
         q, k, v: Queries, keys, values.
+        heads: h, divides d.
         visible: What may be seen, broadcast to `[B, 1, Tq, Tk]`; None = everything.
         reach: A causal mask's offset: query t sees no key beyond t + reach (`visible` says so, too). None = no such mask.
         p: Dropout of the weights.
@@ -151,7 +183,7 @@ def attention(q, k, v, visible: torch.Tensor | None, reach: int | None, p: float
     if visible is not None:
         visible = visible[(None,) * (4 - visible.dim())]
         bias = torch.zeros(visible.shape, dtype=q.dtype).masked_fill_(~visible, -math.inf)
-    return _Attention.apply(q.contiguous(), k.contiguous(), v.contiguous(), bias, reach, p)
+    return _Attention.apply(q, k, v, heads, bias, reach, p)
 
 
 class _FeedForward(torch.autograd.Function):
@@ -161,30 +193,31 @@ class _FeedForward(torch.autograd.Function):
     def forward(context, x, weight, bias, w1, b1, w2, b2, alpha, eps, p_hidden, p_out, learning):
         y, hidden = torch.empty_like(x), x.new_empty(len(x) if learning else FRAMES, len(w1))
         branch = torch.empty_like(x) if learning and alpha is not None else None
-        mask = keep(x.shape, p_out) if p_out else None
+        drawn, cut = draw(x.shape, p_out) if p_out else (None, 0)
         for rows in _pieces(len(x), FRAMES):
             h = hidden[rows] if learning else hidden[: rows.stop - rows.start]
             torch.addmm(b1, F.layer_norm(x[rows], x.shape[1:], weight, bias, eps), w1.t(), out=h).relu_()
             if p_hidden:
-                h.mul_(keep(h.shape, p_hidden).to(x.dtype))
+                h.mul_(kept(*draw(h.shape, p_hidden), x.dtype))
             out = torch.addmm(b2, h, w2.t(), alpha=1 / (1 - p_hidden), out=y[rows])
             if p_out:
-                out.mul_(_scaled(mask[rows], p_out, x.dtype))
+                out.mul_(kept(drawn[rows], cut, x.dtype)).mul_(1 / (1 - p_out))
             if branch is not None:
                 branch[rows] = out
             if alpha is not None:
                 out.mul_(1 - alpha).addcmul_(x[rows], alpha)
             else:
                 out.add_(x[rows])
-        context.save_for_backward(x, weight, bias, w1, w2, alpha, hidden, branch, mask)
-        context.settings = eps, p_hidden, p_out
+        context.save_for_backward(x, weight, bias, w1, w2, alpha, hidden, branch, drawn)
+        context.settings = eps, p_hidden, p_out, cut
         return y
 
     @staticmethod
     def backward(context, grad):
-        x, weight, bias, w1, w2, alpha, hidden, branch, mask = context.saved_tensors
-        eps, p_hidden, p_out = context.settings
+        x, weight, bias, w1, w2, alpha, hidden, branch, drawn = context.saved_tensors
+        eps, p_hidden, p_out, cut = context.settings
         grad, scale = grad.contiguous(), 1 / (1 - p_hidden)
+        w2_scaled = w2 * scale
         dx = torch.empty_like(x)
         dw1, dw2 = torch.zeros_like(w1), torch.zeros_like(w2)
         db1, db2 = torch.zeros_like(w1[:, 0]), torch.zeros_like(w2[:, 0])
@@ -192,12 +225,12 @@ class _FeedForward(torch.autograd.Function):
         for rows in _pieces(len(x), FRAMES):
             g = grad[rows] if alpha is None else grad[rows] * (1 - alpha)
             if p_out:
-                g = _scaled(mask[rows], p_out, x.dtype).mul_(g)
+                g = kept(drawn[rows], cut, x.dtype).mul_(g).mul_(1 / (1 - p_out))
             h = hidden[rows]
             db2 += g.sum(0)
             dw2.addmm_(g.t(), h, alpha=scale)
             # A hidden unit is 0 where it was cut by the ReLU or by dropout; neither passes anything back.
-            dh = torch.ops.aten.threshold_backward((g * scale) @ w2, h, 0)
+            dh = torch.ops.aten.threshold_backward(g @ w2_scaled, h, 0)
             normed, mean, rstd = torch.native_layer_norm(x[rows], x.shape[1:], weight, bias, eps)
             db1 += dh.sum(0)
             dw1.addmm_(dh.t(), normed)

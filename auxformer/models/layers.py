@@ -35,17 +35,17 @@ class MultiheadAttention(nn.Module):
 
         `reach` is the offset of a causal mask, which `visible` holds as well.
         """
-        q, k, v = self._project(query, source)  # [B, h, T, d/h] each
+        q, k, v = self._project(query, source)  # [B, T, d] each
         dropout = self.dropout if self.training else 0.0
-        if dropout and fast.usable(q):
-            y = fast.attention(q, k, v, visible, reach, dropout)  # [B, h, Tq, d/h]
-        else:
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
+        if fast.usable(q) and (dropout or reach is not None):
+            return self.out_proj(fast.attention(q, k, v, self.heads, visible, reach, dropout))  # [B, Tq, d]
+        q, k, v = (self._split(x) for x in (q, k, v))  # [B, h, T, d/h] each
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
         return self.out_proj(y.transpose(1, 2).flatten(2))  # [B, Tq, d]
 
     def weights(self, query: torch.Tensor, source: torch.Tensor, visible: torch.Tensor | None = None) -> torch.Tensor:
         """The attention weights `[B, h, Tq, Tk]` themselves, for looking at: rows sum to 1."""
-        q, k, _ = self._project(query, source)
+        q, k, _ = (self._split(x) for x in self._project(query, source))
         scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])  # [B, h, Tq, Tk]
         if visible is not None:
             scores = scores.masked_fill(~visible, -math.inf)
@@ -54,11 +54,12 @@ class MultiheadAttention(nn.Module):
     def _project(self, query: torch.Tensor, source: torch.Tensor):
         width = query.shape[-1]
         if source is query:  # one large product instead of three small ones
-            q, k, v = F.linear(query, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
-        else:
-            q = F.linear(query, self.in_proj_weight[:width], self.in_proj_bias[:width])
-            k, v = F.linear(source, self.in_proj_weight[width:], self.in_proj_bias[width:]).chunk(2, -1)
-        return (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (q, k, v))  # [B, T, d] -> [B, h, T, d/h]
+            return F.linear(query, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
+        q = F.linear(query, self.in_proj_weight[:width], self.in_proj_bias[:width])
+        return q, *F.linear(source, self.in_proj_weight[width:], self.in_proj_bias[width:]).chunk(2, -1)
+
+    def _split(self, x: torch.Tensor) -> torch.Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, T, d] -> [B, h, T, d/h]
 
 
 class Layer(nn.Module):
