@@ -1,9 +1,10 @@
-"""Time of a training step and of inference, as ratios to a plain transcription in the same run.
+"""Time of a training step and of inference, as ratios to a plain transcription in the same run; memory; what the cost grows with.
 
     python benchmarks/training.py --out training.json
 
 Shapes of the paper: 32 clips, 250 audio frames x 130, 75 video frames x 4096, float32, published dropouts. Medians; the
-order of the contestants alternates, so that a drifting machine treats them alike.
+order of the contestants alternates, so that a drifting machine treats them alike. `inference_bf16` is the published form
+under bfloat16 autocast, whose logits differ in the third digit. `peak_memory` is ours as a share of the plain one's.
 """
 
 import argparse
@@ -12,59 +13,10 @@ import statistics
 import time
 
 import torch
-import torch.nn.functional as F
-from plain import PlainAuxFormer
+from curves import curves, peak_memory
+from shapes import make_batch, our_step, plain_step
 
 from auxformer.config import preset
-from auxformer.dataset import Batch
-from auxformer.models import create_model, shared_loss
-from auxformer.training import make_optimizer
-
-SHAPE = dict(audio_dims=130, video_dims=4096, classes=6)
-
-
-def make_batch(clips=32, audio_frames=250, video_frames=75) -> Batch:
-    generator = torch.Generator().manual_seed(0)
-    audio = torch.randn(clips, audio_frames, 130, generator=generator)
-    video = torch.randn(clips, video_frames, 4096, generator=generator)
-    present = torch.ones(clips, dtype=torch.bool)
-    target = F.one_hot(torch.arange(clips) % 6, 6).float()
-    return Batch(audio, torch.ones(audio.shape[:2], dtype=torch.bool), video, torch.ones(video.shape[:2], dtype=torch.bool), present, present, target, tuple(map(str, range(clips))))  # fmt: skip
-
-
-def plain_step(batch: Batch, settings):
-    config = preset("paper").model
-    model = PlainAuxFormer(config, **SHAPE).train()
-    optimizer = torch.optim.Adam(model.parameters(), settings.learning_rate)
-
-    def step():
-        loss = sum(F.cross_entropy(head, batch.target) for head in model(batch.audio, batch.video)) / 3
-        optimizer.zero_grad()
-        loss.backward()
-        nn_clip(model, settings.clip)
-        optimizer.step()
-
-    return step, lambda: model(batch.audio, batch.video), model
-
-
-def our_step(batch: Batch, name: str):
-    config = preset(name)
-    model = create_model(config.model.name, config.model, **SHAPE).train()
-    optimizer = make_optimizer(model, config.training)
-
-    def step():
-        loss = shared_loss(model(batch), batch.target, config.training.loss_weights)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn_clip(model, config.training.clip)
-        optimizer.step()
-
-    return step, lambda: model(batch), model
-
-
-def nn_clip(model, norm: float) -> None:
-    if norm:
-        torch.nn.utils.clip_grad_norm_(model.parameters(), norm)
 
 
 def median_seconds(actions: dict, repeats: int) -> dict[str, float]:
@@ -83,23 +35,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", help="JSON file to write")
     parser.add_argument("--repeats", type=int, default=5, help="timed rounds after one warm-up round")
+    parser.add_argument("--no-curves", action="store_true", help="leave out the cost against length, batch and width")
     arguments = parser.parse_args()
     batch = make_batch()
-    contestants = {"plain": plain_step(batch, preset("paper").training), "published": our_step(batch, "paper"), "recommended": our_step(batch, "default")}  # fmt: skip
+    contestants = {
+        "plain": plain_step(batch),
+        "published": our_step(batch, preset("paper")),
+        "recommended": our_step(batch, preset("default")),
+    }
     training = median_seconds({name: parts[0] for name, parts in contestants.items()}, arguments.repeats)
     for *_, model in contestants.values():
         model.eval()
+    forward = {name: parts[1] for name, parts in contestants.items()}
+
+    def in_bfloat16():
+        with torch.autocast("cpu", torch.bfloat16):
+            forward["published"]()
+
     with torch.no_grad():
-        inference = median_seconds({name: parts[1] for name, parts in contestants.items()}, arguments.repeats)
+        inference = median_seconds({**forward, "bf16": in_bfloat16}, arguments.repeats)
+    memory = {name: peak_memory(name) for name in contestants}
     result = {
         "threads": torch.get_num_threads(),
         "plain_training_clips_per_second": round(len(batch.clips) / training["plain"], 2),
         "train_published": round(training["plain"] / training["published"], 2),
         "train_recommended": round(training["plain"] / training["recommended"], 2),
         "inference": round(inference["plain"] / inference["published"], 2),
+        "inference_bf16": round(inference["plain"] / inference["bf16"], 2),
         "inference_recommended": round(inference["plain"] / inference["recommended"], 2),
+        "peak_memory": round(memory["published"] / memory["plain"], 3),
+        "peak_memory_recommended": round(memory["recommended"] / memory["plain"], 3),
+        "memory_mib": memory,
     }
-    print("\n".join(f"{key:<36}{value}" for key, value in result.items()))
+    if not arguments.no_curves:
+        result["curves"] = curves()
+    for key, value in {**result, **result.get("curves", {})}.items():
+        print(f"{key:<36}{value}")
     if arguments.out:
         with open(arguments.out, "w") as file:
             json.dump(result, file, indent=1)
