@@ -51,8 +51,9 @@ class ModelConfig:
         positions: Sinusoidal positions in the "cross"-modal stacks only (published) or in "all" stacks.
         padding: Padded frames are "attended" (published) or "masked".
         summary: A stack is summarised by its "last" frame (published: even when padded) or the "mean" over valid frames.
-        absent: A missing stream is "zeros" that the network still attends and whose head still votes (published), or a
-            "flag": masked out, its summary zero, its head left out of the average.
+        absent: A missing stream is "zeros" that the network still attends and whose head still votes (published), a
+            "flag": masked out, its summary zero, its head left out of the average, or a learned "token" in place of its
+            frames, its head left out of the average.
         relative: Beside each frame the network also sees its distance from the mean of its clip, which a speaker's voice or
             looks do not move (published: no).
         audio_pool, video_pool: Frames averaged into one before the network (1 = none, published).
@@ -91,7 +92,7 @@ class ModelConfig:
         check_choice("model.positions", self.positions, ("cross", "all"))
         check_choice("model.padding", self.padding, ("attended", "masked"))
         check_choice("model.summary", self.summary, ("last", "mean"))
-        check_choice("model.absent", self.absent, ("zeros", "flag"))
+        check_choice("model.absent", self.absent, ("zeros", "flag", "token"))
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,9 @@ class TrainingConfig:
         label_smoothing: Share of each target spread evenly over the classes; 0 for attributes.
         drop_audio, drop_video: Probability that modality dropout removes the stream; never both.
         drop_unit: One coin per "batch" (published) or per "clip".
+        drop_law: "either" stream (published), "uniform" over complete and single streams, "soft" mixing or "frames"; see
+            `auxformer.missing.DROP_LAWS`.
+        drop_fill: What is dropped is "absent", or "noise" that the network takes for a stream.
         drop_on_dev: Modality dropout on dev as well (published), which makes the choice of the checkpoint a matter of luck.
         select: Checkpoint kept: lowest dev "loss" (published) or highest dev "macro-f1" (attributes: mean CCC) averaged
             over complete, no-audio and no-video.
@@ -139,6 +143,8 @@ class TrainingConfig:
     drop_audio: float = 0.2
     drop_video: float = 0.2
     drop_unit: str = "clip"
+    drop_law: str = "either"
+    drop_fill: str = "absent"
     drop_on_dev: bool = False
     select: str = "macro-f1"
     video_order: str = "time"
@@ -170,6 +176,8 @@ class TrainingConfig:
         check_choice("training.optimizer", self.optimizer, ("adam", "adamw", "sgd"))
         check_choice("training.schedule", self.schedule, ("plateau", "cosine", "constant"))
         check_choice("training.drop_unit", self.drop_unit, ("batch", "clip"))
+        check_choice("training.drop_law", self.drop_law, ("either", "uniform", "soft", "frames"))
+        check_choice("training.drop_fill", self.drop_fill, ("absent", "noise"))
         check_choice("training.select", self.select, ("loss", "macro-f1"))
         check_choice("training.video_order", self.video_order, ("time", "directory"))
         if len(self.loss_weights) != 3 or min(self.loss_weights) < 0 or sum(self.loss_weights) == 0:

@@ -110,21 +110,70 @@ def lose_frames(batch: Batch, stream: str, share: float, burst: bool = False, ke
     return batch._replace(**{stream: features, f"{stream}_mask": kept, f"{stream}_present": present})
 
 
+DROP_LAWS = {
+    "either": "the audio stream with one probability, else the video stream with another, never both (AuxFormer)",
+    "uniform": "both streams, audio alone or video alone, a third each (MMIN's patterns and the complete clip)",
+    "soft": "complete, no audio, no video or c·audio beside (1 − c)·video, c in 0, .01 … .99, a quarter each (SFAV)",
+    "frames": "every frame on its own, with one probability for audio and another for video (TFR-Net)",
+}
+"""What modality dropout takes away in training."""
+
+DROP_FILLS = ("absent", "noise")
+"""What stands in its place: nothing, and the network is told so; or normal noise of the features' deviation, and it is not."""
+
+
 def modality_dropout(
-    batch: Batch, drop_audio: float, drop_video: float, unit: str = "clip", generator: torch.Generator | None = None
-) -> Batch:
-    """Remove the audio stream with probability `drop_audio`, else the video stream with `drop_video`; never both.
+    batch: Batch, drop_audio: float, drop_video: float, unit: str = "clip", generator: torch.Generator | None = None,
+    law: str = "either", fill: str = "absent",
+) -> Batch:  # fmt: skip
+    """A training batch from which streams were taken away at random. A clip keeps the only stream it has.
 
     Args:
         batch: A training batch.
-        drop_audio: Probability in 0..1.
-        drop_video: Probability in 0..1; `drop_audio + drop_video <= 1`.
+        drop_audio, drop_video: Probabilities in 0..1, whose sum is at most 1; without effect on "uniform" and "soft".
         unit: "clip" draws for each clip, "batch" draws once for all of them (the authors' code).
         generator: Source of the draw, on the CPU.
+        law: One of `DROP_LAWS`.
+        fill: One of `DROP_FILLS`.
     """
+    if law == "frames":
+        return _drop_frames(batch, drop_audio, drop_video, generator, fill)
     count = len(batch.clips) if unit == "clip" else 1
     draw = torch.rand(count, generator=generator).to(batch.audio.device).expand(len(batch.clips))  # [B]
-    lose_audio = draw < drop_audio
-    lose_video = (draw >= drop_audio) & (draw < drop_audio + drop_video)
+    if law == "soft":
+        share = torch.randint(100, (count,), generator=generator).to(draw.device) / 100  # [B] or [1]
+        mixed = (draw >= 0.75)[:, None, None]
+        batch = batch._replace(
+            audio=torch.where(mixed, batch.audio * share[:, None, None], batch.audio),
+            video=torch.where(mixed, batch.video * (1 - share)[:, None, None], batch.video),
+        )
+    rates = {"either": (drop_audio, drop_video), "uniform": (1 / 3, 1 / 3), "soft": (0.25, 0.25)}[law]
+    lose_audio = draw < rates[0]
+    lose_video = (draw >= rates[0]) & (draw < sum(rates))
     # A clip that has only one stream keeps it: losing both would leave nothing to learn from.
-    return without(batch, lose_audio & batch.video_present, lose_video & batch.audio_present)
+    lose_audio, lose_video = lose_audio & batch.video_present, lose_video & batch.audio_present
+    if fill == "absent":
+        return without(batch, lose_audio, lose_video)
+    return batch._replace(
+        audio=_noise_where(lose_audio[:, None, None], batch.audio, generator),
+        video=_noise_where(lose_video[:, None, None], batch.video, generator),
+    )
+
+
+def _drop_frames(batch: Batch, drop_audio: float, drop_video: float, generator, fill: str) -> Batch:
+    changes = {}
+    for stream, p in (("audio", drop_audio), ("video", drop_video)):
+        features, mask = getattr(batch, stream), getattr(batch, f"{stream}_mask")
+        lost = (torch.rand(mask.shape, generator=generator).to(mask.device) < p) & mask  # [B, T]
+        lost &= (mask & ~lost).any(1, keepdim=True)  # a clip that would lose every frame loses none
+        if fill == "noise":
+            changes[stream] = _noise_where(lost.unsqueeze(-1), features, generator)
+        else:
+            changes[stream] = features.masked_fill(lost.unsqueeze(-1), 0.0)
+            changes[f"{stream}_mask"] = mask & ~lost
+    return batch._replace(**changes)
+
+
+def _noise_where(lost: torch.Tensor, features: torch.Tensor, generator) -> torch.Tensor:
+    noise = torch.randn(features.shape, generator=generator).to(features.device)
+    return torch.where(lost, noise, features)

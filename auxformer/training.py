@@ -25,7 +25,7 @@ import auxformer
 from auxformer.attributes import ccc_loss
 from auxformer.checkpoints import load_optimizer_tensors, load_state, optimizer_tensors, save_state
 from auxformer.config import Config, TrainingConfig
-from auxformer.dataset import BucketSampler, ClipDataset, Splits, collate, eval_batches, seed_of, take
+from auxformer.dataset import Batch, BucketSampler, ClipDataset, Splits, collate, eval_batches, seed_of, take
 from auxformer.errors import InputError, TrainingError
 from auxformer.evaluation import macro_f1, mean_ccc, predict
 from auxformer.media import whole_file
@@ -196,7 +196,7 @@ class _Trainer:
         losses = []
         for step, indices in enumerate(self.sampler):
             batch = collate([self.splits.train[index] for index in indices])
-            batch = modality_dropout(batch, settings.drop_audio, settings.drop_video, settings.drop_unit, coins)
+            batch = drop_streams(batch, settings, coins)
             self._set_learning_rate(epoch * len(self.sampler) + step)
             losses.append(self._step(batch, f"epoch {epoch + 1}, step {step + 1}"))
             self.bar.update(len(indices))
@@ -338,6 +338,12 @@ def make_optimizer(model: torch.nn.Module, settings: TrainingConfig) -> torch.op
     return kind(groups, lr=settings.learning_rate, fused=True)
 
 
+def drop_streams(batch: Batch, settings: TrainingConfig, coins: torch.Generator) -> Batch:
+    """Modality dropout as the settings have it."""
+    rates = settings.drop_audio, settings.drop_video, settings.drop_unit
+    return modality_dropout(batch, *rates, coins, settings.drop_law, settings.drop_fill)
+
+
 @torch.no_grad()
 def dev_loss(model, dev: ClipDataset, settings: TrainingConfig, device, epoch: int = 0) -> float:
     """Mean shared loss over dev; with `drop_on_dev` under the same random dropout as in training (the published code).
@@ -348,7 +354,7 @@ def dev_loss(model, dev: ClipDataset, settings: TrainingConfig, device, epoch: i
     outputs, targets, total = [], [], 0.0
     for batch in eval_batches(dev):
         if settings.drop_on_dev:
-            batch = modality_dropout(batch, settings.drop_audio, settings.drop_video, settings.drop_unit, coins)
+            batch = drop_streams(batch, settings, coins)
         batch = batch.to(device)
         if dev.kind == "attributes":
             outputs.append(model(batch)[:4])  # without `extra`, which is for training

@@ -16,6 +16,10 @@ Intervals compared:
 Nulls of the paired test: "alike", two systems that differ by chance only; "unlike", two that confuse different things,
 the second with more spread over speakers, but with the same true macro-F1. Beside them the power for a true difference.
 The error (one standard deviation) of a share near .95 or .05 is .005 with 2,000 simulations.
+
+Found, for 6, 12, 24 and 91 speakers at a true macro-F1 of .75 (.45 is alike): percentile holds the truth in .860, .904,
+.928 and .941 of the samples, bca hardly more; expanded in .930, .945, .944, .945 and t in .944, .951, .943, .946;
+clips in .77 to .79. The test rejects a true null in .035, .055, .053, .043 (alike), .029, .047, .047, .048 (unlike).
 """
 
 import argparse
@@ -29,8 +33,8 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from auxformer.dataset import seed_of
-from auxformer.evaluation import scores_of
-from auxformer.statistics import permutation_test, speaker_draws
+from auxformer.evaluation import scores_of, speaker_draws
+from auxformer.significance import permutation_test
 
 CLIPS = np.array([9.9, 9.8, 9.6, 13.1, 18.1, 4.4])  # mean clips per class and speaker with a majority label in CREMA-D
 SPREAD = {"skill": 0.3, "class": 0.7}  # standard deviations between speakers, in logits

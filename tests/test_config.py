@@ -11,7 +11,7 @@ from auxformer.config import PRESETS, Config, ModelConfig, TrainingConfig, overr
 from auxformer.errors import InputError
 
 PACKAGE = Path(__file__).parents[1] / "auxformer"
-ORDER = ["errors", "progress", "parallel", "config", "media", "corpora", "attributes", "features", "dataset", "corruption", "missing", "models", "cost", "evaluation", "checkpoints", "training", "benchmark", "report", "plots", "show", "widgets", "course", "cli", "__main__"]  # fmt: skip
+ORDER = ["errors", "progress", "parallel", "config", "media", "corpora", "attributes", "features", "dataset", "corruption", "missing", "models", "cost", "evaluation", "statistics", "significance", "robustness", "humans", "checkpoints", "training", "benchmark", "report", "plots", "show", "widgets", "course", "cli", "__main__"]  # fmt: skip
 
 
 def test_a_config_survives_toml(tmp_path):
@@ -50,7 +50,7 @@ def test_the_digest_sees_what_changes_a_result_and_nothing_else():
 
 
 def _other(value, name):
-    choices = {"name": "auxformer-published", "positions": "cross", "padding": "attended", "summary": "last", "absent": "zeros", "optimizer": "sgd", "schedule": "constant", "drop_unit": "batch", "select": "loss", "video_order": "directory", "target": "face", "rule": "plurality", "device": "cpu", "label": "x", "precision": "bf16"}  # fmt: skip
+    choices = {"name": "auxformer-published", "positions": "cross", "padding": "attended", "summary": "last", "absent": "zeros", "optimizer": "sgd", "schedule": "constant", "drop_unit": "batch", "drop_law": "uniform", "drop_fill": "noise", "select": "loss", "video_order": "directory", "target": "face", "rule": "plurality", "device": "cpu", "label": "x", "precision": "bf16"}  # fmt: skip
     if name in choices and isinstance(value, str):
         return choices[name] if choices[name] != value else "macro-f1"
     if isinstance(value, bool):

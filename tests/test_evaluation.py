@@ -1,12 +1,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t as student
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import precision_recall_fscore_support
 
 from auxformer.errors import InputError
-from auxformer.evaluation import METRICS, confusion_per_speaker, macro_f1, prediction_table, score, scores_of
+from auxformer.evaluation import METRICS, confusion_per_speaker, interval, macro_f1, prediction_table, resampled, score, scores_of
 from auxformer.models.functionals import FunctionalsLR, functionals
 
 CLASSES = ("a", "b", "c", "d")
@@ -76,3 +77,12 @@ def test_the_classical_reference_learns_and_refuses_unknown_conditions(splits):
         assert np.allclose(posterior.sum(1), 1) and (posterior.argmax(1) == truth).mean() > 0.6
     with pytest.raises(InputError, match="audio-frames-0.5"):
         reference.posteriors(splits.test, ["audio-frames-0.5"])
+
+
+def test_an_interval_of_few_speakers_is_as_wide_as_students():
+    values = np.random.default_rng(0).normal(size=8)
+    sums = np.stack([values, np.ones(8)], 1)
+    low, high = interval(resampled(sums, lambda s: s[..., 0] / s[..., 1], 20_000), len(sums))
+    half = student.ppf(0.975, 7) * values.std(ddof=1) / np.sqrt(8)
+    assert high - low == pytest.approx(2 * half, rel=0.05)
+    assert low < values.mean() < high

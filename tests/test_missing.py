@@ -118,3 +118,51 @@ def test_a_clip_loses_the_same_frames_in_any_company_and_others_under_another_co
 
 def some_clips(batch, rows):
     return type(batch)(*(value[rows] for value in batch))
+
+
+def counted(law, fill="absent", audio=0.2, video=0.3, clips=6000, frames=10):
+    """What modality dropout makes of many clips of ones, one frame in ten of them padding."""
+    batch = long_batch(clips, frames)
+    keep = torch.ones(clips, frames, dtype=torch.bool)
+    keep[:, -1] = False
+    ones = torch.ones(clips, frames, 2) * keep.unsqueeze(-1)
+    batch = batch._replace(audio=ones, video=ones, audio_mask=keep, video_mask=keep)
+    return batch, modality_dropout(batch, audio, video, "clip", torch.Generator().manual_seed(1), law, fill)
+
+
+def test_uniform_patterns_are_a_third_each():
+    _, after = counted("uniform")
+    for part in (after.audio_present & after.video_present, ~after.audio_present, ~after.video_present):
+        assert abs(part.float().mean().item() - 1 / 3) < 0.025
+
+
+def test_soft_mixing_shares_one_clip_between_its_streams():
+    before, after = counted("soft")
+    audio, video = after.audio[:, 0, 0], after.video[:, 0, 0]
+    mixed = (audio > 0) & (video > 0) & (audio + video < 1.5)
+    assert abs(mixed.float().mean().item() - 0.25 * 0.99) < 0.025
+    assert torch.allclose((audio + video)[mixed], torch.ones(mixed.sum())), "the two shares do not sum to one"
+    assert abs(audio[mixed].mean().item() - 0.5) < 0.03
+    assert abs((~after.audio_present).float().mean().item() - 0.25) < 0.025
+    assert torch.equal(before.audio, counted("soft")[0].audio), "edited in place"
+
+
+@pytest.mark.parametrize("fill", ["absent", "noise"])
+def test_frames_are_lost_at_their_rates_and_never_all_of_them(fill):
+    before, after = counted("frames", fill)
+    for stream, rate in (("audio", 0.2), ("video", 0.3)):
+        changed = (getattr(after, stream) != getattr(before, stream)).any(-1)  # [B, T]
+        assert not changed[:, -1].any(), "padding was touched"
+        assert abs(changed[:, :-1].float().mean().item() - rate) < 0.01
+        mask = getattr(after, f"{stream}_mask")
+        assert mask.any(1).all() and getattr(after, f"{stream}_present").all()
+        assert torch.equal(mask, getattr(before, f"{stream}_mask") & ~changed if fill == "absent" else before.audio_mask)
+
+
+def test_noise_stands_in_for_a_stream_and_the_network_is_not_told():
+    before, after = counted("either", "noise", clips=2000)
+    assert after.audio_present.all() and after.video_present.all()
+    lost = (after.audio[:, :-1] != 1).any(-1).all(1)
+    assert abs(lost.float().mean().item() - 0.2) < 0.04
+    noise = after.audio[lost]
+    assert abs(noise.mean().item()) < 0.05 and abs(noise.std().item() - 1) < 0.05

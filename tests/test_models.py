@@ -162,6 +162,20 @@ def test_the_published_form_is_changed_by_its_batch_mates():
 # -- pieces --
 
 
+def test_a_learned_token_stands_for_an_absent_stream_and_learns():
+    model, data = small(absent="token"), batch()
+    gone = data._replace(audio_present=torch.tensor([True, False, True]))
+    noise = gone._replace(audio=gone.audio + 100 * (~gone.audio_present)[:, None, None])
+    assert torch.equal(predictions(model, gone), predictions(model, noise)), "the content of an absent stream matters"
+    shared_loss(model.train()(gone), gone.target).backward()
+    assert model.audio_token.grad.abs().sum() > 0 and model.video_token.grad is None or not model.video_token.grad.any()
+    before = predictions(model, gone)
+    with torch.no_grad():
+        model.audio_token += 3
+    changed = (predictions(model, gone) - before).abs().sum(1) > 1e-4
+    assert changed.tolist() == [False, True, False], "the token reaches clips that have the stream, or not those that lack it"
+
+
 def test_an_absent_stream_leaves_its_head_out_of_the_average():
     data = batch()
     logits = small().eval()(apply_condition(data, "no-audio"))

@@ -88,6 +88,8 @@ class AuxFormer(nn.Module):
         super().__init__()
         self.config = config
         d = config.width
+        if config.absent == "token":  # one learned frame stands for an absent stream; features are normalised, hence the 0s
+            self.audio_token, self.video_token = nn.Parameter(torch.zeros(d)), nn.Parameter(torch.zeros(d))
         if config.relative:
             audio_dims, video_dims = 2 * audio_dims, 2 * video_dims
         self.conv_1d_a = nn.Conv1d(audio_dims, d, 1, bias=False) if audio_dims != d else None
@@ -122,8 +124,11 @@ class AuxFormer(nn.Module):
         if self.config.relative:
             audio, video = beside_mean(audio, audio_mask), beside_mean(video, video_mask)  # [B, T, 2D]
         audio, video = _project(self.conv_1d_a, audio), _project(self.conv_1d_v, video)  # [B, T, d]
+        if self.config.absent == "token":
+            audio, audio_mask = _token(audio, audio_mask, batch.audio_present, self.audio_token)
+            video, video_mask = _token(video, video_mask, batch.video_present, self.video_token)
         if self.config.padding == "attended":
-            if self.config.absent == "zeros":
+            if self.config.absent != "flag":
                 return audio, None, video, None
             audio_mask, video_mask = torch.ones_like(audio_mask), torch.ones_like(video_mask)
         if self.config.absent == "flag":
@@ -167,6 +172,13 @@ class AuxFormer(nn.Module):
         else:
             weights = [always, batch.audio_present, batch.video_present]
         return torch.stack(weights, 1).to(batch.audio.dtype)  # [B, 3]
+
+
+def _token(x, mask, present, token):
+    """x `[B, T, d]` and its mask `[B, T]`, a learned vector `[d]` in the first frame of each absent stream and nothing behind it."""
+    first = torch.arange(x.shape[1], device=x.device) == 0  # [T]
+    alone = first & ~present[:, None]  # [B, T]
+    return torch.where(alone.unsqueeze(-1), token, x), torch.where(present[:, None], mask, first)
 
 
 def _project(convolution: nn.Conv1d | None, x: torch.Tensor) -> torch.Tensor:
