@@ -2,31 +2,31 @@
 
 import functools
 import hashlib
+import importlib.util
 import json
+import re
+import sys
 import warnings
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import joblib
+import numpy as np
 import pandas as pd
 
-from auxformer.config import Config, suggest
-from auxformer.corpora import read_corpus
-from auxformer.corpora.base import Corpus
-from auxformer.corpora.labels import attribute_targets, targets
-from auxformer.corpora.partitions import Partition, read_partition_file, speaker_folds, speaker_partitions
-from auxformer.dataset import Splits, make_splits
+from auxformer.config import Config, preset, suggest
+from auxformer.corpora.partitions import Partition
+from auxformer.dataset import ClipDataset, Splits
 from auxformer.errors import InputError, TrainingError
 from auxformer.evaluation import headline, predict, prediction_table, score
-from auxformer.features import create_extractor
-from auxformer.features.extract import extract, store_folder
-from auxformer.features.store import FeatureStore
 from auxformer.media import whole_file
-from auxformer.missing import CONDITIONS
+from auxformer.missing import CONDITIONS, PROTOCOL
 from auxformer.models import list_models
 from auxformer.parallel import on_cluster
 from auxformer.progress import progress
+from auxformer.statistics import calibration_of
+from auxformer.task import Task, keep_classes, partitions_of, prepare, published_partitions, with_corrupted_media  # noqa: F401
 from auxformer.training import Run, fit, load_run
 
 RESULT_COLUMNS = (
@@ -48,132 +48,6 @@ REFERENCES = {
     "functionals-lr": "clip functionals and logistic regression",
     "ideal-observer": "knows what the voice and the face show (generated corpora only)",
 }
-
-
-@dataclass(frozen=True)
-class Task:
-    """A corpus with its features and targets, ready to be split.
-
-    Attributes: corpus; audio and video, the feature stores; table, the target shares `[clips, classes]`, or the attributes
-    `[clips, 3]` on 1..5; target, its name; origin, the arguments of `prepare` that give it again; features, "lld+hog".
-    """
-
-    corpus: Corpus
-    audio: FeatureStore
-    video: FeatureStore
-    table: pd.DataFrame
-    target: str
-    origin: dict
-
-    @property
-    def features(self) -> str:
-        return f"{self.audio.name}+{self.video.name}"
-
-    def splits(self, partition: Partition, video_order: str = "time") -> Splits:
-        """Train, dev and test of a partition."""
-        return make_splits(self.audio, self.video, self.table, self.corpus.clips, partition, video_order)
-
-
-def prepare(
-    corpus: str, root: Path, audio: str = "lld", video: str = "hog", config: Config | None = None,
-    data: Path = Path("data/features"), jobs: int = 2, on_error: str = "skip", scheduler: str | None = None,
-) -> Task:  # fmt: skip
-    """Read a corpus, extract what features are still missing, make the targets.
-
-    Args:
-        corpus, root: Name and folder of the corpus.
-        audio, video: Extractors by name; "table:FILE.csv" for clip-level numbers.
-        config: Its `data` section says target, label rule and classes.
-        data: Folder under which the feature stores lie.
-        jobs: Processes.
-        on_error: "skip" a clip that cannot be read and count it, or "stop".
-        scheduler: Address of a Dask cluster that extracts instead of processes here.
-    """
-    config = config or Config()
-    read = read_corpus(corpus, root, on_error=on_error)
-    stores, data = [], Path(data).absolute() if scheduler else data  # workers may stand in another folder
-    for spec, modality in ((audio, "audio"), (video, "video")):
-        extractor = create_extractor(spec, root=read.root, modality=modality)
-        stores.append(extract(read, extractor, store_folder(data, read, extractor), jobs, on_error, scheduler))
-    target = config.data.target if read.ratings or config.data.target in ("intended", "attributes") else "intended"
-    if target != config.data.target:
-        print(f"{read.name} has no ratings: the target is the intended emotion.")
-    table = attribute_targets(read) if target == "attributes" else targets(read, target, config.data.rule)
-    table = _usable(table, config, *stores)
-    origin = {"corpus": read.name, "root": str(Path(root).resolve()), "audio": audio, "video": video, "data": str(data)}
-    return Task(read, *stores, table, target, origin)
-
-
-def _usable(table: pd.DataFrame, config: Config, audio: FeatureStore, video: FeatureStore) -> pd.DataFrame:
-    """The targets of the classes asked for, of clips that have features."""
-    if config.data.classes:
-        table = keep_classes(table, config.data.classes)
-    return table.loc[[clip for clip in table.index if clip in audio or clip in video]]
-
-
-def keep_classes(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Targets over some of the classes: clips whose votes all fall outside are dropped, the rest scaled to sum to 1.
-
-    Raises:
-        InputError: for a class that the corpus does not have, or fewer than two.
-    """
-    unknown = [name for name in classes if name not in table]
-    if unknown:
-        raise InputError(f'unknown class "{unknown[0]}".{suggest(unknown[0], table.columns)}')
-    if len(classes) < 2:
-        raise InputError("data.classes names one class; at least two are needed to tell apart.")
-    part = table[list(classes)]
-    part = part[part.sum(axis=1) > 0]
-    return part.div(part.sum(axis=1), axis=0)
-
-
-def partitions_of(
-    corpus: Corpus, table: pd.DataFrame, folds: int | None, count: int = 1, seed: int = 0
-) -> list[Partition]:
-    """`folds` speaker folds (every speaker tested once), or `count` 70/15/15 partitions by speaker.
-
-    Raises:
-        InputError: no folds for a corpus whose speakers were recorded together, or too few speakers.
-    """
-    clips = corpus.clips.loc[table.index]
-    if not folds and "session" in corpus.speakers:
-        raise InputError(
-            f"the speakers of {corpus.name} were recorded in pairs that must stay together; say --folds 6."
-        )
-    if folds:
-        return speaker_folds(corpus.speakers.loc[sorted(clips.speaker.unique())], folds, seed)
-    return speaker_partitions(clips, corpus.speakers, table, count=count, seed=seed)
-
-
-def published_partitions(task: Task, path: str | Path, config: Config | None = None) -> tuple[Task, list[Partition]]:
-    """The authors' partitions, and the task with the labels of their files.
-
-    Args:
-        task: Of the corpus that the files divide.
-        path: A partition file (`label_consensus_N.csv`), or a folder of them.
-        config: Its `data` section says label rule and classes.
-
-    Returns:
-        The task whose targets are those of the files, and one partition per file.
-
-    Raises:
-        InputError: no file there, one that is no partition of this corpus, or files that label a clip differently.
-    """
-    config = config or Config()
-    files = sorted(Path(path).glob("*.csv")) if Path(path).is_dir() else [Path(path)]
-    if not files:
-        raise InputError(f"{path}: holds no partition files (label_consensus_N.csv).")
-    partitions, tables = zip(*(read_partition_file(file, task.corpus, config.data.rule) for file in files))
-    table = pd.concat(tables).groupby(level=0).first()
-    for file, labels in zip(files, tables):
-        other = labels.index[(labels != table.loc[labels.index]).any(axis=1)]
-        if len(other):
-            raise InputError(
-                f"{file}: labels {other[0]} and {len(other) - 1} more clips otherwise than the files before it."
-            )
-    table = _usable(table, config, task.audio, task.video)
-    origin = {**task.origin, "published": str(Path(path).resolve())}
-    return replace(task, table=table, origin=origin), list(partitions)
 
 
 def train(task: Task, config: Config, partition: Partition, folder: Path, show: bool = True) -> Run:
@@ -204,7 +78,7 @@ def evaluate(folder: Path, conditions=tuple(CONDITIONS), jobs: int = 2) -> tuple
         task, _ = published_partitions(task, published, config)
     splits = task.splits(partition, config.training.video_order)
     predictions = predict(load_run(folder, splits.train).model, splits.test, conditions)
-    predictions = _keep(task, predictions, folder / "predictions.parquet")
+    predictions = _keep(task, [], [predictions], folder / "predictions.parquet")
     return predictions, _rows(task, config.model.name, partition.name, config.training.seed, predictions)
 
 
@@ -213,99 +87,210 @@ def run_one(
 ) -> pd.DataFrame:
     """Predictions of one system on the test speakers of one partition; kept in `folder/predictions.parquet`.
 
-    Finished predictions are read back, an unfinished training goes on where it stopped.
+    Finished predictions are read back and conditions that they lack are added, an unfinished training goes on where it
+    stopped.
+
+    Args:
+        task: Corpus, features, targets; with media-level conditions, one from `with_corrupted_media`.
+        system: A registered model or one of `REFERENCES`.
+        config: Settings; its model is `system`, but for references.
+        partition: Speakers.
+        folder: Of the run.
+        conditions: What to score under.
+        show: Whether to show a progress bar.
     """
-    kept = folder / "predictions.parquet"
-    if kept.is_file():
-        return pd.read_parquet(kept)
-    splits = task.splits(partition, config.training.video_order)
+    path = folder / "predictions.parquet"
+    kept = pd.read_parquet(path) if path.is_file() else None
+    wanted = [name for name in conditions if kept is None or name not in set(kept.condition)]
+    if wanted:
+        splits = task.splits(partition, config.training.video_order)
+        scorer = _scorer(task, system, config, splits, folder, show)
+        kept = _keep(task, [] if kept is None else [kept], _under(task, splits.test, wanted, scorer), path)
+    return kept[kept.condition.isin(conditions)].reset_index(drop=True)
+
+
+def _scorer(task: Task, system: str, config: Config, splits: Splits, folder: Path, show: bool) -> Callable:
+    """Dataset, conditions -> predictions table, of a system that has been trained where it needs to be."""
     if system == "ideal-observer":
-        predictions = _ideal(task, splits, conditions)
-    elif system == "functionals-lr":
-        predictions = _functionals(splits, conditions)
-    else:
-        run = fit(_with_model(config, system), splits, folder, show)
-        predictions = predict(run.model, splits.test, conditions)
-    return _keep(task, predictions, kept)
+        return lambda dataset, names: _ideal(task, dataset, names)
+    if system == "functionals-lr":
+        from auxformer.models.functionals import FunctionalsLR
+
+        reference = FunctionalsLR().fit(splits.train, splits.dev)
+        return lambda dataset, names: posterior_table(dataset, reference.posteriors(dataset, names))
+    run = fit(config, splits, folder, show)
+    return lambda dataset, names: predict(run.model, dataset, names)
 
 
-def _keep(task: Task, predictions: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _under(task: Task, test: ClipDataset, conditions: Sequence[str], scorer: Callable) -> list[pd.DataFrame]:
+    """Predictions under conditions on features, then under each one on media."""
+    on_features = [name for name in conditions if name in PROTOCOL]
+    parts = [scorer(test, on_features)] if on_features else []
+    for name in (name for name in conditions if name not in PROTOCOL):
+        stream, store = task.corrupted[name]
+        parts.append(scorer(test.with_store(stream, store), ["complete"]).assign(condition=name))
+    return parts
+
+
+def _keep(task: Task, before: list[pd.DataFrame], parts: list[pd.DataFrame], path: Path) -> pd.DataFrame:
     """Add the speakers and write the table, whole or not at all."""
-    predictions.insert(1, "speaker", task.corpus.clips.speaker.reindex(predictions["clip"]).to_numpy())
+    new = pd.concat(parts, ignore_index=True)
+    new.insert(1, "speaker", task.corpus.clips.speaker.reindex(new["clip"]).to_numpy())
+    predictions = pd.concat([*before, new], ignore_index=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as part:
         predictions.to_parquet(part, index=False)
     return predictions
 
 
-def _with_model(config: Config, system: str) -> Config:
-    """Rivals take the shape of the config; AuxFormer in either form keeps the config's own name."""
-    if system == "auxformer" and config.model.name.startswith("auxformer"):
+def config_of(system: str, config: Config) -> Config:
+    """The settings of a system by name: rivals take the shape and the training of `config`, or their own preset.
+
+    "mult" is the model of that name, "mult@mult-published" the same with another preset's settings. AuxFormer in either
+    form keeps the config's own name.
+    """
+    name, _, settings = system.partition("@")
+    if settings:
+        other = preset(settings)
+        training = replace(other.training, seed=config.training.seed, device=config.training.device)
+        config = replace(other, training=training, data=config.data)
+    if name in REFERENCES or (name == "auxformer" and config.model.name.startswith("auxformer")):
         return config
-    return replace(config, model=replace(config.model, name=system))
+    return replace(config, model=replace(config.model, name=name))
 
 
-def _functionals(splits: Splits, conditions) -> pd.DataFrame:
-    from auxformer.models.functionals import FunctionalsLR
-
-    reference = FunctionalsLR().fit(splits.train, splits.dev)
-    test = splits.test
-    posteriors = reference.posteriors(test, conditions)
-    truth = test.targets.to_numpy()
-    return pd.concat(
-        [prediction_table(test.clips, name, truth, p, test.classes) for name, p in posteriors.items()],
-        ignore_index=True,
-    )
+def posterior_table(dataset: ClipDataset, posteriors: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Predictions table of a dataset from posteriors `[N, C]` per condition, in the order of its clips."""
+    truth = dataset.targets.to_numpy()
+    parts = [prediction_table(dataset.clips, name, truth, p, dataset.classes) for name, p in posteriors.items()]
+    return pd.concat(parts, ignore_index=True)
 
 
-def _ideal(task: Task, splits: Splits, conditions) -> pd.DataFrame:
+def _ideal(task: Task, test: ClipDataset, conditions) -> pd.DataFrame:
+    """The observer knows what was shown however many frames are lost or dark: there it is a ceiling nobody need reach."""
     from auxformer.corpora.puppets import ideal_observer
 
     if task.corpus.truth is None:
         raise InputError(f"corpus {task.corpus.name}: nobody knows its best possible score; leave ideal-observer out.")
-    test, truth = splits.test, task.corpus.truth.loc[list(splits.test.clips)]
-    parts = []
-    for name in conditions:
-        posterior = ideal_observer(truth, task.target, name, test.classes).loc[list(test.clips)]
-        parts.append(prediction_table(test.clips, name, test.targets.to_numpy(), posterior.to_numpy(), test.classes))
-    return pd.concat(parts, ignore_index=True)
+    truth = task.corpus.truth.loc[list(test.clips)]
+    seen = {name: name if name in CONDITIONS else "complete" for name in conditions}
+    posteriors = {
+        name: ideal_observer(truth, task.target, known, test.classes).loc[list(test.clips)].to_numpy()
+        for name, known in seen.items()
+    }
+    return posterior_table(test, posteriors)
 
 
 def run(
-    task: Task, systems: Sequence[str], config: Config, partitions: Sequence[Partition], seeds: Sequence[int] = (0,),
-    runs: Path = Path("runs"), conditions=tuple(CONDITIONS), jobs: int = 1, scheduler: str | None = None,
+    task: Task, systems: Sequence[str] | Mapping[str, Config], config: Config, partitions: Sequence[Partition],
+    seeds: Sequence[int] = (0,), runs: Path = Path("runs"), conditions=tuple(CONDITIONS), jobs: int = 1,
+    scheduler: str | None = None, plugins: Sequence[Path] = (),
 ) -> pd.DataFrame:  # fmt: skip
     """Every system on every partition and seed; a long table of scores per condition with speaker-bootstrap intervals.
 
     With more than one partition, rows with partition "all" score the predictions of all of them together; where a speaker
-    is tested in several, that speaker is drawn as one in the bootstrap. `jobs` processes share the work, one thread each:
-    networks this small gain more from a second run beside them than from a second thread. With `scheduler`, the address of
-    a Dask cluster, its workers share the work; they need the feature stores and `runs` under the same paths.
+    is tested in several, that speaker is drawn as one in the bootstrap. The arguments are those of `predictions_of`.
+    """
+    predictions = predictions_of(task, systems, config, partitions, seeds, runs, conditions, jobs, scheduler, plugins)
+    return score_all(task, predictions)
+
+
+def predictions_of(
+    task: Task, systems: Sequence[str] | Mapping[str, Config], config: Config, partitions: Sequence[Partition],
+    seeds: Sequence[int] = (0,), runs: Path = Path("runs"), conditions=tuple(CONDITIONS), jobs: int = 1,
+    scheduler: str | None = None, plugins: Sequence[Path] = (), failed: dict[str, str] | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Predictions of every system on the test speakers of every partition, for every seed. Finished parts are read back.
+
+    `jobs` processes share the work, one thread each: networks this small gain more from a second run beside them than from
+    a second thread. With `scheduler`, the address of a Dask cluster, its workers share the work; they need the feature
+    stores and `runs` under the same paths.
+
+    Args:
+        task: Corpus, features, targets.
+        systems: Names as `config_of` reads them, or label -> settings, whose `model.name` says the model or reference.
+        config: Settings of the systems that are only named.
+        partitions: Speakers of train, dev and test.
+        seeds: References have no seed and run once.
+        runs: Folder of the runs.
+        conditions: Missing-data conditions (`missing.PROTOCOL`) and media-level ones (`corruption.CONDITIONS`).
+        jobs: Processes.
+        scheduler: Address of a Dask cluster.
+        plugins: Python files that register models of your own, imported by every process.
+        failed: Where to note systems that failed, label -> reason; such a system is left out and the others go on. None
+            stops at the first failure. What has failed is never kept: the next run tries it again.
+
+    Returns:
+        A predictions table with the columns system, partition and seed before the others.
 
     Raises:
-        InputError: for a system that does not exist, before any work starts.
+        InputError: for a system or a condition that does not exist, before any training starts.
     """
-    known = {**list_models(), **REFERENCES}
-    for system in systems:
-        if system not in known:
-            raise InputError(f'unknown system "{system}".{suggest(system, known)}')
-        _check_knows(system, task)
+    load_plugins(plugins)
+    settings = dict(systems) if isinstance(systems, Mapping) else {name: config_of(name, config) for name in systems}
+    for label, own in settings.items():
+        _check_system(label, own, task)
+    task = with_corrupted_media(task, partitions, conditions, jobs)
     units = [
-        (system, seed, partition)
-        for system in systems
-        for seed in (seeds if system not in REFERENCES else (0,))
+        (label, seed, partition)
+        for label in settings
+        for seed in (seeds if label not in REFERENCES else (0,))
         for partition in partitions
     ]
-    rows, pooled = [], {}
-    work = functools.partial(_unit, task, config, Path(runs).absolute(), conditions, jobs > 1 or bool(scheduler))
-    done = _on_cluster(scheduler, work, units) if scheduler else _in_processes(work, units, jobs)
-    for (system, seed, partition), predictions in zip(units, progress(done, "scoring", len(units), "run")):
-        rows.append(_rows(task, system, partition.name, seed, predictions))
-        pooled.setdefault((system, seed), []).append(predictions)
-        print(f"{system}, {partition.name}, seed {seed}: {one_line(rows[-1])}", flush=True)
-    if len(partitions) > 1:
-        rows += [_rows(task, system, "all", seed, pd.concat(parts)) for (system, seed), parts in pooled.items()]
+    shared = jobs > 1 or bool(scheduler)
+    common = task, settings, Path(runs).absolute(), tuple(conditions), shared, tuple(plugins)
+    work = functools.partial(_unit if failed is None else _unit_or_error, *common)
+    done = _on_cluster(scheduler, work, units, failed is None) if scheduler else _in_processes(work, units, jobs)
+    parts = []
+    for (label, seed, partition), predictions in zip(units, progress(done, "scoring", len(units), "run")):
+        if isinstance(predictions, Exception):
+            failed[label] = f"{type(predictions).__name__}: {predictions}"
+            print(f"{label}, {partition.name}, seed {seed}: FAILED, {failed[label]}", flush=True)
+            continue
+        parts.append(predictions.assign(system=label, partition=partition.name, seed=seed))
+        print(
+            f"{label}, {partition.name}, seed {seed}: {one_line(_rows(task, label, partition.name, seed, predictions, 0))}",
+            flush=True,
+        )
+    parts = [part for part in parts if not failed or part.system.iloc[0] not in failed]
+    if not parts:
+        raise InputError(f"every system failed; the last with {list(failed.values())[-1]}")
+    table = pd.concat(parts, ignore_index=True)
+    first = ["system", "partition", "seed"]
+    return table[first + [name for name in table if name not in first]]
+
+
+def score_all(task: Task, predictions: pd.DataFrame) -> pd.DataFrame:
+    """The long result table of `predictions_of`'s predictions."""
+    rows = [
+        _rows(task, *names, part) for names, part in predictions.groupby(["system", "partition", "seed"], sort=False)
+    ]
+    if predictions.partition.nunique() > 1:
+        pooled = predictions.groupby(["system", "seed"], sort=False)
+        rows += [_rows(task, system, "all", seed, part) for (system, seed), part in pooled]
     return pd.concat(rows, ignore_index=True)
+
+
+def load_plugins(files: Sequence[Path]) -> None:
+    """Import Python files that register models (`models.register_model`), each once.
+
+    Raises:
+        InputError: a file that is not there or cannot be run.
+    """
+    for file in map(Path, files):
+        name = f"auxformer_plugin_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:8]}"
+        if name in sys.modules:
+            continue
+        spec = importlib.util.spec_from_file_location(name, file)
+        if spec is None or not file.is_file():
+            raise InputError(f"{file}: no Python file that could register a model.")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:  # whatever a file of somebody else's raises
+            del sys.modules[name]
+            raise InputError(f"{file}: cannot be imported ({type(error).__name__}: {error}).") from error
 
 
 def _in_processes(work, units: list, jobs: int):
@@ -318,16 +303,23 @@ def _in_processes(work, units: list, jobs: int):
         )
 
 
-def _on_cluster(scheduler: str, work, units: list):
-    """The same from the workers of a cluster; the first unit that failed for good stops the benchmark, the finished ones are kept."""
+def _on_cluster(scheduler: str, work, units: list, stop: bool):
+    """The same from the workers of a cluster; with `stop` the first unit that failed for good ends the benchmark, the finished ones are kept."""
     results, failed = {}, None
     for unit, result in on_cluster(scheduler, work, units):
         results[unit], failed = result, failed or (result if isinstance(result, Exception) else None)
     if failed and not isinstance(failed, (InputError, TrainingError)):
         failed = TrainingError(f"a run failed on the cluster: {failed}")
-    if failed:
+    if failed and stop:
         raise failed
     yield from (results[unit] for unit in units)
+
+
+def _check_system(label: str, config: Config, task: Task) -> None:
+    system, known = _model_of(label, config), {**list_models(), **REFERENCES}
+    if system not in known:
+        raise InputError(f'unknown system "{system}".{suggest(system, known)}')
+    _check_knows(system, task)
 
 
 def _check_knows(system: str, task: Task) -> None:
@@ -335,16 +327,28 @@ def _check_knows(system: str, task: Task) -> None:
         raise InputError(f"{system} knows classes only, not attributes; choose another system.")
 
 
-def _unit(task: Task, config: Config, runs: Path, conditions, shared: bool, unit: tuple) -> pd.DataFrame:
+def _model_of(label: str, config: Config) -> str:
+    return label if label in REFERENCES else config.model.name
+
+
+def _unit(task: Task, settings: dict, runs: Path, conditions, shared: bool, plugins, unit: tuple) -> pd.DataFrame:
     """One (system, seed, partition), in a process of its own when the cores are shared."""
     import torch
 
     if shared:
         torch.set_num_threads(1)
-    system, seed, partition = unit
-    seeded = replace(config, training=replace(config.training, seed=seed))
-    folder = runs / run_name(task, system, seeded, partition)
-    return run_one(task, system, seeded, partition, folder, conditions, show=not shared)
+    load_plugins(plugins)
+    label, seed, partition = unit
+    config = replace(settings[label], training=replace(settings[label].training, seed=seed))
+    folder = runs / run_name(task, label, config, partition)
+    return run_one(task, _model_of(label, config), config, partition, folder, conditions, show=not shared)
+
+
+def _unit_or_error(*arguments) -> pd.DataFrame | Exception:
+    try:
+        return _unit(*arguments)
+    except Exception as error:  # of any system, one of somebody else's too: it must not take the others with it
+        return error
 
 
 def run_name(task: Task, system: str, config: Config, partition: Partition) -> str:
@@ -357,21 +361,33 @@ def run_name(task: Task, system: str, config: Config, partition: Partition) -> s
         task.video.digest,
         system,
     ]
-    what += [config.digest(), partition.train, partition.dev, partition.test, sorted(task.table.index)]
+    what += [
+        config.digest() if system not in REFERENCES else "",
+        partition.train,
+        partition.dev,
+        partition.test,
+        sorted(task.table.index),
+    ]
     digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:10]
+    system = re.sub(r"[^\w@.-]+", "-", system)
     return f"{task.corpus.name}-{system}-{partition.name}-s{config.training.seed}-{digest}"
 
 
 def one_line(rows: pd.DataFrame) -> str:
     """ "complete .71, no-audio .62, no-video .48" (macro-F1, or the mean CCC of attributes)."""
     metric = headline(rows.metric)
-    part = rows[rows.metric == metric]
+    part = rows[(rows.metric == metric) & rows.condition.isin(CONDITIONS)]
     return ("CCC " if metric == "ccc" else "macro-F1 ") + ", ".join(
         f"{row.condition} {row.value:.3f}" for row in part.itertuples()
     )
 
 
-def _rows(task: Task, system: str, partition: str, seed: int, predictions: pd.DataFrame) -> pd.DataFrame:
-    rows = score(predictions, list(task.table.columns))
+def _rows(
+    task: Task, system: str, partition: str, seed: int, predictions: pd.DataFrame, resamples: int = 1000
+) -> pd.DataFrame:
+    classes = list(task.table.columns)
+    rows = score(predictions, classes, resamples)
+    if task.target != "attributes" and resamples:
+        rows = pd.concat([rows, calibration_of(predictions, classes, resamples=resamples)])
     fixed = {"corpus": task.corpus.name, "target": task.target, "features": task.features, "system": system}
     return rows.assign(**fixed, partition=partition, seed=seed)[list(RESULT_COLUMNS)]

@@ -455,11 +455,10 @@ def print_results(table) -> None:
     for column in ("system", "seed", *(["metric"] if attributes else []), *conditions):
         view.add_column(column)
     for (system, seed, metric), rows in part.groupby(["system", "seed", "metric"], sort=False):
-        cells = rows.groupby("condition").agg({"value": "mean", "low": "mean", "high": "mean"}).loc[conditions]
+        cells = rows.groupby("condition").agg({"value": "mean", "low": "mean", "high": "mean"}).reindex(conditions)
         named = [system, str(seed), *([metric] if attributes else [])]
-        view.add_row(
-            *named, *(f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in cells.itertuples())
-        )
+        shown = [f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in cells.itertuples()]
+        view.add_row(*named, *("" if "nan" in cell else cell for cell in shown))
     Console(width=110).print(view)
 
 
@@ -483,6 +482,61 @@ def _puppets(corpus: str, jobs: int) -> Path:
     from auxformer.corpora.puppets import generate
 
     return generate(Path("data/corpora/puppets-course-0"), size="course", seed=0, jobs=jobs)
+
+
+@app.command("bench")
+def bench_command(
+    suite: Annotated[str, typer.Argument(help='quick, puppets, binding, ravdess, crema-d, msp-improv, a TOML file of your own, or "humans".')],
+    root: Annotated[Path | None, typer.Option(help="Folder of the corpus; puppets are generated when absent.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the tables and the report (humans: CSV file).")] = None,
+    system: Annotated[list[str] | None, typer.Option(help="Only these systems of the suite; may be given again.")] = None,
+    add: Annotated[list[str] | None, typer.Option(help="A system beside those of the suite; may be given again.")] = None,
+    models: Annotated[list[Path] | None, typer.Option(help="Python file that registers a model; may be given again.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds, instead of the suite's.")] = None,
+    published: Published = None,
+    corpus: Annotated[str, typer.Option(help='humans: name of the corpus, or "auto".')] = "auto",
+    target: Annotated[str, typer.Option(help="humans: audiovisual, voice or face.")] = "audiovisual",
+    data: Data = Path("data/features"),
+    runs: Runs = Path("runs"),
+    jobs: Jobs = 2,
+    scheduler: Scheduler = None,
+):
+    """Run a benchmark: systems x conditions x seeds, with intervals, paired tests, people and a report.
+
+    Run it again after a kill and it goes on. Copy a file of auxformer/suites, edit it and give its name for one of your own.
+
+    Examples: auxformer bench quick
+    | auxformer bench ravdess --root RAVDESS
+    | auxformer bench quick --models mine.py --add mine
+    | auxformer bench humans --root CREMA-D --out humans.csv
+    """
+    from dataclasses import replace
+
+    from auxformer.suite import Suite, people_table, run_suite
+
+    if suite == "humans":
+        if root is None:
+            raise InputError("--root is missing: say in which folder the ratings lie.")
+        table = people_table(corpus, root, target)
+        if out:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            table.to_csv(out, index=False, float_format="%.4f")
+        print_results(table)
+        return
+    chosen = Suite.load(suite)
+    if system:
+        unknown = sorted(set(system) - set(chosen.systems) - set(chosen.variant))
+        if unknown:
+            raise InputError(f"{unknown[0]}: not in the suite {chosen.name}; --add puts a system beside it.")
+        kept = {label: values for label, values in chosen.variant.items() if label in system}
+        chosen = replace(chosen, systems=[name for name in chosen.systems if name in system], variant=kept)
+    changes = {"seeds": seeds, "published": str(published) if published else None}
+    protocol = chosen.protocol | {key: value for key, value in changes.items() if value is not None}
+    chosen = replace(chosen, systems=[*chosen.systems, *(add or [])], protocol=protocol)
+    out = out or Path("build/bench") / chosen.name
+    results = run_suite(chosen, out, root, data, runs, jobs, scheduler, models or ())
+    print_results(results[results.condition.isin(["complete", "no-audio", "no-video"])])
+    print(f"tables: {out}")
 
 
 @app.command("report")

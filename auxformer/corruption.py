@@ -7,7 +7,7 @@ that of the clips' audio files; films keep their frame rate and their own sound.
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +108,9 @@ def drop_frames(frames: np.ndarray, share: float, rng: np.random.Generator) -> n
     return frames[shown]
 
 
-def derive_corpus(root: str | Path, out: str | Path, condition: str, seed: int = 0, jobs: int = 2) -> Path:
+def derive_corpus(
+    root: str | Path, out: str | Path, condition: str, seed: int = 0, jobs: int = 2, clips: Iterable[str] | None = None
+) -> Path:
     """Write the corpus at ROOT again under a condition; same layout, same tables, so that the same reader reads it.
 
     Media that the condition does not touch are linked (copied where links cannot be made), and a share or a delay of 0 touches none.
@@ -120,6 +122,7 @@ def derive_corpus(root: str | Path, out: str | Path, condition: str, seed: int =
         condition: One of `CONDITIONS`, with its number ("audio-noise-snr-10").
         seed: Another seed, other noise.
         jobs: Processes.
+        clips: Only these go wrong, and only their media are written; None for all.
 
     Returns:
         `out` as an absolute path.
@@ -132,7 +135,7 @@ def derive_corpus(root: str | Path, out: str | Path, condition: str, seed: int =
     kind, level = parse_condition(condition)
     root, out = Path(root).absolute(), Path(out).absolute()
     corpus = read_corpus("auto", root, on_error="skip")
-    stream = "video" if kind.startswith("video") else "audio"
+    stream = stream_of(condition)
     without = corpus.clips.index[corpus.clips[stream].isna()]
     if len(without):
         raise InputError(
@@ -141,9 +144,13 @@ def derive_corpus(root: str | Path, out: str | Path, condition: str, seed: int =
     note = {"source": corpus.name, "condition": condition, "seed": seed}
     _claim(root, out, note)
     media_files = {Path(p) for column in ("audio", "video") for p in corpus.clips[column].dropna()}
+    chosen = (
+        corpus.clips if clips is None else corpus.clips.loc[corpus.clips.index.intersection(list(clips), sort=False)]
+    )
+    left_out = media_files - {Path(p) for column in ("audio", "video") for p in chosen[column].dropna()}
     untouched = level == 0 and not kind.endswith("snr")  # 0 dB is a level like any other
-    touched = {} if untouched else {Path(p): clip for clip, p in corpus.clips[stream].items()}
-    for path in sorted(p for p in root.rglob("*") if p.is_file() and p not in touched):
+    touched = {} if untouched else {Path(p): clip for clip, p in chosen[stream].items()}
+    for path in sorted(p for p in root.rglob("*") if p.is_file() and p not in touched and p not in left_out):
         if path in media_files or path.suffix.lower() in {".csv", ".txt", ".toml", ".md"}:
             _link(path, out / path.relative_to(root))
     voices = corpus.clips[["speaker", "audio"]]
@@ -156,6 +163,11 @@ def derive_corpus(root: str | Path, out: str | Path, condition: str, seed: int =
     for _ in progress(work, condition, total=len(touched)):
         pass
     return out
+
+
+def stream_of(condition: str) -> str:
+    """The stream that a condition changes, "audio" or "video"; a delay changes the sound."""
+    return "video" if parse_condition(condition)[0].startswith("video") else "audio"
 
 
 def parse_condition(condition: str) -> tuple[str, float]:

@@ -1,5 +1,6 @@
 """From feature stores to batches: normalisation fitted on train, clips of like length together, padding with a mask."""
 
+import copy
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -96,6 +97,12 @@ class ClipDataset(torch.utils.data.Dataset):
         values = self.targets.to_numpy(np.float32)
         self._target = scaled(values) if self.kind == "attributes" else values
         self.lengths = np.array([len(audio[clip]) if clip in audio else len(video[clip]) for clip in known])
+
+    def with_store(self, stream: str, store) -> "ClipDataset":
+        """The same clips, normalised in the same way, with another store for "audio" or "video"."""
+        other = copy.copy(self)
+        setattr(other, stream, store)
+        return other
 
     def __len__(self) -> int:
         return len(self.clips)

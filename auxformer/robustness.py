@@ -3,7 +3,7 @@
 Pure functions of a predictions table (`auxformer.evaluation`); intervals from a bootstrap over speakers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -56,18 +56,12 @@ def curve_area(
         One row per curve that is there: columns stream (audio, video, both), kind (single, burst), value, low, high.
 
     Raises:
-        InputError: no curve is there, or one with holes: an area over other shares could not be compared.
+        InputError: no curve is whole. Those with holes are left out: an area over other shares could not be compared.
     """
     check_one_system(predictions, classes)
-    there = set(predictions.condition)
-    curves = {
-        (stream, kind): [f"{stream}-frames-{share}{ending}" for share in SHARES]
-        for stream in ("audio", "video", "both")
-        for kind, ending in (("single", ""), ("burst", "-burst"))
-    }
-    curves = {key: names for key, names in curves.items() if there & set(names)}
+    curves = whole_curves(predictions.condition)
     if not curves:
-        raise InputError("no predictions under frame loss (audio-frames-0.1 and so on), so there is no curve.")
+        raise InputError("no whole curve of frame loss (audio-frames-0.1, -0.3 and so on) among the conditions.")
     needed = ["complete", *(name for names in curves.values() for name in names)]
     scores = _resampled_scores(predictions, classes, metric, needed, resamples, seed)
     shares, rows = np.array([0, *SHARES]), []
@@ -76,6 +70,16 @@ def curve_area(
         area = trapezoid(curve, shares, axis=0) / shares[-1]
         rows.append((stream, kind, area[0], *interval(area[1:], predictions.speaker.nunique())))
     return pd.DataFrame(rows, columns=["stream", "kind", "value", "low", "high"])
+
+
+def whole_curves(conditions: Iterable[str]) -> dict[tuple[str, str], list[str]]:
+    """(stream, kind) -> the conditions of a curve of frame loss, for those of which every share is there."""
+    curves = {
+        (stream, kind): [f"{stream}-frames-{share}{ending}" for share in SHARES]
+        for stream in ("audio", "video", "both")
+        for kind, ending in (("single", ""), ("burst", "-burst"))
+    }
+    return {key: names for key, names in curves.items() if set(names) <= set(conditions)}
 
 
 def relative_robustness(

@@ -33,6 +33,7 @@ CANDIDATES = {
     "base": {},
     "base, seed 1": {"training": {"seed": 1}},
     "base, seed 2": {"training": {"seed": 2}},
+    "dropout .05": {"model": dropouts(0.05)},
     "dropout .2": {"model": dropouts(0.2)},
     "dropout .3": {"model": dropouts(0.3)},
     "embedding dropout .25": {"model": {"embed_dropout": 0.25}},

@@ -14,6 +14,7 @@ from auxformer.config import override, preset
 from auxformer.corpora import read_corpus
 from auxformer.errors import InputError
 from auxformer.evaluation import METRICS
+from auxformer.statistics import CALIBRATION_METRICS
 
 SMALL = {"model": {"width": 16, "heads": 2, "layers": 1, "aux_hidden": [16, 16]}, "training": {"epochs": 2, "device": "cpu"}}
 REAL = Path(__file__).parents[2] / "shared" / "real"
@@ -40,8 +41,8 @@ def test_the_result_table_is_long_and_complete(task, parts, config, tmp_path):
     table = run(task, systems, config, parts, seeds=(0, 1), runs=tmp_path)
     assert tuple(table.columns) == RESULT_COLUMNS and not table.duplicated(list(RESULT_COLUMNS[:8])).any()
     # 2 partitions and "all"; seeds count for networks only
-    assert len(table) == (1 + 2 + 1) * 3 * 3 * len(METRICS)
-    assert table.value.between(0, 1).all() and (table.low <= table.high).all()
+    assert len(table) == (1 + 2 + 1) * 3 * 3 * (len(METRICS) + len(CALIBRATION_METRICS))
+    assert table.value.between(0, 2).all() and (table.low <= table.high).all()
     ideal = table[(table.system == "ideal-observer") & (table.metric == "macro-f1")].groupby("condition").value.mean()
     assert ideal["complete"] > ideal["no-audio"] > ideal["no-video"]
 
@@ -51,7 +52,7 @@ def test_finished_work_is_read_back_and_parallel_work_gives_the_same(task, parts
     parallel = run(task, ["functionals-lr", "auxformer"], config, parts[:1], runs=tmp_path / "b", jobs=2)
     assert np.allclose(first.value, parallel.value, atol=0.02)
     monkeypatch.setattr(benchmark, "fit", None)
-    monkeypatch.setattr(benchmark, "_functionals", None)
+    monkeypatch.setattr(benchmark, "_scorer", None)
     pd.testing.assert_frame_equal(first, run(task, ["functionals-lr", "auxformer"], config, parts[:1], runs=tmp_path / "a"))
 
 

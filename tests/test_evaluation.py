@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import precision_recall_fscore_support
 
+from auxformer.dataset import collate
 from auxformer.errors import InputError
 from auxformer.evaluation import METRICS, confusion_per_speaker, interval, macro_f1, prediction_table, resampled, score, scores_of
+from auxformer.missing import apply_condition
 from auxformer.models.functionals import FunctionalsLR, functionals
 
 CLASSES = ("a", "b", "c", "d")
@@ -67,16 +69,23 @@ def test_a_posterior_that_is_not_a_number_raises_and_names_the_clip():
 def test_functionals_do_not_know_the_order_of_frames():
     frames = np.random.default_rng(0).normal(size=(20, 3))
     np.testing.assert_allclose(functionals(frames), functionals(frames[::-1]))
-    assert functionals(frames).shape == (21,) and functionals(frames[:1]).shape == (3,)
+    assert functionals(frames).shape == (21,) and functionals(frames[:1], one=True).shape == (3,)
 
 
-def test_the_classical_reference_learns_and_refuses_unknown_conditions(splits):
+def test_the_classical_reference_learns_and_reads_what_is_left_of_a_stream(splits):
     reference = FunctionalsLR().fit(splits.train, splits.dev)
     truth = splits.test.targets.to_numpy().argmax(1)
     for posterior in reference.posteriors(splits.test, ("complete", "no-audio", "no-video")).values():
         assert np.allclose(posterior.sum(1), 1) and (posterior.argmax(1) == truth).mean() > 0.6
-    with pytest.raises(InputError, match="audio-frames-0.5"):
-        reference.posteriors(splits.test, ["audio-frames-0.5"])
+    lost = reference.posteriors(splits.test, ["complete", "audio-frames-0.5", "audio-frames-0.9", "no-audio"])
+    assert np.allclose(lost["audio-frames-0.5"].sum(1), 1) and not np.allclose(lost["audio-frames-0.5"], lost["complete"])
+    # a stream that has lost its last frame is a missing one
+    gone = [i for i, clip in enumerate(splits.test.clips) if not _left(splits.test, i, "audio-frames-0.9")]
+    assert gone and np.allclose(lost["audio-frames-0.9"][gone], lost["no-audio"][gone])
+
+
+def _left(dataset, index, condition):
+    return apply_condition(collate([dataset[index]]), condition).audio_present.item()
 
 
 def test_an_interval_of_few_speakers_is_as_wide_as_students():

@@ -7,8 +7,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
 
-from auxformer.dataset import ClipDataset
-from auxformer.errors import InputError
+from auxformer.dataset import ClipDataset, collate
+from auxformer.missing import apply_condition
 
 STREAMS = {"complete": ("audio", "video"), "no-video": ("audio",), "no-audio": ("video",)}
 """Condition -> the streams that the reference reads under it; one logistic regression for each."""
@@ -17,12 +17,12 @@ STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
 """Inverse regularisation strengths C tried on dev."""
 
 
-def functionals(frames: np.ndarray) -> np.ndarray:
+def functionals(frames: np.ndarray, one: bool = False) -> np.ndarray:
     """Mean, standard deviation and percentiles 5, 25, 50, 75, 95 of each feature over the clip: `[T, D]` -> `[7·D]`.
 
-    One frame has only its values: `[1, D]` -> `[D]`.
+    Of clips that are `one` frame each there are only its values: `[1, D]` -> `[D]`.
     """
-    if len(frames) == 1:
+    if one:
         return frames[0]
     return np.concatenate([frames.mean(0), frames.std(0), *np.percentile(frames, [5, 25, 50, 75, 95], axis=0)])
 
@@ -35,7 +35,7 @@ class FunctionalsLR:
 
     def fit(self, train: ClipDataset, dev: ClipDataset) -> "FunctionalsLR":
         """Fit on train, choose on dev."""
-        x_train, x_dev = _table(train), _table(dev)
+        (x_train, _), (x_dev, _) = _table(train), _table(dev)
         y_train, y_dev = (dataset.targets.to_numpy().argmax(1) for dataset in (train, dev))
         self.classes = len(train.classes)
         self.models = {
@@ -51,17 +51,17 @@ class FunctionalsLR:
     def posteriors(self, dataset: ClipDataset, conditions) -> dict[str, np.ndarray]:
         """Condition -> class probabilities `[N, C]` in the order of `dataset.clips`; classes never seen in training get 0.
 
-        Raises:
-            InputError: for a condition that takes only part of a stream away.
+        A stream that has lost frames is described by those that are left, one that has lost all of them is missing.
         """
-        unknown = [name for name in conditions if name not in STREAMS]
-        if unknown:
-            raise InputError(f'functionals-lr knows the conditions {", ".join(STREAMS)}, not "{unknown[0]}".')
-        table, result = _table(dataset), {}
+        result = {}
         for name in conditions:
-            scaler, model = self.models[name]
+            table, present = _table(dataset, name)
             result[name] = np.zeros((len(dataset), self.classes))
-            result[name][:, model.classes_] = model.predict_proba(scaler.transform(_beside(table, STREAMS[name])))
+            for streams, (scaler, model) in ((streams, self.models[key]) for key, streams in STREAMS.items()):
+                rows = np.flatnonzero([there == streams for there in present])
+                if len(rows):
+                    x = scaler.transform(_beside(table, streams)[rows])
+                    result[name][np.ix_(rows, model.classes_)] = model.predict_proba(x)
         return result
 
 
@@ -82,7 +82,14 @@ def _beside(table: dict[str, np.ndarray], streams) -> np.ndarray:
     return np.concatenate([table[stream] for stream in streams], 1)
 
 
-def _table(dataset: ClipDataset) -> dict[str, np.ndarray]:
-    """Functionals of each stream, `[N, F]`, in the order of the clips."""
-    rows = [dataset[index] for index in range(len(dataset))]
-    return {"audio": np.stack([functionals(row[1]) for row in rows]), "video": np.stack([functionals(row[2]) for row in rows])}
+def _table(dataset: ClipDataset, condition: str = "complete") -> tuple[dict[str, np.ndarray], list[tuple[str, ...]]]:
+    """Functionals of each stream, `[N, F]`, and which streams each clip has, in the order of the clips."""
+    parts, present = {"audio": [], "video": []}, []
+    for index in range(len(dataset)):
+        batch = apply_condition(collate([dataset[index]]), condition)
+        present.append(tuple(name for name in parts if getattr(batch, f"{name}_present").item()))
+        for name, rows in parts.items():
+            frames = getattr(batch, name)[0].numpy()
+            kept = getattr(batch, f"{name}_mask")[0].numpy()
+            rows.append(functionals(frames[kept] if kept.any() else frames[:1], len(frames) == 1))
+    return {name: np.stack(rows) for name, rows in parts.items()}, present
