@@ -171,3 +171,17 @@ def test_autocast_and_other_types_take_pytorchs_path():
     assert fast.usable(torch.zeros(1)) and not fast.usable(torch.zeros(1, dtype=torch.bfloat16))
     with torch.autocast("cpu", torch.bfloat16):
         assert not fast.usable(torch.zeros(1))
+
+
+def test_a_compiled_network_trains_without_the_fast_paths(splits):
+    """Traced by the compiler, with its slow last stage (writing machine code) left out."""
+    config = override(preset("default"), {"model": {"width": 8, "heads": 2, "layers": 1}}).model
+    torch.manual_seed(9)
+    model = create_model("auxformer", config, splits.train.audio.dims, splits.train.video.dims, 3)
+    compiled = torch.compile(model, backend="aot_eager")
+    batch = collate([splits.train[index] for index in range(6)])
+    with torch.no_grad():
+        for ours, theirs in zip(model.eval()(batch)[:3], compiled(batch)[:3]):
+            torch.testing.assert_close(theirs, ours, atol=1e-5, rtol=1e-5)
+    shared_loss(compiled.train()(batch), batch.target).backward()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())

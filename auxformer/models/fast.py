@@ -36,7 +36,9 @@ def switched_off():
 
 
 def usable(x: torch.Tensor) -> bool:
-    """Whether these paths serve `x`: float32 (or float64) on CPU, outside autocast."""
+    """Whether these paths serve `x`: float32 (or float64) on CPU, outside autocast and `torch.compile`."""
+    if torch.compiler.is_compiling():  # the compiler writes its own fused code and cannot follow NumPy's masks
+        return False
     served = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
     return served and _wanted.get() and not torch.is_autocast_enabled("cpu")
 

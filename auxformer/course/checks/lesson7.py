@@ -1,0 +1,189 @@
+"""Checks of lesson 7: what hiding a window costs, whether a clip is of the known kind, who is missed."""
+
+from functools import partial
+
+import numpy as np
+
+from auxformer.course.checks import expect, expect_close, expect_shape, run_stages
+
+# 11 frames, of which the last two are padding: no multiple of the widths asked for.
+WEIGHTS = np.array([0.1, 0.7, 0.2, 0.9, 0.4, 0.8, 0.3, 0.6, 0.5, 5.0, 5.0])
+VALID = np.arange(11) < 9
+
+
+def _mean_of(mask) -> float:
+    """A black box: the mean weight of the frames that may be used."""
+    mask = np.asarray(mask, bool)
+    return float(WEIGHTS[mask].mean()) if mask.any() else 0.0
+
+
+def _windows(width: int) -> list[slice]:
+    return [slice(start, start + width) for start in range(0, len(VALID), width)]
+
+
+def _hidden(mask: np.ndarray, window: slice) -> np.ndarray:
+    kept = mask.copy()
+    kept[window] = False
+    return kept
+
+
+def _alone(window: slice) -> np.ndarray:
+    alone = np.zeros(len(VALID), bool)
+    alone[window] = VALID[window]
+    return alone
+
+
+def _cumulative(width: int) -> list[float]:
+    kept, drops = VALID.copy(), []
+    for window in _windows(width):
+        kept[window] = False
+        drops.append(_mean_of(VALID) - _mean_of(kept))
+    return drops
+
+
+def occlusion(answer) -> None:
+    """A function from masks to a probability, a mask `[T]`, a width -> how much each window's loss costs."""
+
+    def shape(answer):
+        expect_shape(answer(_mean_of, VALID.copy(), 4), (3,), "11 frames in windows of 4: the answer")
+
+    def mechanism(answer):
+        first = _mean_of(VALID)
+        right = [first - _mean_of(_hidden(VALID, window)) for window in _windows(3)]
+        everything = np.ones(len(VALID), bool)
+        expect_close(
+            answer(_mean_of, VALID.copy(), 3), right,
+            {
+                "the sign is reversed: a window that is needed has a positive drop, probability before minus after.":
+                    [-drop for drop in right],
+                "these are probabilities, not drops: subtract them from the probability of the whole clip.":
+                    [_mean_of(_hidden(VALID, window)) for window in _windows(3)],
+                "only the window was left and all else hidden; hide the window and leave the rest.":
+                    [first - _mean_of(_alone(window)) for window in _windows(3)],
+                "windows that were hidden stay hidden: start from a fresh copy of the mask for each.": _cumulative(3),
+                "padding came back: start from the mask, not from ones.":
+                    [first - _mean_of(_hidden(everything, window)) for window in _windows(3)],
+                "padding is counted throughout: the mask was not used.":
+                    [_mean_of(everything) - _mean_of(_hidden(everything, window)) for window in _windows(3)],
+            },
+            "the drops of 11 frames, the last two padding, in windows of 3",
+        )  # fmt: skip
+
+    def whole(answer):
+        mask = VALID.copy()
+        drops = answer(_mean_of, mask, 5)
+        expect(bool((mask == VALID).all()), "the mask was changed in place; work on a copy.")
+        expect_close(
+            drops, [_mean_of(VALID) - _mean_of(_hidden(VALID, window)) for window in _windows(5)], what="windows of 5"
+        )
+        expect_close(answer(_mean_of, mask, 20), [_mean_of(VALID)], what="one window that hides everything")
+
+    run_stages("occlusion", answer, shape=shape, mechanism=mechanism, whole=whole)
+
+
+def _distance(values, train, scale: bool = True) -> np.ndarray:
+    deviation = train.std(0) if scale else 1.0
+    return np.sqrt((((values - train.mean(0)) / deviation) ** 2).mean(-1))
+
+
+def _signed_distance(values, train) -> np.ndarray:
+    return ((values - train.mean(0)) / train.std(0)).mean(-1)
+
+
+def typicality(answer) -> None:
+    """A clip `[D]`, training clips `[N, D]`, other known clips `[M, D]` -> the share of those at least as far out."""
+    rng = np.random.default_rng(7)
+    unit = np.array([1.0, 50.0, 0.2, 8.0])
+    train = rng.normal(0, 1, (40, 4)) * unit + 3 * unit
+    others = rng.normal(0, 1.6, (19, 4)) * unit + 3.3 * unit
+    clip = (np.array([1.0, -0.3, 1.9, 1.4]) + 3) * unit
+
+    def shape(answer):
+        value = answer(clip, train, others)
+        expect(np.ndim(value) == 0, f"the answer has {np.ndim(value)} dimensions, expected one number for the clip.")
+
+    def mechanism(answer):
+        far, known = _distance(clip, train), _distance(others, train)
+        own, unscaled = _distance(others, others), _distance(others, train, scale=False)
+        signed = partial(_signed_distance, train=train)
+        nearer = ((known < far).sum() + 1) / 20
+        expect_close(
+            answer(clip, train, others), (1 + (known >= far).sum()) / 20,
+            {
+                "the other way round: count the known clips at least as far out as this one, not those nearer.": nearer,
+                "a 1 is missing above and below the line: the clip itself is one of M + 1, and the share is never 0.":
+                    (known >= far).mean(),
+                "a 1 is missing below the line: with the clip itself there are M + 1.": (1 + (known >= far).sum()) / 19,
+                "not divided by the deviations: the dimension with the largest unit decides alone.":
+                    (1 + (unscaled >= _distance(clip, train, scale=False)).sum()) / 20,
+                "mean and deviation were taken from the other clips; the training clips say what is known.":
+                    (1 + (own >= _distance(clip, others)).sum()) / 20,
+                "deviations of opposite sign cancel: square them before the mean.": (1 + (signed(others) >= signed(clip)).sum()) / 20,
+                "that is the distance, expected the share of known clips that are at least as far out.": far,
+                "compared with the training clips, which the mean and deviation were fitted to; compare with the others.":
+                    (1 + (_distance(train, train) >= far).sum()) / 41,
+            },
+            "the typicality of a clip against 19 others",
+        )  # fmt: skip
+
+    def whole(answer):
+        expect_close(answer(train.mean(0), train, others), 1.0, what="the typicality of a clip at the very mean")
+        expect_close(
+            answer(1e6 * unit, train, others), 1 / 20, {"a share of 0 claims to know more than 19 clips can say.": 0.0},
+            "the typicality of a clip that is far out of everything",
+        )  # fmt: skip
+        expect_close(
+            answer(others[4], train, others), (1 + (_distance(others, train) >= _distance(others[4], train)).sum()) / 20,
+            {"a clip that is exactly as far out counts: use >=, not >.": (1 + (_distance(others, train) > _distance(others[4], train)).sum()) / 20},
+            "the typicality of one of the others",
+        )  # fmt: skip
+
+    run_stages("typicality", answer, shape=shape, mechanism=mechanism, whole=whole)
+
+
+# Speakers of unequal numbers of clips, so that a mean over clips is another than a mean over speakers.
+SPEAKER = np.array(["a"] * 8 + ["b"] * 2 + ["c"] * 3 + ["d"] * 5 + ["e"] * 2)
+GROUP = np.array(["dark"] * 10 + ["light"] * 8 + ["none missed"] * 2)
+MISSED = np.array([1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0], bool)
+
+
+def miss_rates(answer) -> None:
+    """Missed or not `[N]`, group `[N]`, speaker `[N]` -> rate per group, each speaker counting the same."""
+
+    def rates(answer, *arguments) -> list[float]:
+        found = answer(*arguments)
+        expect(hasattr(found, "keys"), f"got {type(found).__name__}, expected a dictionary group -> rate.")
+        names = sorted(set(arguments[1]))
+        lacking = [name for name in names if name not in found]
+        expect(
+            not lacking,
+            f'the group "{lacking[0] if lacking else ""}" has no rate; a group in which nobody is missed has 0.',
+        )
+        return [found[name] for name in names]
+
+    def shape(answer):
+        expect_shape(np.array(rates(answer, MISSED, GROUP, SPEAKER)), (3,), "the rates")
+
+    def mechanism(answer):
+        keep = GROUP != "none missed"
+        missed, group, speaker = MISSED[keep], GROUP[keep], SPEAKER[keep]
+        right = [(1 / 8 + 1) / 2, (1 / 3 + 0) / 2]
+        expect_close(
+            rates(answer, missed, group, speaker), right,
+            {
+                "a mean over clips: a speaker with many clips outweighs the others. First a rate per speaker, then their mean.":
+                    [3 / 10, 1 / 8],
+                "the share of all misses that fall into the group; divide by the group's own clips.": [3 / 4, 1 / 4],
+                "the share that was found, expected the share that was missed.": [1 - rate for rate in right],
+                "the speakers' rates were added up, expected their mean.": [2 * rate for rate in right],
+                "the share of speakers missed at least once; how often they are missed is asked.": [1.0, 0.5],
+            },
+            "the rates of two groups of two speakers",
+        )  # fmt: skip
+
+    def whole(answer):
+        order = np.random.default_rng(0).permutation(len(MISSED))
+        shuffled = rates(answer, MISSED[order], GROUP[order], SPEAKER[order])
+        expect_close(shuffled, [(1 / 8 + 1) / 2, 1 / 6, 0], what="the rates when the clips come in another order")
+
+    run_stages("miss_rates", answer, shape=shape, mechanism=mechanism, whole=whole)

@@ -1,0 +1,155 @@
+"""Each lesson in JupyterLab as a learner meets it: Run All, then every control of every explorer by the keyboard."""
+
+import time
+
+import pytest
+from conftest import wanted
+
+from auxformer.course.lessons import find_lessons
+
+LESSONS = find_lessons(None if wanted() in {None, "all"} else wanted().split(","))
+SECONDS = 1200  # for all cells of a lesson, on a busy machine
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 480, "height": 900}
+
+STATE = """() => {
+    const panel = window.jupyterapp?.shell?.currentWidget, model = panel?.content?.model;
+    if (!model) return null;
+    const cells = [...model.cells], kernel = panel.sessionContext?.session?.kernel;
+    const code = cells.map((cell, index) => ({cell, index})).filter(({cell}) => cell.type === 'code');
+    return {
+        status: kernel?.status ?? 'none',
+        counts: code.map(({cell}) => cell.executionCount),
+        explorers: code.filter(({cell}) => cell.sharedModel.getSource().includes('explorer(')).map(({index}) => index),
+        errors: code.flatMap(({cell}) => Array.from({length: cell.outputs.length}, (_, k) => cell.outputs.get(k).toJSON()))
+            .filter(output => output.output_type === 'error').map(output => `${output.ename}: ${output.evalue}`),
+    };
+}"""
+
+
+@pytest.fixture
+def page(browser):
+    """A fresh window."""
+    context = browser.new_context(viewport=WIDE, color_scheme="light")
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    yield page
+    context.close()
+
+
+def open_lesson(page, lab: str, name: str) -> None:
+    """Open a lesson and wait for its kernel."""
+    page.goto(f"{lab}/lab/tree/{name}.ipynb?reset")
+    wait_until(page, lambda state: state["status"] == "idle", seconds=120)
+
+
+def run_all(page) -> dict:
+    """Run > Run All Cells, by the menu; the state when the kernel has come to rest or a cell has failed."""
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.wait_for_function(f"() => ({STATE})()?.status === 'busy'", timeout=60_000)
+    return wait_until(
+        page, lambda state: state["status"] == "idle" and (all(state["counts"]) or state["errors"]), SECONDS
+    )
+
+
+def wait_until(page, holds, seconds: float) -> dict:
+    """The state of the notebook as soon as `holds(state)`, seen twice in a row.
+
+    Raises:
+        AssertionError: not within the seconds; with the state as it was.
+    """
+    ends, seen, state = time.monotonic() + seconds, 0, None
+    while time.monotonic() < ends:
+        state = page.evaluate(STATE)
+        seen = seen + 1 if state and holds(state) else 0
+        if seen == 2:
+            return state
+        page.wait_for_timeout(500)
+    raise AssertionError(f"not within {seconds} s; the notebook is {state}")
+
+
+def press(page, handle, picture) -> None:
+    """Press keys on a slider's focused handle until the picture is another.
+
+    Raises:
+        AssertionError: the picture stays as it is.
+    """
+    before = picture.get_attribute("src")
+    for key in ("ArrowRight", "ArrowLeft", "PageUp", "PageDown"):
+        handle.focus()
+        page.keyboard.press(key)
+        if changed(page, picture, before):
+            return
+    raise AssertionError("the picture did not change when the slider moved")
+
+
+def choose(page, menu, picture) -> None:
+    """Choose another entry of a menu. Not by arrow keys: outside of a text field JupyterLab takes them for itself.
+
+    Raises:
+        AssertionError: the picture stays as it is.
+    """
+    before = picture.get_attribute("src")
+    chosen, entries = menu.evaluate("menu => [menu.selectedIndex, menu.options.length]")
+    for index in range(entries):
+        if index != chosen:
+            menu.select_option(index=index)
+            if changed(page, picture, before):
+                return
+    raise AssertionError("the picture did not change when another entry was chosen")
+
+
+def changed(page, picture, before: str, seconds: float = 15) -> bool:
+    """True as soon as the picture is another one, False when it is still the same after the seconds."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        if picture.get_attribute("src") != before:
+            return True
+        page.wait_for_timeout(200)
+    return False
+
+
+def move_every_control(page, cell) -> int:
+    """Move each slider and each menu of an explorer's cell; how many there were."""
+    picture = cell.locator(".jp-OutputArea-output img").first
+    handles, menus = cell.locator(".noUi-handle").all(), cell.locator(".jupyter-widgets select").all()
+    for handle in handles:
+        press(page, handle, picture)
+    for menu in menus:
+        choose(page, menu, picture)
+    return len(handles) + len(menus)
+
+
+@pytest.mark.timeout(SECONDS + 600)
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_a_lesson_runs_in_jupyterlab_and_its_controls_redraw_their_figure(page, lab, pictures, lesson):
+    open_lesson(page, lab, lesson.name)
+    state = run_all(page)
+    assert not state["errors"]
+    assert state["counts"] == list(range(1, len(state["counts"]) + 1))
+    assert state["explorers"]
+    for number, index in enumerate(state["explorers"], start=1):
+        cell = page.locator(".jp-Notebook .jp-Cell").nth(index)
+        cell.scroll_into_view_if_needed()
+        cell.locator(".jupyter-widgets").first.wait_for()
+        assert move_every_control(page, cell) > 0
+        cell.screenshot(path=pictures / f"{lesson.name}-explorer-{number}.png")
+    assert not wait_until(page, lambda state: state["status"] == "idle", 60)["errors"]
+    take_pictures(page, pictures, lesson, state["explorers"][0])
+
+
+def take_pictures(page, pictures, lesson, explorer: int) -> None:
+    """The window at the first explorer and at the top: light, dark, and narrow with the file list folded away."""
+    cells = page.locator(".jp-Notebook .jp-Cell")
+    for look, size, theme in (("light", WIDE, "Light"), ("dark", WIDE, "Dark"), ("narrow", NARROW, "Light")):
+        page.set_viewport_size(size)
+        if size is NARROW:
+            page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+        page.evaluate(
+            f"() => window.jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme}'}})"
+        )
+        for place, index in (("top", 0), ("explorer", explorer)):
+            page.evaluate("index => window.jupyterapp.shell.currentWidget.content.scrollToItem(index, 'start')", index)
+            cells.nth(index).scroll_into_view_if_needed()
+            page.wait_for_timeout(800)
+            page.screenshot(path=pictures / f"{lesson.name}-{place}-{look}.png")
