@@ -19,7 +19,7 @@ from auxformer.config import Config, preset, suggest
 from auxformer.corpora.partitions import Partition
 from auxformer.dataset import ClipDataset, Splits
 from auxformer.errors import InputError, TrainingError
-from auxformer.evaluation import headline, predict, prediction_table, score
+from auxformer.evaluation import RESULT_COLUMNS, headline, predict, prediction_table, score
 from auxformer.media import whole_file
 from auxformer.missing import CONDITIONS, PROTOCOL
 from auxformer.models import list_models
@@ -29,19 +29,6 @@ from auxformer.statistics import calibration_of
 from auxformer.task import Task, keep_classes, partitions_of, prepare, published_partitions, with_corrupted_media  # noqa: F401
 from auxformer.training import Run, fit, load_run
 
-RESULT_COLUMNS = (
-    "corpus",
-    "target",
-    "features",
-    "system",
-    "partition",
-    "seed",
-    "condition",
-    "metric",
-    "value",
-    "low",
-    "high",
-)
 CLASSES_ONLY = ("functionals-lr", "ideal-observer", "decision-fusion")
 """Systems that are made of posteriors, hence of no use for attributes."""
 REFERENCES = {

@@ -494,6 +494,7 @@ def bench_command(
     models: Annotated[list[Path] | None, typer.Option(help="Python file that registers a model; may be given again.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds, instead of the suite's.")] = None,
     published: Published = None,
+    table: Annotated[Path | None, typer.Option(help="CSV file for the rows that pool all partitions, small enough to keep.")] = None,
     corpus: Annotated[str, typer.Option(help='humans: name of the corpus, or "auto".')] = "auto",
     target: Annotated[str, typer.Option(help="humans: audiovisual, voice or face.")] = "audiovisual",
     data: Data = Path("data/features"),
@@ -535,22 +536,40 @@ def bench_command(
     chosen = replace(chosen, systems=[*chosen.systems, *(add or [])], protocol=protocol)
     out = out or Path("build/bench") / chosen.name
     results = run_suite(chosen, out, root, data, runs, jobs, scheduler, models or ())
+    if table:
+        whole = results[results.partition == "all"] if (results.partition == "all").any() else results
+        table.parent.mkdir(parents=True, exist_ok=True)
+        whole.to_csv(table, index=False, float_format="%.4f")
     print_results(results[results.condition.isin(["complete", "no-audio", "no-video"])])
     print(f"tables: {out}")
 
 
 @app.command("report")
 def report_command(
-    results: Annotated[list[Path], typer.Argument(help="Long result tables (CSV).", show_default=False)],
+    results: Annotated[list[Path], typer.Argument(help="Results folders, or long result tables (CSV).", show_default=False)],
     into: Annotated[Path | None, typer.Option(help="File whose <!-- NAME --> markers are filled; NAME is the CSV's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the report of a results folder, instead of that folder.")] = None,
 ):
-    """Result tables as Markdown; printed, or put between the markers of a file.
+    """A results folder as a page, Markdown, LaTeX and CSV; a result table as Markdown, printed or put into a file.
 
-    Example: auxformer report data/results/puppets.csv --into README.md
+    Examples: auxformer report build/bench/quick
+    | auxformer report build/bench/quick --out paper
+    | auxformer report data/results/puppets.csv --into README.md
     """
     from auxformer.report import fill_markers, markdown_table, read_results
 
+    folders = [path for path in results if path.is_dir()]
+    if out and (len(folders) != 1 or len(results) != 1):
+        raise InputError(f"--out takes the report of one results folder, not of {len(results)} arguments; leave it out.")
+    if into and folders:
+        raise InputError(f"{folders[0]}: is a folder; --into takes result tables (CSV).")
     for path in results:
+        if path in folders:
+            from auxformer.report_page import write_report
+
+            for written in write_report(path, out):
+                print(written)
+            continue
         table = markdown_table(read_results(path))
         if into:
             into.write_text(fill_markers(into.read_text(), path.stem, table))

@@ -69,10 +69,20 @@ def gaps(
     return silent
 
 
-def delay(waveform: np.ndarray, milliseconds: float, sampling_rate: int = SAMPLING_RATE) -> np.ndarray:
-    """The sound later (earlier when negative) at the same length: silence comes in, what does not fit goes."""
+def delay(
+    waveform: np.ndarray, milliseconds: float, rng: np.random.Generator | None = None, sampling_rate: int = SAMPLING_RATE
+) -> np.ndarray:
+    """The sound later (earlier when negative) at the same length: what comes in is quiet, what does not fit goes.
+
+    With `rng` the new stretch is noise as loud as the clip's quietest tenth of a second, as a microphone would have heard.
+    Without, it is exact zeros, which no microphone gives and which features take for more than silence.
+    """
     shift = round(milliseconds / 1000 * sampling_rate)
     moved = np.zeros_like(waveform)
+    if rng is not None and len(waveform):
+        stretches = np.array_split(waveform, max(1, round(10 * len(waveform) / sampling_rate)))
+        quietest = min(float(np.sqrt(np.mean(np.square(part)))) for part in stretches)
+        moved = (quietest * white_noise(len(waveform), rng)).astype(waveform.dtype)
     if abs(shift) < len(waveform):
         moved[max(0, shift) : len(waveform) + min(0, shift)] = waveform[max(0, -shift) : len(waveform) - max(0, shift)]
     return moved
@@ -231,7 +241,7 @@ def _corrupt(path: Path, target: Path, clip: str, kind: str, level: float, axes:
     elif kind == "audio-gaps":
         waveform = gaps(waveform, level, rng)
     else:
-        waveform = delay(waveform, level)
+        waveform = delay(waveform, level, rng)
     media.write_wav(target, waveform, SAMPLING_RATE)
 
 

@@ -21,6 +21,22 @@ METRICS = ("macro-f1", "micro-f1", "macro-precision", "micro-precision", "macro-
 """Names of the scores, in the order of `scores_of`. Macro-recall is also called UAR, micro-F1 accuracy."""
 
 
+RESULT_COLUMNS = (
+    "corpus",
+    "target",
+    "features",
+    "system",
+    "partition",
+    "seed",
+    "condition",
+    "metric",
+    "value",
+    "low",
+    "high",
+)
+"""Columns of the long result table, in order."""
+
+
 @torch.no_grad()
 def predict(model, dataset: ClipDataset, conditions: Iterable[str] = tuple(CONDITIONS), device="cpu") -> pd.DataFrame:
     """Posteriors of every clip under every condition, as a predictions table without the speaker column.
@@ -39,7 +55,9 @@ def predict(model, dataset: ClipDataset, conditions: Iterable[str] = tuple(CONDI
         for condition in conditions:
             logits = model(apply_condition(batch, condition).to(device)).mean()  # [B, C]
             if dataset.kind == "attributes":
-                parts.append(attribute_table(batch.clips, condition, batch.target.numpy(), logits.cpu().numpy(), dataset.classes))
+                parts.append(
+                    attribute_table(batch.clips, condition, batch.target.numpy(), logits.cpu().numpy(), dataset.classes)
+                )
                 continue
             posterior = logits.softmax(-1).cpu().numpy()
             parts.append(prediction_table(batch.clips, condition, batch.target.numpy(), posterior, dataset.classes))
@@ -48,7 +66,9 @@ def predict(model, dataset: ClipDataset, conditions: Iterable[str] = tuple(CONDI
     return pd.concat(parts, ignore_index=True)
 
 
-def prediction_table(clips, condition: str, target: np.ndarray, posterior: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+def prediction_table(
+    clips, condition: str, target: np.ndarray, posterior: np.ndarray, classes: Sequence[str]
+) -> pd.DataFrame:
     """Rows of a predictions table for some clips under one condition.
 
     Args:
@@ -70,7 +90,9 @@ def prediction_table(clips, condition: str, target: np.ndarray, posterior: np.nd
     return table
 
 
-def attribute_table(clips, condition: str, target: np.ndarray, output: np.ndarray, attributes: Sequence[str]) -> pd.DataFrame:
+def attribute_table(
+    clips, condition: str, target: np.ndarray, output: np.ndarray, attributes: Sequence[str]
+) -> pd.DataFrame:
     """Rows of a predictions table of attributes for some clips under one condition.
 
     Args:
@@ -190,7 +212,11 @@ def score(predictions: pd.DataFrame, classes: Sequence[str], resamples: int = 10
     """
     of_speakers, scores_from, metrics = confusion_per_speaker, scores_of, METRICS
     if are_attributes(classes):
-        of_speakers, scores_from, metrics = moments_per_speaker, attribute_scores_of, (*(f"ccc-{name}" for name in classes), "ccc")
+        of_speakers, scores_from, metrics = (
+            moments_per_speaker,
+            attribute_scores_of,
+            (*(f"ccc-{name}" for name in classes), "ccc"),
+        )
     rows = []
     for condition, part in predictions.groupby("condition", sort=False):
         counts = of_speakers(part, classes)  # [S, C, C] or [S, K, 6]

@@ -25,7 +25,7 @@ from auxformer.config import suggest
 from auxformer.corpora.base import OTHER, WAYS, Corpus
 from auxformer.corpora.labels import TOLERANCE, consensus, targets
 from auxformer.errors import InputError
-from auxformer.evaluation import METRICS, interval, resampled, scores_of
+from auxformer.evaluation import METRICS, RESULT_COLUMNS, interval, resampled, scores_of
 
 SYSTEMS = {
     "human-crowd": "the class with most votes of all raters; tied classes share the credit",
@@ -169,20 +169,7 @@ def human_rows(
             low, high = interval(resampled(counts, scores_of, resamples), len(counts))
             for row in zip(METRICS, scores_of(counts.sum(0)), low, high):
                 rows.append((corpus.name, target, "people", system, "all", 0, CONDITION_OF_WAY[way], *row))
-    names = [
-        "corpus",
-        "target",
-        "features",
-        "system",
-        "partition",
-        "seed",
-        "condition",
-        "metric",
-        "value",
-        "low",
-        "high",
-    ]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=list(RESULT_COLUMNS))
 
 
 def _chosen(corpus: Corpus, speakers: Iterable[str] | None, clips: Iterable[str] | None) -> list[str]:

@@ -46,8 +46,8 @@ def read_audio(path: str | os.PathLike, sampling_rate: int = 16000) -> np.ndarra
     if sampling_rate < 1:
         raise InputError(f"sampling_rate is {sampling_rate}, expected a positive number of Hz")
     chunks = []
-    with _opened(path) as container:
-        stream = _first_stream(container, "audio", path)
+    with opened(path) as container:
+        stream = first_stream(container, "audio", path)
         if not RATES[0] <= stream.rate <= RATES[1]:
             raise MediaError(
                 f"{path}: has {stream.rate} samples per second, expected {RATES[0]} to {RATES[1]}; convert it"
@@ -90,8 +90,8 @@ def read_frames(
         MediaError: The file is absent, damaged, cut short, or has no picture.
     """
     pictures, stamps = [], []
-    with _opened(path) as container:
-        stream = _first_stream(container, "video", path)
+    with opened(path) as container:
+        stream = first_stream(container, "video", path)
         begin = (container.start_time or 0) / av.time_base
         for frame in container.decode(stream):
             size = size or (frame.height, frame.width)
@@ -112,7 +112,7 @@ def read_frames(
 
 def duration(path: str | os.PathLike) -> float:
     """Length of a media file in seconds, from its header where the header says so, else by decoding it."""
-    with _opened(path) as container:
+    with opened(path) as container:
         if container.duration:
             return container.duration / av.time_base
         has_audio = bool(container.streams.audio)
@@ -124,8 +124,8 @@ def duration(path: str | os.PathLike) -> float:
 
 def frame_rate(path: str | os.PathLike) -> float:
     """Average frames per second of the first video stream, as its header says; 25 when it says nothing."""
-    with _opened(path) as container:
-        return float(_first_stream(container, "video", path).average_rate or 25)
+    with opened(path) as container:
+        return float(first_stream(container, "video", path).average_rate or 25)
 
 
 def explain_damage(path: str | os.PathLike) -> str | None:
@@ -276,7 +276,7 @@ def _checked_waveform(waveform: np.ndarray) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _opened(path: str | os.PathLike) -> Iterator[av.container.InputContainer]:
+def opened(path: str | os.PathLike) -> Iterator[av.container.InputContainer]:
     """The file, open for decoding; whatever goes wrong inside the block becomes a `MediaError`."""
     reason = explain_damage(path)
     if reason:
@@ -296,7 +296,7 @@ def _opened(path: str | os.PathLike) -> Iterator[av.container.InputContainer]:
         ) from error
 
 
-def _first_stream(container, kind: str, path):
+def first_stream(container, kind: str, path):
     streams = getattr(container.streams, kind)
     if not streams:
         others = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"

@@ -91,7 +91,7 @@ class Recognition(NamedTuple):
 def describe(path: str | Path) -> dict[str, str]:
     """What the file itself says of its streams: {"audio": "aac, 48000 Hz, 2 channels", "video": "h264, 1280 x 720, 30 fps"}."""
     found = {}
-    with media._opened(path) as container:  # the one place that opens media
+    with media.opened(path) as container:  # the one place that opens media
         for kind in ("audio", "video"):
             for stream in getattr(container.streams, kind)[:1]:
                 if stream.codec_context is None:
@@ -136,8 +136,8 @@ def decode(path: str | Path) -> Film:
 
 def _decoded_size(path) -> tuple[int, int] | None:
     """(height, width) with the shorter side at `SIDE`; None for a picture that is not larger."""
-    with media._opened(path) as container:
-        stream = media._first_stream(container, "video", path)
+    with media.opened(path) as container:
+        stream = media.first_stream(container, "video", path)
         height, width = stream.height, stream.width
     scale = SIDE / max(1, min(height, width))
     return (round(height * scale), round(width * scale)) if scale < 1 else None
@@ -342,8 +342,8 @@ def choose_clip(default: str) -> Upload:
     """A button to choose a film of one's own; headless, and until one is chosen, it stands for `default`."""
     import ipywidgets
 
-    from auxformer.widgets import _display_controls
+    from auxformer.widgets import display_controls
 
     widget = ipywidgets.FileUpload(accept=ACCEPTED, multiple=False, description="a clip of mine")
-    _display_controls([widget], "[a button to choose a film; until then, the default clip]")
+    display_controls([widget], "[a button to choose a film; until then, the default clip]")
     return Upload(widget, default)

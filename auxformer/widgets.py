@@ -77,7 +77,7 @@ def explorer(draw: Callable, alt: str, **controls) -> None:
         widget.observe(redraw, names="value")
     if is_headless():
         _draw_ends(draw, values(), widgets)
-    _display_controls(list(widgets.values()), f"[controls: {', '.join(widgets)}]")
+    display_controls(list(widgets.values()), f"[controls: {', '.join(widgets)}]")
 
 
 def _control(name: str, setting):
@@ -117,7 +117,7 @@ def _pairs(options) -> list:
     return list(options.items()) if isinstance(options, dict) else list(options)
 
 
-def _display_controls(widgets: Sequence, caption: str) -> None:
+def display_controls(widgets: Sequence, caption: str) -> None:
     import ipywidgets
     from IPython.display import display
 
@@ -165,7 +165,7 @@ def predict(question: str, default, choices: Sequence[str] | None = None) -> Pre
     else:
         widget = ipywidgets.FloatSlider(value=default, min=0, max=1, step=0.01, **wide)
     label = ipywidgets.Label(question)
-    _display_controls([label, widget], f"Predict: {question}\n   your guess: {default}")
+    display_controls([label, widget], f"Predict: {question}\n   your guess: {default}")
     return Prediction(widget, question)
 
 
@@ -198,5 +198,5 @@ def guess_clips(videos: dict[str, str], choices: Sequence[str], defaults: dict[s
             options=list(choices), value=defaults[clip], description=f"clip {number}"
         )
         rows.append(ipywidgets.HBox([player, chosen[clip]]))
-    _display_controls(rows, f"[{len(videos)} clips to play, {len(choices)} answers each: {', '.join(choices)}]")
+    display_controls(rows, f"[{len(videos)} clips to play, {len(choices)} answers each: {', '.join(choices)}]")
     return Guesses(chosen)

@@ -54,6 +54,8 @@ CANDIDATES = {
     "rate 2e-3": {"training": {"learning_rate": 2e-3}},
     "decay .1": {"training": {"weight_decay": 0.1}},
     "batch 16": {"training": {"batch_size": 16}},
+    "60 epochs": {"training": {"epochs": 60}},
+    "60 epochs, smoothing .1": {"training": {"epochs": 60, "label_smoothing": 0.1}},
     "constant rate": {"training": {"schedule": "constant"}},
     "not relative": {"model": {"relative": False}},
     "audio in 16": {"model": {"audio_pool": 16}},

@@ -109,6 +109,11 @@ def test_the_parts_by_hand():
     tone = np.sin(np.arange(16000) / 10).astype(np.float32)
     assert np.array_equal(delay(tone, 100)[1600:], tone[:-1600]) and not delay(tone, 100)[:1600].any()
     assert np.array_equal(delay(tone, -100)[:-1600], tone[1600:]) and not delay(tone, 2000).any()
+    rng = np.random.default_rng(0)
+    hushed = np.concatenate([np.float32(0.01) * rng.standard_normal(1600).astype(np.float32), tone])
+    late = delay(hushed, 100, rng)
+    assert np.array_equal(late[1600:], hushed[:-1600])
+    assert late[:1600].std() == pytest.approx(hushed[:1600].std(), rel=0.1), "the room went quiet before the voice came"
     assert (gaps(tone, 0.3, rng) == 0).mean() == pytest.approx(0.3, abs=0.01)
     frames = np.arange(20, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
     dropped = drop_frames(frames, 0.5, rng)[:, 0, 0, 0].astype(int)

@@ -1,0 +1,195 @@
+"""A film of one's own: decoded, brought to what the network knows, recognised; and what happens to files that will not do."""
+
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from auxformer import benchmark, media, own_clip
+from auxformer.config import override, preset
+from auxformer.errors import InputError, MediaError
+from auxformer.own_clip import Film, Recogniser, decode, describe, recognise
+
+SMALL = {"width": 8, "heads": 2, "layers": 1, "aux_hidden": [12, 10]}
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_puppets, tmp_path_factory):
+    """(task, partition, folder of a trained run) on the tiny puppets."""
+    root, data = tiny_puppets
+    config = override(preset("quick"), {"model": SMALL, "training": {"epochs": 1, "device": "cpu"}})
+    task = benchmark.prepare("puppets", root, data=data, config=config, jobs=1)
+    (partition,) = benchmark.partitions_of(task.corpus, task.table, folds=None)
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    benchmark.train(task, config, partition, folder, show=False)
+    return task, partition, folder
+
+
+@pytest.fixture(scope="module")
+def recogniser(trained):
+    return Recogniser.load(trained[2])
+
+
+@pytest.fixture(scope="module")
+def film_of(trained):
+    """The media of one clip, by kind."""
+    return trained[0].corpus.clips.iloc[7]
+
+
+def test_a_film_gives_the_very_features_that_the_store_holds(trained, recogniser, film_of):
+    task, partition, _ = trained
+    test = task.splits(partition).train
+    name = film_of.name if film_of.name in test.clips else test.clips[0]
+    row = task.corpus.clips.loc[name]
+    _, audio, video, *_ = test[test.clips.index(name)]
+    film = decode(row.video)._replace(waveform=media.read_audio(row.audio))  # the film's own sound is AAC
+    features = recogniser.features(film)
+    assert np.array_equal(features.audio, audio) and np.array_equal(features.video, video)
+    assert features.video_rate == pytest.approx(25) and 0 <= features.face.found <= 1
+
+
+def test_the_posteriors_are_those_of_the_network_and_the_mean_is_that_of_the_logits(recogniser, film_of):
+    found = recognise(film_of.video, recogniser)
+    assert list(found.posteriors.index) == ["fusion", "audio", "video", "mean"]
+    assert np.allclose(found.posteriors.sum(axis=1), 1, atol=1e-5)
+    logs = np.log(found.posteriors.loc[["fusion", "audio", "video"]].to_numpy()).mean(0)
+    assert np.allclose(found.posteriors.loc["mean"], np.exp(logs) / np.exp(logs).sum(), atol=1e-5)
+    assert found.answer == found.posteriors.columns[logs.argmax()]
+
+
+def test_a_run_folder_will_do_in_place_of_a_recogniser(trained, recogniser, film_of):
+    by_folder = recognise(film_of.video, trained[2]).posteriors
+    assert np.allclose(by_folder, recognise(film_of.video, recogniser).posteriors)
+    with pytest.raises(InputError, match="holds no trained run"):
+        recognise(film_of.video, trained[2].parent)
+
+
+def test_heads_of_an_absent_stream_say_nothing_and_its_content_changes_nothing(recogniser, film_of):
+    features = recogniser.features(decode(film_of.video))
+    deaf = recogniser.posteriors(features.without("audio"))
+    assert deaf.loc["audio"].isna().all() and not deaf.loc[["fusion", "video", "mean"]].isna().any().any()
+    louder = features._replace(audio=features.audio + 3)
+    assert np.allclose(recogniser.posteriors(louder.without("audio")), deaf, equal_nan=True)
+    with pytest.raises(InputError, match="both streams are absent"):
+        recogniser.posteriors(features.without("audio").without("video"))
+    with pytest.raises(InputError, match='no stream "sound"'):
+        features.without("sound")
+
+
+def test_a_sound_file_and_a_silent_film_are_recognised_by_what_they_hold(recogniser, film_of, tmp_path):
+    by_ear = recognise(film_of.audio, recogniser)
+    assert by_ear.features.video is None and "video" in by_ear.film.problems[0]
+    frames, _ = media.read_frames(film_of.video)
+    media.write_video(tmp_path / "silent.mp4", frames, 25)
+    by_eye = recognise(tmp_path / "silent.mp4", recogniser)
+    assert by_eye.features.audio is None and by_eye.posteriors.loc["audio"].isna().all()
+    assert recogniser.attention(by_eye.features) == {}
+
+
+def test_a_clip_does_not_depend_on_its_batch_mates(recogniser, film_of):
+    features = recogniser.features(decode(film_of.video))
+    short = features.until(0.4)
+    together = recogniser.means([short, features, features.without("video")])
+    assert np.allclose(together[1], recogniser.posteriors(features).loc["mean"], atol=1e-5)
+    assert np.allclose(together[0], recogniser.posteriors(short).loc["mean"], atol=1e-5)
+
+
+def test_until_keeps_the_beginning_of_both_streams_and_at_least_a_frame(recogniser, film_of):
+    features = recogniser.features(decode(film_of.video))
+    part = features.until(0.4)
+    assert len(part.audio) == 40 and len(part.video) == 10
+    assert np.array_equal(part.video, features.video[:10])
+    assert len(features.until(0).audio) == 1
+    assert np.array_equal(features.until(1000).audio, features.audio)
+
+
+def test_a_watcher_sees_only_what_its_mask_allows(recogniser, film_of):
+    features = recogniser.features(decode(film_of.video))
+    watch = recogniser.watcher(features, "video", "happy")
+    frames = len(features.video)
+    everything, nothing = np.ones(frames, bool), np.zeros(frames, bool)
+    column = recogniser.classes.index("happy")
+    assert watch(everything) == pytest.approx(recogniser.posteriors(features).loc["mean"].iloc[column], abs=1e-6)
+    without = recogniser.posteriors(features.without("video")).loc["mean"].iloc[column]
+    assert watch(nothing) == pytest.approx(without, abs=1e-6)
+    half = everything.copy()
+    half[: frames // 2] = False
+    spoilt = features.video.copy()
+    spoilt[: frames // 2] += 5
+    spoilt_watch = recogniser.watcher(features._replace(video=spoilt), "video", "happy")
+    assert spoilt_watch(half) == pytest.approx(watch(half), abs=1e-6)
+    assert spoilt_watch(everything) != pytest.approx(watch(everything), abs=1e-6)
+
+
+def test_attention_over_time_has_the_mean_of_an_even_share(recogniser, film_of):
+    asked = recogniser.attention(recogniser.features(decode(film_of.video)))
+    assert set(asked) == {"audio", "video"}
+    for weights in asked.values():
+        assert weights.mean() == pytest.approx(1, abs=1e-5) and (weights >= 0).all() and weights.std() > 0
+
+
+def test_what_a_file_says_of_itself(film_of):
+    said = describe(film_of.video)
+    assert said["audio"] == "aac, 16000 Hz, 1 channel" and said["video"].startswith("h264, 128 x 128, 25 fps")
+    assert set(describe(film_of.audio)) == {"audio"}
+
+
+def test_large_pictures_are_scaled_and_keep_their_shape(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 255, (5, 480, 640, 3)).astype(np.uint8)
+    media.write_video(tmp_path / "large.mp4", frames, 25)
+    film = decode(tmp_path / "large.mp4")
+    assert film.frames.shape == (5, 240, 320, 3) and film.grey.shape == (5, 240, 320)
+    assert film.waveform is None and "audio" in film.problems[0]
+
+
+def test_files_that_will_not_do_get_a_sentence(tmp_path):
+    media.write_wav(tmp_path / "long.wav", np.zeros(16000 * 31), 16000)
+    with pytest.raises(InputError, match="lasts 31 s, expected at most 30"):
+        decode(tmp_path / "long.wav")
+    (tmp_path / "notes.mp4").write_text("no film at all")
+    with pytest.raises(MediaError, match="notes.mp4"):
+        decode(tmp_path / "notes.mp4")
+    with pytest.raises(MediaError, match="no such file"):
+        decode(tmp_path / "gone.mp4")
+
+
+def test_features_that_cannot_be_taken_in_memory_or_are_of_other_settings_are_refused(trained):
+    task, partition, _ = trained
+    train = task.splits(partition).train
+    model = torch.nn.Linear(1, 1)
+    with pytest.raises(InputError, match="lld or logmel"):
+        Recogniser.of(model, train, audio="hog")
+    other = train.with_store("video", SimpleNamespace(digest="00000000"))
+    with pytest.raises(InputError, match="other settings"):
+        Recogniser.of(model, other)
+
+
+def test_a_picture_that_stands_still_is_a_film_too(recogniser):
+    frames = np.full((1, 64, 64, 3), 90, np.uint8)
+    features = recogniser.features(Film(None, frames, frames[..., 0], np.zeros(1)))
+    assert features.video.shape == (1, recogniser.video.dims) and features.face.found == 0
+    assert np.isfinite(recogniser.posteriors(features).loc["mean"]).all()
+
+
+def test_the_small_run_is_trained_once_and_read_back(trained, tmp_path, monkeypatch):
+    task, partition, _ = trained
+    first = own_clip.small_run(task, partition, tmp_path, width=8, epochs=1)
+    assert first.config.model.width == 8 and first.config.training.epochs == 1
+    monkeypatch.setattr("auxformer.training._Trainer.run", lambda self: pytest.fail("trained again"))
+    again = own_clip.small_run(task, partition, tmp_path, width=8, epochs=1)
+    assert again.folder == first.folder
+    assert all(torch.equal(a, b) for a, b in zip(first.model.state_dict().values(), again.model.state_dict().values()))
+
+
+def test_an_upload_stands_for_the_default_until_a_file_is_chosen(monkeypatch, film_of):
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)
+    upload = own_clip.choose_clip(film_of.video)
+    assert upload.path == film_of.video and not upload.chosen
+    content = memoryview(Path(film_of.video).read_bytes())
+    file = {"name": "../me & you.MP4", "type": "video/mp4", "size": len(content), "content": content}
+    upload._widget.set_trait("value", ({**file, "last_modified": datetime(2024, 1, 1)},))
+    assert upload.chosen and upload.path.endswith("clip.mp4")
+    assert describe(upload.path) == describe(film_of.video)
