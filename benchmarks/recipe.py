@@ -83,24 +83,32 @@ def dev_score(corpus: str, task: Task, partition, config, name: str) -> dict:
     run = fit(config, task.splits(partition, config.training.video_order), folder, progress=False)
     lines = run.metrics
     columns = [f"dev_macro_f1_{condition}" for condition in CONDITIONS]
-    kept = lines.loc[lines.dev_loss.idxmin() if config.training.select == "loss" else lines[columns].mean(axis=1).idxmax()]
+    kept = lines.loc[
+        lines.dev_loss.idxmin() if config.training.select == "loss" else lines[columns].mean(axis=1).idxmax()
+    ]
     seconds = (len(task.splits(partition).train) / lines.clips_per_second).sum()
     row = dict(zip(CONDITIONS, kept[columns])) | {"seconds": seconds}
     return {"corpus": corpus, "candidate": name, "partition": partition.name, **row}
 
 
 def table(scores: pd.DataFrame) -> str:
-    """Markdown: candidates down, by their mean over the three conditions."""
-    means = scores.groupby(["corpus", "candidate"])[[*CONDITIONS, "seconds"]].mean()
-    means.insert(0, "mean", means[list(CONDITIONS)].mean(axis=1))
+    """Markdown: candidates down, by their mean difference from the base on the same folds."""
+    scores = scores.assign(mean=scores[list(CONDITIONS)].mean(axis=1))
     parts = []
-    for corpus, rows in means.groupby(level=0):
-        rows = rows.droplevel(0).sort_values("mean", ascending=False)
-        parts += [f"**{corpus}**", "", "| candidate | mean | " + " | ".join(CONDITIONS) + " | seconds |", "|---" * 6 + "|"]
-        for name, row in rows.iterrows():
-            cells = " | ".join(f"{row[key]:.3f}".lstrip("0") for key in ("mean", *CONDITIONS))
-            parts.append(f"| {name} | {cells} | {row.seconds:.0f} |")
-        parts.append("")
+    for corpus, rows in scores.groupby("corpus"):
+        base = rows[rows.candidate == "base"].set_index("partition")["mean"]
+        lines = []
+        for name, own in rows.groupby("candidate"):
+            gain = own.set_index("partition")["mean"] - base
+            cells = " | ".join(f"{own[key].mean():.3f}".lstrip("0") for key in ("mean", *CONDITIONS))
+            spread = f"{gain.mean():+.3f} ± {gain.std():.3f}" if name != "base" else ""
+            lines.append((gain.mean(), f"| {name} | {len(own)} | {spread} | {cells} | {own.seconds.mean():.0f} |"))
+        parts += [
+            f"**{corpus}**",
+            "",
+            "| candidate | folds | against base | mean | " + " | ".join(CONDITIONS) + " | seconds |",
+        ]
+        parts += ["|---" * 8 + "|", *(line for _, line in sorted(lines, reverse=True)), ""]
     return "\n".join(parts).strip()
 
 
