@@ -9,7 +9,7 @@ PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet
 export AUXFORMER_PROGRESS ?= $(if $(MAKE_TERMERR),1,)
 export PYTHONWARNINGS ?= default
 
-.PHONY: course test lab bench student results corpus setup clean help
+.PHONY: course test test-browser site lab bench student results corpus setup clean help
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -46,6 +46,14 @@ bench: corpus    ## time what is meant to be fast
 	$(BIN)/python benchmarks/extraction.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/store.py
+
+# Without warnings: they are the theme's thoughts about the next Sphinx. Faults of our pages stop the build.
+site: $(INSTALLED) ## the course as a static site, build/site/index.html
+	PYTHONWARNINGS=ignore $(BIN)/python notebooks/site/build.py
+
+# LESSONS=0,2 for some of them. Needs chromium (Debian: apt-get install chromium); screenshots in build/browser/.
+test-browser: corpus site ## lessons in JupyterLab in a real browser, controls moved; the site on a phone
+	AUXFORMER_BROWSER_LESSONS=$(or $(LESSONS),all) $(BIN)/python -m pytest -rs tests/browser
 
 student: $(INSTALLED) ## notebooks with stubs in place of the solutions
 	$(BIN)/auxformer course student

@@ -3,12 +3,12 @@
 import time
 
 import pytest
-from conftest import wanted
 
 from auxformer.course.lessons import find_lessons
+from browser.conftest import wanted
 
 LESSONS = find_lessons(None if wanted() in {None, "all"} else wanted().split(","))
-SECONDS = 1200  # for all cells of a lesson, on a busy machine
+SECONDS = 1800  # for all cells of a lesson, on a busy machine
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 480, "height": 900}
 
 STATE = """() => {
@@ -28,11 +28,12 @@ STATE = """() => {
 
 @pytest.fixture
 def page(browser):
-    """A fresh window."""
+    """A fresh window; the kernel that it leaves behind is shut down."""
     context = browser.new_context(viewport=WIDE, color_scheme="light")
     page = context.new_page()
     page.set_default_timeout(30_000)
     yield page
+    page.evaluate("async () => { await window.jupyterapp?.shell?.currentWidget?.sessionContext?.shutdown(); }")
     context.close()
 
 
@@ -99,8 +100,11 @@ def choose(page, menu, picture) -> None:
     raise AssertionError("the picture did not change when another entry was chosen")
 
 
-def changed(page, picture, before: str, seconds: float = 15) -> bool:
-    """True as soon as the picture is another one, False when it is still the same after the seconds."""
+def changed(page, picture, before: str, seconds: float = 90) -> bool:
+    """True as soon as the picture is another one, False when it is still the same after the seconds.
+
+    Some explorers measure something before they draw: the wait is long.
+    """
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         if picture.get_attribute("src") != before:
@@ -133,9 +137,14 @@ def test_a_lesson_runs_in_jupyterlab_and_its_controls_redraw_their_figure(page, 
         cell.scroll_into_view_if_needed()
         cell.locator(".jupyter-widgets").first.wait_for()
         assert move_every_control(page, cell) > 0
-        cell.screenshot(path=pictures / f"{lesson.name}-explorer-{number}.png")
+        outputs_of(cell).screenshot(path=pictures / f"{lesson.name}-explorer-{number}.png")
     assert not wait_until(page, lambda state: state["status"] == "idle", 60)["errors"]
     take_pictures(page, pictures, lesson, state["explorers"][0])
+
+
+def outputs_of(cell):
+    """The part of a cell below its code."""
+    return cell.locator(".jp-Cell-outputWrapper")
 
 
 def take_pictures(page, pictures, lesson, explorer: int) -> None:
@@ -148,8 +157,8 @@ def take_pictures(page, pictures, lesson, explorer: int) -> None:
         page.evaluate(
             f"() => window.jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme}'}})"
         )
-        for place, index in (("top", 0), ("explorer", explorer)):
-            page.evaluate("index => window.jupyterapp.shell.currentWidget.content.scrollToItem(index, 'start')", index)
-            cells.nth(index).scroll_into_view_if_needed()
+        for place, shown in (("top", cells.first), ("explorer", outputs_of(cells.nth(explorer)))):
+            shown.scroll_into_view_if_needed()
+            shown.evaluate("element => element.scrollIntoView({block: 'start'})")
             page.wait_for_timeout(800)
             page.screenshot(path=pictures / f"{lesson.name}-{place}-{look}.png")
