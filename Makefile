@@ -13,7 +13,7 @@ export PYTHONWARNINGS ?= default
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
-	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 setup: $(INSTALLED) ## make .venv with the pinned versions
 
