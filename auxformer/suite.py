@@ -176,6 +176,8 @@ def run_suite(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     whole = _pooled(predictions)
+    if people_rows is not None:
+        people_rows["partition"] = whole.partition.iloc[0]
     results = pd.concat(
         [score_all(task, predictions), _robustness(task, whole, people), people_rows], ignore_index=True
     )
