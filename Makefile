@@ -62,6 +62,8 @@ student: $(INSTALLED) ## notebooks with stubs in place of the solutions
 results: corpus  ## recompute the tables that README and lessons quote
 	$(BIN)/auxformer run --corpus puppets --root $(CORPUS) --partitions 3 --out data/results/puppets.csv
 	$(BIN)/auxformer report data/results/puppets.csv --into README.md
+	$(BIN)/auxformer bench quick --table data/results/quick.csv
+	$(BIN)/auxformer report data/results/quick.csv --into README.md
 ifdef RAVDESS
 	$(BIN)/auxformer run --corpus ravdess --root $(RAVDESS) --video table:action_units_mean.csv --preset small-corpus --out data/results/ravdess.csv
 	$(BIN)/auxformer report data/results/ravdess.csv --into README.md

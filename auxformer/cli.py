@@ -494,7 +494,7 @@ def bench_command(
     models: Annotated[list[Path] | None, typer.Option(help="Python file that registers a model; may be given again.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds, instead of the suite's.")] = None,
     published: Published = None,
-    table: Annotated[Path | None, typer.Option(help="CSV file for the rows that pool all partitions, small enough to keep.")] = None,
+    table: Annotated[Path | None, typer.Option(help="CSV file for the main scores over all partitions, small enough to keep.")] = None,
     corpus: Annotated[str, typer.Option(help='humans: name of the corpus, or "auto".')] = "auto",
     target: Annotated[str, typer.Option(help="humans: audiovisual, voice or face.")] = "audiovisual",
     data: Data = Path("data/features"),
@@ -538,10 +538,11 @@ def bench_command(
     results = run_suite(chosen, out, root, data, runs, jobs, scheduler, models or ())
     if table:
         whole = results[results.partition == "all"] if (results.partition == "all").any() else results
+        whole = whole[whole.metric.isin(["macro-f1", "ccc", "ece", "brier", "area", "rising", "divergence"])]
         table.parent.mkdir(parents=True, exist_ok=True)
         whole.to_csv(table, index=False, float_format="%.4f")
     print_results(results[results.condition.isin(["complete", "no-audio", "no-video"])])
-    print(f"tables: {out}")
+    print(f"tables: {out}    report: {out / 'report.html'}")
 
 
 @app.command("report")

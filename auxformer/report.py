@@ -7,6 +7,7 @@ import pandas as pd
 from auxformer.benchmark import RESULT_COLUMNS
 from auxformer.errors import InputError
 from auxformer.evaluation import headline
+from auxformer.missing import CONDITIONS
 
 
 def read_results(path: str | Path) -> pd.DataFrame:
@@ -25,16 +26,21 @@ def markdown_table(results: pd.DataFrame, metric: str | None = None) -> str:
     """Systems down, conditions across: mean over seeds of a score with its 95 % interval over speakers.
 
     Without `metric` it is macro-F1, or the mean CCC of attributes.
-    Where predictions of several partitions were pooled (partition "all"), those rows are shown; else the mean over partitions.
+    Only whole streams missing; `report_page` shows every condition. Where predictions of several partitions were pooled
+    (partition "all"), those rows are shown; else the mean over partitions.
     """
     part = results[results.metric == (metric or headline(results.metric))]
     if (part.partition == "all").any():
         part = part[part.partition == "all"]
-    conditions = list(dict.fromkeys(part.condition))
+    conditions = [name for name in dict.fromkeys(part.condition) if name in CONDITIONS]  # the others fill a page of their own
     lines = ["| system | " + " | ".join(conditions) + " |", "|---" * (len(conditions) + 1) + "|"]
     for system, rows in part.groupby("system", sort=False):
-        mean = rows.groupby("condition")[["value", "low", "high"]].mean().loc[conditions]
-        cells = [f"{_share(row.value)} [{_share(row.low)}, {_share(row.high)}]" for row in mean.itertuples()]
+        mean = rows.groupby("condition")[["value", "low", "high"]].mean().reindex(conditions)
+        there = mean.value.notna()
+        cells = [
+            f"{_share(row.value)} [{_share(row.low)}, {_share(row.high)}]" if known else ""
+            for row, known in zip(mean.itertuples(), there)
+        ]
         lines.append(f"| `{system}` | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -29,6 +29,7 @@ from auxformer.evaluation import confusion_per_speaker
 from auxformer.media import whole_file
 from auxformer.missing import CONDITIONS, FRAME_CONDITIONS, PROTOCOL
 from auxformer.models import count_parameters
+from auxformer.report_page import write_report
 from auxformer.robustness import curve_area, divergence, relative_robustness, rising_confidence, whole_curves
 from auxformer.significance import compare
 from auxformer.statistics import by_group, per_class
@@ -205,6 +206,7 @@ def run_suite(
     with whole_file(out / "suite.json") as part:
         about = {**asdict(suite), "version": auxformer.__version__, "failed": failed, "classes": classes}
         part.write_text(json.dumps(about, indent=1))
+    write_report(out)
     return results
 
 

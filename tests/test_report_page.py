@@ -1,0 +1,390 @@
+"""The report of a benchmark: what it says must be what the tables say, and its page must stand alone."""
+
+import json
+import re
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from auxformer.benchmark import RESULT_COLUMNS
+from auxformer.cli import main
+from auxformer.errors import InputError
+from auxformer.evaluation import score
+from auxformer.missing import SHARES
+from auxformer.published_results import PUBLISHED_COLUMNS, published_results
+from auxformer.report_page import summary, write_report
+from auxformer.report_sections import command_of
+from auxformer.report_tables import BEST, TIED, ResultsFolder, escape_latex, leaderboard, share, signed
+from auxformer.significance import compare
+from auxformer.statistics import calibration_of, per_class
+
+CLASSES = ["angry", "happy_ish", "sad"]
+SYSTEMS = {"late_fusion & co": 0.92, "auxformer": 0.9, "poor": 0.4, "ideal-observer": 0.98}
+KEPT = {"complete": 1.0, "no-audio": 0.8, "no-video": 0.6, "video-blur": 0.7}
+KEPT |= {f"audio-frames-{p}": 1 - p / 2 for p in SHARES}
+FILES = ["report.html", "report.md", "report.tex", "leaderboard.csv"]
+
+
+def predictions_of(systems=SYSTEMS, seeds=(0, 1)) -> pd.DataFrame:
+    """12 speakers of 18 clips; a system is right about a clip that is easier than it is good."""
+    parts, names, truth = [], np.asarray(CLASSES), np.tile(np.arange(3), 72)
+    clips = {"clip": [f"c{i}" for i in range(216)], "speaker": [f"s{i // 18:02d}" for i in range(216)]}
+    for system, skill in systems.items():
+        for seed in (0,) if system == "ideal-observer" else seeds:
+            for condition, kept in KEPT.items():
+                hard = np.random.default_rng([seed, *map(ord, condition)]).random(216)
+                predicted = np.where(hard < skill * kept, truth, (truth + 1) % 3)
+                posterior = np.full((216, 3), 0.15)
+                posterior[np.arange(216), predicted] = 0.7
+                table = pd.DataFrame(posterior, columns=CLASSES).assign(**clips, truth=names[truth])
+                table = table.assign(predicted=names[predicted], condition=condition, system=system)
+                parts.append(table.assign(partition="partition-1", seed=seed))
+    return pd.concat(parts, ignore_index=True)
+
+
+def results_of(predictions, corpus="puppets") -> pd.DataFrame:
+    """The long table, with people beside and rows of what is derived from the predictions."""
+    tables = []
+    for (system, seed), part in predictions.groupby(["system", "seed"], sort=False):
+        rows = pd.concat([score(part, CLASSES, 50), calibration_of(part, CLASSES, resamples=50)])
+        more = [("audio-frames", "area", 0.5), ("no-audio", "kept", 0.8), ("no-audio", "rising", 0.1), ("complete", "divergence", 0.2)]  # fmt: skip
+        more = pd.DataFrame([(*row, row[2], row[2]) for row in more], columns=rows.columns)
+        tables.append(pd.concat([rows, more]).assign(system=system, seed=seed, partition="partition-1"))
+    people = [
+        ("human-rater", "complete", 0.8),
+        ("human-rater-others", "complete", 0.75),
+        ("human-rater", "no-video", 0.4),
+    ]
+    people = pd.DataFrame(people, columns=["system", "condition", "value"]).assign(
+        metric="macro-f1", partition="all", seed=0
+    )
+    tables.append(people.assign(low=people.value - 0.1, high=people.value + 0.1))
+    return pd.concat(tables).assign(corpus=corpus, target="audiovisual", features="lld+hog")[list(RESULT_COLUMNS)]
+
+
+@pytest.fixture(scope="module")
+def predictions():
+    return predictions_of()
+
+
+@pytest.fixture
+def folder(predictions, tmp_path):
+    """A results folder with every file."""
+    results_of(predictions).to_csv(tmp_path / "results.csv", index=False)
+    predictions.to_parquet(tmp_path / "predictions.parquet", index=False)
+    compare(predictions, CLASSES, conditions=["complete", "no-audio"]).to_csv(tmp_path / "comparisons.csv", index=False)
+    scores = [per_class(part, CLASSES, 50).assign(system=name) for name, part in predictions.groupby("system")]
+    pd.concat(scores).to_csv(tmp_path / "classes.csv", index=False)
+    groups = [score(part[part.speaker < "s06"], CLASSES, 50).assign(system=name, group="female", speakers=6, column="sex")
+              for name, part in predictions.groupby("system")]  # fmt: skip
+    pd.concat(groups).to_csv(tmp_path / "groups.csv", index=False)
+    cost = [("auxformer", 512_000, 90.5), ("late_fusion & co", 9_000, float("nan"))]
+    pd.DataFrame(cost, columns=["system", "parameters", "training_seconds"]).to_csv(tmp_path / "cost.csv", index=False)
+    people = pd.DataFrame(np.eye(3) * 0.7 + 0.1, CLASSES, CLASSES).assign(condition="complete")
+    people.to_csv(tmp_path / "people.csv", index_label="truth")
+    about = {"name": "tiny", "what": "a <tiny> one", "systems": list(SYSTEMS), "corpus": {"name": "puppets", "root": "/secret/folder"},
+             "protocol": {"seeds": 2}, "failed": {"mine": "ValueError: no"}, "classes": CLASSES, "version": "0.1.0"}  # fmt: skip
+    (tmp_path / "suite.json").write_text(json.dumps(about))
+    return tmp_path
+
+
+class Page(HTMLParser):
+    """What the tests ask of a page: its tags with their attributes, and the texts of table cells."""
+
+    VOID = ("meta", "br", "img", "link", "hr", "input")
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.rows, self.table = [], [], {}, None
+        self.feed(text)
+        assert not self.open, f"left open: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.tags.append((tag, attrs))
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "table":
+            self.table = self.rows.setdefault(attrs["id"], [])
+        if tag == "tr":
+            self.table.append([])
+        if tag in ("td", "th"):
+            self.table[-1].append("")
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, tag
+
+    def handle_data(self, data):
+        if self.open and {"td", "th"} & set(self.open):
+            self.table[-1][-1] += data
+
+
+@pytest.fixture
+def page(folder):
+    assert write_report(folder) == [folder / name for name in FILES]
+    return Page((folder / "report.html").read_text())
+
+
+def test_the_page_stands_alone_and_can_be_read_without_eyes(page, folder):
+    text = (folder / "report.html").read_text()
+    assert len(text) < 1_500_000
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    fetched = [
+        (tag, attrs) for tag, attrs in page.tags if "src" in attrs or tag in ("link", "script", "iframe", "image")
+    ]
+    assert not fetched and "@import" not in text and not re.search(r"url\(\s*['\"]?(?!#)", text)
+    for tag, attrs in page.tags:
+        href = attrs.get("href", "")
+        assert tag == "a" or not href or href[0] == "#", (tag, href)
+        assert href[:1] != "#" or href[1:] in ids, href
+        if tag == "svg":
+            assert attrs.get("aria-hidden") == "true" or (attrs["role"] == "img" and len(attrs["aria-label"]) > 30)
+        if tag == "th":
+            assert attrs["scope"] in ("col", "row")
+    tags = [tag for tag, _ in page.tags]
+    assert tags.count("caption") == tags.count("table") >= 8
+    assert sum(attrs.get("role") == "img" for _, attrs in page.tags) >= 6
+    contents = [attrs["href"] for tag, attrs in page.tags if tag == "a" and attrs["href"][0] == "#"]
+    assert len(contents) == tags.count("section") + 1
+    assert "a &lt;tiny&gt; one" in text and "/secret" not in text
+
+
+def test_colours_follow_the_page(folder, page):
+    text = (folder / "report.html").read_text()
+    drawings = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
+    assert not re.search(r"#[0-9a-f]{6}", drawings), "a colour that a dark page cannot change"
+    assert "prefers-color-scheme: dark" in text and "@media print" in text
+
+
+def test_the_leaderboard_says_what_the_results_say(page, folder):
+    results = pd.read_csv(folder / "results.csv")
+    shown = {row[0]: row[1:] for row in page.rows["leaderboard-t"][1:]}
+    assert page.rows["leaderboard-t"][0] == ["system", "complete", "no-audio", "no-video", "parameters", "training s"]
+    f1 = results[results.metric == "macro-f1"].groupby(["system", "condition"])[["value", "low", "high"]].mean()
+    for system in SYSTEMS:
+        for cell, condition in zip(shown[system], ("complete", "no-audio", "no-video")):
+            row = f1.loc[system, condition]
+            assert cell.startswith(share(row.value)) and f"[{share(row.low)}, {share(row.high)}]" in cell
+    assert shown["auxformer"][3:] == ["512,000", "90"] and shown["poor"][3:] == ["–", "–"]
+    assert list(shown) == [
+        "late_fusion & co",
+        "auxformer",
+        "poor",
+        "human-rater",
+        "human-rater-others",
+        "ideal-observer",
+    ]
+    table = pd.read_csv(folder / "leaderboard.csv").set_index("system")
+    assert table["complete-value"]["auxformer"] == pytest.approx(f1.value["auxformer", "complete"], abs=1e-4)
+    assert table.reference.sum() == 3 and table.seeds["auxformer"] == 2
+
+
+def test_ties_are_marked_for_the_right_systems(folder):
+    """The ideal observer beats everybody and must not take the star; no-video was not tested and has no marks."""
+    for a, b, p in (
+        ("auxformer", "late_fusion & co", 0.4),
+        ("late_fusion & co", "poor", 0.01),
+        ("auxformer", "poor", 0.2),
+    ):
+        tests = pd.read_csv(folder / "comparisons.csv")
+        both = tests.system_a.isin([a, b]) & tests.system_b.isin([a, b])
+        tests.loc[both & (tests.condition == "complete"), "p_holm"] = p
+        tests.to_csv(folder / "comparisons.csv", index=False)
+    rows = {name: [cell.mark for cell in cells][:3] for name, cells in leaderboard(ResultsFolder.read(folder)).rows}
+    assert rows["late_fusion & co"][0] == BEST and rows["auxformer"][0] == TIED and rows["poor"][0] == ""
+    assert {marks[2] for marks in rows.values()} == {""}
+    below = leaderboard(ResultsFolder.read(folder)).below
+    assert not any(cell.mark or cell.strong for _, cells in below for cell in cells)
+    text = " ".join(summary(ResultsFolder.read(folder)))
+    assert "`late_fusion & co` leads" in text and "do not set `auxformer` apart from it" in text
+    assert "Failed and left out: `mine`" in text and "judged by the other raters" in text
+
+
+def test_the_summary_tells_distances(folder):
+    read = ResultsFolder.read(folder)
+    value = read.scores().value
+    gap = signed(value["late_fusion & co", "complete"] - value["ideal-observer", "complete"])
+    assert f"{share(value['ideal-observer', 'complete'])} with both streams ({gap})" in " ".join(summary(read))
+
+
+def test_markdown_and_latex_have_as_many_columns_in_every_row(folder, page):
+    blocks = re.findall(r"(?:^\|.*\n)+", (folder / "report.md").read_text(), re.MULTILINE)
+    assert len(blocks) >= 8
+    for block in blocks:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1, block
+    assert "| late\\_fusion & co |" in blocks[0] and "**" in blocks[0]
+    tex = (folder / "report.tex").read_text()
+    body = tex[tex.index("\\toprule") : tex.index("\\bottomrule")]
+    columns = len(re.search(r"begin\{tabular\}\{(l+)\}", tex)[1])
+    rows = [line for line in body.splitlines() if line.endswith(r"\\")]
+    assert len(rows) == 7 and {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {columns - 1}
+    assert not re.search(r"(?<!\\)[_%#]", tex.split("\n", 1)[1]) and tex.isascii()
+    assert tex.count("{") == tex.count("}") and tex.count("\\begin") == tex.count("\\end")
+    assert escape_latex("50 % of a_b & c") == r"50 \% of a\_b \& c"
+
+
+@pytest.mark.parametrize("missing", ["suite.json", "predictions.parquet", "comparisons.csv", "classes.csv", "groups.csv", "cost.csv", "people.csv"])  # fmt: skip
+def test_any_file_beside_the_results_may_be_missing(folder, missing):
+    (folder / missing).unlink()
+    write_report(folder)
+    Page((folder / "report.html").read_text())
+
+
+def test_results_alone_are_enough_and_another_folder_can_take_the_report(folder, tmp_path):
+    for path in folder.iterdir():
+        if path.name != "results.csv":
+            path.unlink()
+    paths = write_report(folder, tmp_path / "other" / "place")
+    assert [path.parent.name for path in paths] == ["place"] * 4 and not (folder / "report.html").exists()
+    text = paths[0].read_text()
+    assert BEST not in text and 'id="curves"' in text and 'id="tests"' not in text and 'id="confusions"' not in text
+
+
+def test_one_system_with_one_seed(tmp_path, predictions):
+    part = predictions[(predictions.system == "poor") & (predictions.seed == 0)]
+    results = results_of(part)
+    results[results.system == "poor"].to_csv(tmp_path / "results.csv", index=False)
+    part.to_parquet(tmp_path / "predictions.parquet")
+    compare(part, CLASSES).to_csv(tmp_path / "comparisons.csv", index=False)
+    write_report(tmp_path)
+    assert "`poor` scores macro-F1" in (tmp_path / "report.md").read_text()
+    assert "means over" not in (tmp_path / "report.md").read_text()
+
+
+def test_attributes(tmp_path):
+    rows = [
+        (
+            "msp-improv",
+            "attributes",
+            "lld+hog",
+            name,
+            "fold-1",
+            seed,
+            condition,
+            metric,
+            value,
+            value - 0.1,
+            value + 0.1,
+        )
+        for name, level in (("auxformer", 0.5), ("mult", -0.02))
+        for seed in range(3)
+        for condition, less in (("complete", 0), ("no-audio", 0.01), ("both-frames-0.5", 0.02))
+        for metric, value in (("ccc-valence", level - less), ("ccc", level - less))
+    ]
+    pd.DataFrame(rows, columns=RESULT_COLUMNS).to_csv(tmp_path / "results.csv", index=False)
+    write_report(tmp_path)
+    page = Page((tmp_path / "report.html").read_text())
+    assert page.rows["attributes-table-t"][0] == ["system", "valence"]
+    assert page.rows["leaderboard-t"][2][:2] == ["mult", "−.020 [−.120, .080]"]
+    assert "means over 3 seeds" in (tmp_path / "report.md").read_text()
+
+
+def test_many_systems_are_thinned_in_figures_only(tmp_path):
+    systems = {f"system-{i}": 0.9 - i / 40 for i in range(12)} | {"auxformer": 0.45}
+    results_of(predictions_of(systems, seeds=(0,))).to_csv(tmp_path / "results.csv", index=False)
+    read = ResultsFolder.read(tmp_path)
+    assert read.shown() == ["auxformer", *(f"system-{i}" for i in range(6))] and len(read.systems()) == 13
+    write_report(tmp_path)
+    page = Page((tmp_path / "report.html").read_text())
+    assert set(systems) < set(page.rows["all-conditions-t"][0])
+    assert "the other 6 stand in the table" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda folder: (folder / "results.csv").unlink(), "results.csv: not a readable"),
+        (lambda folder: (folder / "suite.json").write_text("{"), "suite.json: cannot be read"),
+        (lambda folder: (folder / "cost.csv").write_text(""), "cost.csv: cannot be read"),
+        (lambda folder: (folder / "predictions.parquet").write_bytes(b"PAR1"), "predictions.parquet: cannot be read"),
+        (lambda folder: results_of(predictions_of({"a": 0.5}), "other").to_csv(folder / "results.csv", mode="a", index=False, header=False), "2 values of corpus"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_reported_is_a_sentence(folder, spoil, message):
+    spoil(folder)
+    with pytest.raises(InputError, match=message):
+        write_report(folder)
+    assert not (folder / "report.html").exists()
+
+
+def test_numbers_are_written_alike():
+    assert [share(value) for value in (0.7124, 1.0, -0.031, 0.0, float("nan"), -0.0001)] == [
+        ".712",
+        "1.000",
+        "−.031",
+        ".000",
+        "–",
+        ".000",
+    ]
+    assert [signed(value) for value in (0.02, -0.02, 0.0)] == ["+.020", "−.020", ".000"]
+
+
+def test_the_command_that_runs_it_again():
+    assert command_of({"name": "own", "corpus": {"name": "ravdess"}}) == "auxformer bench own.toml --root FOLDER"
+    from dataclasses import asdict
+
+    from auxformer.suite import Suite
+
+    about = json.loads(json.dumps(asdict(Suite.load("quick"))))
+    assert command_of(about) == "auxformer bench quick"
+    about["protocol"]["seeds"] = 5
+    about["systems"].append("my model")
+    assert command_of(about) == 'auxformer bench quick --add "my model" --seeds 5'
+    about["systems"] = ["auxformer", "mmin"]
+    assert command_of(about) == "auxformer bench quick --system auxformer --system mmin --seeds 5"
+
+
+def test_published_results_have_sources_and_stand_beside_ours(folder):
+    table = published_results()
+    assert tuple(table.columns) == PUBLISHED_COLUMNS and table.link.str.startswith("https://").all()
+    assert not table.duplicated(["corpus", "system", "metric", "condition"]).any()
+    assert set(table.corpus) == {"crema-d", "ravdess"} and published_results("msp-improv").empty
+    results = pd.read_csv(folder / "results.csv").assign(corpus="ravdess")
+    results.to_csv(folder / "results.csv", index=False)
+    write_report(folder)
+    rows = Page((folder / "report.html").read_text()).rows["published-t"]
+    assert rows[1][0] == "SFAV" and rows[1][3].startswith(".816")
+    ours = ResultsFolder.read(folder).scores("micro-recall").value["auxformer", "complete"]
+    assert rows[1][4].startswith(share(ours))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (("value = 0.5", "value = 50"), "the value is 50"), (('"macro-f1"', '"f1"'), 'unknown metric "f1"'),
+        (('source = "a"', 'source = "b"'), 'unknown source "b"'), (('differs = "x"', ""), "lacks differs"),
+    ],
+)  # fmt: skip
+def test_a_published_result_without_its_source_is_refused(tmp_path, change, message):
+    text = '[sources.a]\ntext = "A"\nlink = "https://a"\n[[result]]\ncorpus = "c"\nsystem = "s"\nmetric = "macro-f1"\n'
+    text += 'condition = "complete"\nvalue = 0.5\nsource = "a"\ndiffers = "x"\n'
+    (tmp_path / "good.toml").write_text(text)
+    assert published_results("c", tmp_path / "good.toml").spread.isna().all()
+    (tmp_path / "bad.toml").write_text(text.replace(*change))
+    with pytest.raises(InputError, match=message):
+        published_results(file=tmp_path / "bad.toml")
+
+
+def run_cli(monkeypatch, *words) -> int:
+    monkeypatch.setattr(sys, "argv", ["auxformer", "report", *map(str, words)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return end.value.code
+
+
+def test_the_command_line_takes_folders_and_tables(folder, tmp_path, monkeypatch, capsys):
+    assert run_cli(monkeypatch, folder, "--out", tmp_path / "paper") == 0
+    assert capsys.readouterr().out.split() == [str(tmp_path / "paper" / name) for name in FILES]
+    results = pd.read_csv(folder / "results.csv")
+    results[results.system.isin(SYSTEMS)].to_csv(tmp_path / "systems.csv", index=False)
+    assert run_cli(monkeypatch, tmp_path / "systems.csv") == 0
+    assert capsys.readouterr().out.startswith("| system |")
+    assert run_cli(monkeypatch, folder, "--into", tmp_path / "README.md") == 2
+    assert "takes result tables" in capsys.readouterr().err
