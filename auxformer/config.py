@@ -367,7 +367,7 @@ PRESETS: dict[str, tuple[str, dict]] = {
     "paper": ("published, 2021 form: LLD 130-d unprojected, video projected to 130", {}),
     "release": ("published, 2022 form: audio projected to 50, EMOCA 50-d", {"model": {"width": 50}}),
     "quick": ("ours at a third of the epochs, for lessons and first looks", {"training": {"epochs": 5}}),
-    "small-corpus": ("ours at twice the epochs, for corpora of fewer than 1,000 clips", {"training": {"epochs": 30}}),
+    "small-corpus": ("ours at four times the epochs, for corpora of fewer than 1,000 clips", {"training": {"epochs": 60}}),
     **{
         f"{name}-published": (f"published hyper-parameters of {name}", {**changes, "model": {"name": name, **changes["model"]}})
         for name, changes in PUBLISHED_RIVALS.items()

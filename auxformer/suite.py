@@ -168,7 +168,7 @@ def run_suite(
     """
     conditions = suite.conditions()
     task, partitions = _task(suite, root, data, jobs)
-    people_rows, people = _people(task, partitions)
+    people_rows, people = _people(task, partitions, suite.task.get("rule", DataConfig().rule))
     failed: dict[str, str] = {}
     predictions = predictions_of(
         task, suite.configs(), Config(), partitions, range(suite.protocol.get("seeds", 1)), runs, conditions, jobs,
@@ -240,12 +240,12 @@ def _task(suite: Suite, root: Path | None, data: Path, jobs: int) -> tuple:
     return task, partitions_of(task.corpus, task.table, protocol.get("folds") or None, protocol.get("partitions", 1))
 
 
-def _people(task: Task, partitions) -> tuple[pd.DataFrame | None, dict[str, pd.DataFrame]]:
+def _people(task: Task, partitions, rule: str) -> tuple[pd.DataFrame | None, dict[str, pd.DataFrame]]:
     """Rows of people on the test speakers, and condition -> how one rater confuses the classes, in shares per class."""
     if task.target not in task.corpus.ratings or task.target not in humans.CONDITION_OF_WAY:
         return None, {}
     speakers = sorted({name for partition in partitions for name in partition.test})
-    rule, classes = task.origin.get("rule", "majority"), list(task.table.columns)
+    classes = list(task.table.columns)
     rows = humans.human_rows(task.corpus, task.target, rule, speakers=speakers, classes=classes)
     clips = task.corpus.clips.index[task.corpus.clips.speaker.isin(speakers)]
     tables = {}
