@@ -1,4 +1,4 @@
-"""Views of the long result table for people: so far a Markdown table, also between the markers of a README."""
+"""The long result table as a Markdown table, also between the markers of a README; `report_page` makes a page of a folder."""
 
 from pathlib import Path
 

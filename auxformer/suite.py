@@ -169,38 +169,35 @@ def run_suite(
     conditions = suite.conditions()
     task, partitions = _task(suite, root, data, jobs)
     people_rows, people = _people(task, partitions, suite.task.get("rule", DataConfig().rule))
-    failed: dict[str, str] = {}
+    configs, failed = suite.configs(), {}
     predictions = predictions_of(
-        task, suite.configs(), Config(), partitions, range(suite.protocol.get("seeds", 1)), runs, conditions, jobs,
+        task, configs, Config(), partitions, range(suite.protocol.get("seeds", 1)), runs, conditions, jobs,
         scheduler, plugins, failed,
     )  # fmt: skip
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    whole = _pooled(predictions)
-    if people_rows is not None:
-        people_rows["partition"] = whole.partition.iloc[0]
-    results = pd.concat(
-        [score_all(task, predictions), _robustness(task, whole, people), people_rows], ignore_index=True
-    )
+    # Of these rows there is one for all partitions together, as of people there is.
+    pooled = "all" if len(partitions) > 1 else partitions[0].name
+    more = [
+        rows.assign(partition=pooled)
+        for rows in (_robustness(task, predictions, people), people_rows)
+        if rows is not None
+    ]
+    results = pd.concat([score_all(task, predictions), *more], ignore_index=True)
     tests = suite.protocol.get("tests", [name for name in conditions if name in CONDITIONS])
     classes, metric = list(task.table.columns), "ccc" if task.target == "attributes" else "macro-f1"
     tables = {
         "results.csv": results,
         "comparisons.csv": compare(predictions, classes, metric, tests),
-        "classes.csv": _per_system(whole, lambda part: per_class(part, classes)),
-        "groups.csv": _groups(task, whole),
-        "cost.csv": _cost(task, suite.configs(), partitions, runs),
-        "people.csv": pd.concat([table.assign(condition=name) for name, table in people.items()]) if people else None,
+        "classes.csv": _per_system(predictions, lambda part: per_class(part, classes)),
+        "groups.csv": _groups(task, predictions),
+        "cost.csv": _cost(task, configs, partitions, runs),
+        "people.csv": pd.concat([_with_truth(name, table) for name, table in people.items()]) if people else None,
     }
     for name, table in tables.items():
         if table is not None:
             with whole_file(out / name) as part:
-                table.to_csv(
-                    part,
-                    index=name == "people.csv",
-                    index_label="truth" if name == "people.csv" else None,
-                    float_format="%.4f",
-                )
+                table.to_csv(part, index=False, float_format="%.4f")
     with whole_file(out / "predictions.parquet") as part:
         predictions.to_parquet(part, index=False)
     with whole_file(out / "suite.json") as part:
@@ -256,13 +253,11 @@ def _people(task: Task, partitions, rule: str) -> tuple[pd.DataFrame | None, dic
     return rows, tables
 
 
-def _pooled(predictions: pd.DataFrame) -> pd.DataFrame:
-    """The partitions of each system and seed as one."""
-    name = "all" if predictions.partition.nunique() > 1 else predictions.partition.iloc[0]
-    return predictions.assign(of=predictions.partition, partition=name)
+def _with_truth(condition: str, shares: pd.DataFrame) -> pd.DataFrame:
+    return shares.rename_axis("truth").reset_index().assign(condition=condition)
 
 
-def _robustness(task: Task, whole: pd.DataFrame, people: dict) -> pd.DataFrame | None:
+def _robustness(task: Task, predictions: pd.DataFrame, people: dict) -> pd.DataFrame | None:
     """Rows of what is left under each condition, areas under the curves, rising confidence, distance from people.
 
     Metrics: `kept`, the share of the complete score; `area`, under a curve of frame loss (condition "audio-frames");
@@ -272,8 +267,8 @@ def _robustness(task: Task, whole: pd.DataFrame, people: dict) -> pd.DataFrame |
     if task.target == "attributes":
         return None
     classes, rows = list(task.table.columns), []
-    for (system, seed, partition), part in whole.groupby(["system", "seed", "partition"], sort=False):
-        part, add = part.assign(partition=part["of"]), []
+    for (system, seed), part in predictions.groupby(["system", "seed"], sort=False):
+        add = []
         if part.condition.nunique() > 1:
             add += [
                 (row.condition, "kept", row.value, row.low, row.high)
@@ -294,24 +289,24 @@ def _robustness(task: Task, whole: pd.DataFrame, people: dict) -> pd.DataFrame |
                 value = divergence(confusion_per_speaker(own, classes).sum(0), table.to_numpy())
                 add.append((condition, "divergence", value, value, value))
         table = pd.DataFrame(add, columns=["condition", "metric", "value", "low", "high"])
-        rows.append(table.assign(system=system, seed=seed, partition=partition))
+        rows.append(table.assign(system=system, seed=seed))
     fixed = {"corpus": task.corpus.name, "target": task.target, "features": task.features}
     return pd.concat(rows).assign(**fixed)
 
 
-def _per_system(whole: pd.DataFrame, scores) -> pd.DataFrame | None:
-    if "truth" not in whole:  # attributes have no classes
+def _per_system(predictions: pd.DataFrame, scores) -> pd.DataFrame | None:
+    if "truth" not in predictions:  # attributes have no classes
         return None
-    parts = [scores(part).assign(system=name) for name, part in whole.groupby("system", sort=False)]
+    parts = [scores(part).assign(system=name) for name, part in predictions.groupby("system", sort=False)]
     return pd.concat(parts, ignore_index=True)
 
 
-def _groups(task: Task, whole: pd.DataFrame) -> pd.DataFrame | None:
+def _groups(task: Task, predictions: pd.DataFrame) -> pd.DataFrame | None:
     """Scores per sex and per age band, where the corpus knows them."""
     speakers, tables = task.corpus.speakers, []
     for column in ("sex", "age"):
-        if column in speakers and speakers[column].reindex(whole.speaker.unique()).notna().any():
-            basic = whole[whole.condition.isin(CONDITIONS)]
+        if column in speakers and speakers[column].reindex(predictions.speaker.unique()).notna().any():
+            basic = predictions[predictions.condition.isin(CONDITIONS)]
             scores = lambda part, column=column: by_group(part, speakers, list(task.table.columns), column)
             tables.append(_per_system(basic, scores).assign(column=column))
     return pd.concat(tables, ignore_index=True) if tables else None
