@@ -15,6 +15,7 @@ from scipy.stats import t as student
 from auxformer.attributes import are_attributes, ccc_of, moments, unscaled
 from auxformer.dataset import ClipDataset, eval_batches, seed_of
 from auxformer.errors import InputError
+from auxformer.memory import keep_freed_memory
 from auxformer.missing import CONDITIONS, apply_condition
 
 METRICS = ("macro-f1", "micro-f1", "macro-precision", "micro-precision", "macro-recall", "micro-recall")
@@ -47,6 +48,7 @@ def predict(model, dataset: ClipDataset, conditions: Iterable[str] = tuple(CONDI
         conditions: Names from `auxformer.missing.CONDITIONS`.
         device: Where the network lives.
     """
+    keep_freed_memory()
     was_training = getattr(model, "training", False)
     if was_training:
         model.eval()

@@ -29,6 +29,7 @@ from auxformer.dataset import Batch, BucketSampler, ClipDataset, Splits, collate
 from auxformer.errors import InputError, TrainingError
 from auxformer.evaluation import macro_f1, mean_ccc, predict
 from auxformer.media import whole_file
+from auxformer.memory import keep_freed_memory
 from auxformer.missing import modality_dropout
 from auxformer.models import Logits, create_model, shared_loss
 
@@ -58,6 +59,7 @@ def fit(config: Config, splits: Splits, folder: Path, progress: bool = True) -> 
     finished = load_run(folder, splits.train) if (folder / "finished.json").is_file() else None
     if finished:
         return finished
+    keep_freed_memory()
     with torch.random.fork_rng(devices=[]), _determinism(config.training.deterministic):  # the caller's state is left alone
         return _Trainer(config, splits, folder, progress).run()
 

@@ -11,9 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from shapes import make_batch, our_step, plain_step
+from contestants import make_contestant
+from shapes import make_batch, our_step
 
 from auxformer.config import preset
+from auxformer.memory import keep_freed_memory
 
 LENGTHS = (50, 100, 200, 400, 800, 1600)
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
@@ -22,6 +24,7 @@ WIDTHS = (32, 64, 128, 256)
 
 def curves(repeats: int = 3) -> dict:
     """Milliseconds per clip of a training step, and the slope on two logarithmic axes over the upper half of each range."""
+    keep_freed_memory()
     result = {}
     for name in ("paper", "default"):
         config = preset(name)
@@ -63,11 +66,7 @@ def peak_memory(name: str) -> float:
 
 
 def _added_memory(name: str) -> float:
-    batch = make_batch()
-    if name == "plain":
-        step, *_ = plain_step(batch)
-    else:
-        step, *_ = our_step(batch, preset({"published": "paper", "recommended": "default"}[name]))
+    step, *_ = make_contestant(name)
     before = _most_held()
     for _ in range(2):
         step()

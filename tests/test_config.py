@@ -11,7 +11,7 @@ from auxformer.config import PRESETS, Config, ModelConfig, TrainingConfig, overr
 from auxformer.errors import InputError
 
 PACKAGE = Path(__file__).parents[1] / "auxformer"
-ORDER = ["errors", "progress", "parallel", "config", "media", "corpora", "attributes", "features", "dataset", "corruption", "missing", "models", "cost", "evaluation", "statistics", "significance", "robustness", "humans", "checkpoints", "training", "task", "benchmark", "report", "published_results", "report_tables", "report_figures", "report_sections", "report_page", "suite", "plots", "show", "widgets", "own_clip", "course", "cli", "__main__"]  # fmt: skip
+ORDER = ["errors", "memory", "progress", "parallel", "config", "media", "corpora", "attributes", "features", "dataset", "corruption", "missing", "models", "cost", "evaluation", "statistics", "significance", "robustness", "humans", "checkpoints", "training", "task", "benchmark", "report", "published_results", "report_tables", "report_figures", "report_sections", "report_page", "suite", "plots", "show", "widgets", "own_clip", "course", "cli", "__main__"]  # fmt: skip
 
 
 def test_a_config_survives_toml(tmp_path):

@@ -1,6 +1,8 @@
 """The course's machinery, on a toy lesson: building, running, failing, explorers and pages."""
 
+import importlib.util
 import io
+import subprocess
 from types import SimpleNamespace
 
 import ipywidgets
@@ -12,7 +14,7 @@ from PIL import Image
 from toy_lesson import TOY_LESSON
 
 from auxformer import plots, widgets
-from auxformer.course import build, lessons, page, run
+from auxformer.course import address, build, lessons, page, run
 from auxformer.errors import InputError
 
 plt.switch_backend("Agg")
@@ -85,7 +87,35 @@ def test_building_twice_gives_the_same_notebook_with_ids_from_headings(project):
     assert first == second
     ids = [cell.id for cell in build.complete_notebook(lesson).cells]
     assert len(set(ids)) == len(ids)
-    assert ids[3:5] == ["a-line-1", "a-line-2"]
+    assert ids[4:6] == ["a-line-1", "a-line-2"]
+
+
+def test_with_an_address_a_lesson_opens_elsewhere_and_the_readme_says_so(project):
+    (project / "README.md").write_text("# Toy\n<!-- badges --><!-- /badges -->\n")
+    build.write_badges(project)
+    (lesson,) = lessons.find_lessons()
+    assert "Colab" not in (project / "README.md").read_text() + nbformat.writes(build.complete_notebook(lesson))
+    (project / "pyproject.toml").write_text('[project.urls]\nRepository = "https://github.com/someone/toys"\n')
+    build.write_badges(project)
+    assert "mybinder.org/v2/gh/someone/toys/main?labpath=notebooks/" in (project / "README.md").read_text()
+    title = build.complete_notebook(lesson).cells[0].source
+    assert "colab.research.google.com/github/someone/toys/blob/main/notebooks/student/00_toy.ipynb" in title
+
+
+@pytest.mark.parametrize("in_a_clone", [True, False])
+def test_a_lesson_installs_the_package_where_it_is_absent(tmp_path, monkeypatch, in_a_clone):
+    notebooks = tmp_path / "notebooks"
+    notebooks.mkdir()
+    if in_a_clone:
+        (tmp_path / "pyproject.toml").write_text("")
+    monkeypatch.chdir(notebooks)
+    called = []
+    monkeypatch.setattr(subprocess, "run", lambda command, check: called.append(command[-1]))
+    exec(address.install_cell("someone/toys"), {})
+    assert called == []  # the package is here
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    exec(address.install_cell("someone/toys"), {})
+    assert called == [str(tmp_path) if in_a_clone else "git+https://github.com/someone/toys"]
 
 
 def test_hints_are_folded_one_inside_another(project):

@@ -2,6 +2,9 @@
 
 import contextlib
 import math
+import platform
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -185,3 +188,23 @@ def test_a_compiled_network_trains_without_the_fast_paths(splits):
             torch.testing.assert_close(theirs, ours, atol=1e-5, rtol=1e-5)
     shared_loss(compiled.train()(batch), batch.target).backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator can be told to keep memory")
+def test_freed_memory_is_kept_for_the_next_step():
+    """In a process of its own: the setting lasts as long as a process does."""
+    code = """
+import resource, torch
+from auxformer.memory import keep_freed_memory
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        torch.ones(40_000_000).mul(2)  # larger than anything the allocator keeps of itself
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+before = faults()
+assert keep_freed_memory()
+faults()
+after = faults()
+assert after < before / 10, (before, after)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

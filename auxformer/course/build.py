@@ -10,6 +10,7 @@ import copy
 import re
 from pathlib import Path
 
+from auxformer.course.address import install_cell, links, repository
 from auxformer.course.lessons import (
     Lesson,
     find_lessons,
@@ -18,6 +19,7 @@ from auxformer.course.lessons import (
     read_source,
     split_answer,
 )
+from auxformer.report import fill_markers
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 KEPT_METADATA = ("tags", "reason", "exercise", "jupyter")
@@ -27,6 +29,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 def complete_notebook(lesson: Lesson):
     """The lesson with its solutions, not executed."""
     notebook = read_source(lesson.path)
+    _insert_install(notebook, lesson)
     numbers: dict[str, int] = {}
     slug = "start"
     for index, cell in enumerate(notebook.cells):
@@ -114,6 +117,7 @@ def build_lessons(lessons=None, root: Path | None = None) -> list[Path]:
         write_notebook(student_notebook(lesson, executed), root / "notebooks" / "student" / path.name)
         written.append(path)
     write_matrix(root)
+    write_badges(root)
     return written
 
 
@@ -170,6 +174,26 @@ def write_matrix(root: Path) -> None:
     path.write_text(matrix(find_lessons(None, Path(root) / "notebooks" / "source")), encoding="utf-8")
 
 
+def write_badges(root: Path) -> None:
+    """Write the links to Colab and Binder between the markers of the README."""
+    readme = Path(root) / "README.md"
+    if readme.is_file():
+        readme.write_text(fill_markers(readme.read_text(), "badges", links(repository(root))))
+
+
+def _insert_install(notebook, lesson: Lesson) -> None:
+    """Put the cell that installs the package, folded, between the parameters and the set-up."""
+    import nbformat
+
+    tagged = [index for index, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])]
+    cell = nbformat.v4.new_code_cell(install_cell(_address(lesson)), metadata={"tags": ["folded"]})
+    notebook.cells.insert(tagged[0] + 1 if tagged else 1, cell)
+
+
+def _address(lesson: Lesson) -> str | None:
+    return repository(lesson.path.parents[2])
+
+
 def _notebook_metadata(lesson: Lesson) -> dict:
     title = f"Lesson {lesson.number} · {lesson.title}"
     return {"kernelspec": KERNEL, "language_info": {"name": "python"}, "title": title}
@@ -203,10 +227,11 @@ def _expand(cell, lesson: Lesson, first: bool) -> str:
 
 def badge_line(lesson: Lesson) -> str:
     """The line under a lesson's title: what it asks, how long it takes, where its other forms are."""
+    elsewhere = links(_address(lesson), f"notebooks/student/{lesson.name}.ipynb")
     return (
         f"**{lesson.question}**  \n`reading {lesson.reading} min` · `exercises {lesson.minutes} min` · "
         f"`runs in {lesson.seconds} s on two cores` · to solve the exercises yourself, open "
-        f"[student/{lesson.name}.ipynb](student/{lesson.name}.ipynb)"
+        f"[student/{lesson.name}.ipynb](student/{lesson.name}.ipynb)" + (f" · {elsewhere}" if elsewhere else "")
     )
 
 

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from auxformer.course.lessons import project_root
+from auxformer.errors import InputError
 
 _started = time.perf_counter()
 
@@ -48,8 +49,13 @@ def versions(seed: int = 0) -> None:
 
 
 def data_root() -> Path:
-    """The folder of corpora and feature stores: `AUXFORMER_DATA`, or `data/` of the project."""
-    return Path(os.environ.get("AUXFORMER_DATA") or project_root() / "data")
+    """The folder of corpora and feature stores: `AUXFORMER_DATA`, or `data/` of the project, or else of the current folder."""
+    if os.environ.get("AUXFORMER_DATA"):
+        return Path(os.environ["AUXFORMER_DATA"])
+    try:
+        return project_root() / "data"
+    except InputError:  # a lesson alone, as in Colab
+        return Path("data").absolute()
 
 
 def feature_root() -> Path:
