@@ -494,7 +494,7 @@ def bench_command(
     models: Annotated[list[Path] | None, typer.Option(help="Python file that registers a model; may be given again.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds, instead of the suite's.")] = None,
     published: Published = None,
-    table: Annotated[Path | None, typer.Option(help="CSV file for the main scores over all partitions, small enough to keep.")] = None,
+    table: Annotated[Path | None, typer.Option(help="CSV file for the main scores over all partitions, small enough to keep; the paired tests go beside it, into NAME-tests.csv.")] = None,
     corpus: Annotated[str, typer.Option(help='humans: name of the corpus, or "auto".')] = "auto",
     target: Annotated[str, typer.Option(help="humans: audiovisual, voice or face.")] = "audiovisual",
     data: Data = Path("data/features"),
@@ -511,6 +511,7 @@ def bench_command(
     | auxformer bench quick --models mine.py --add mine
     | auxformer bench humans --root CREMA-D --out humans.csv
     """
+    import shutil
     from dataclasses import replace
 
     from auxformer.suite import Suite, people_table, run_suite
@@ -541,6 +542,7 @@ def bench_command(
         whole = whole[whole.metric.isin(["macro-f1", "ccc", "ece", "brier", "area", "rising", "divergence"])]
         table.parent.mkdir(parents=True, exist_ok=True)
         whole.to_csv(table, index=False, float_format="%.4f")
+        shutil.copyfile(out / "comparisons.csv", table.with_name(f"{table.stem}-tests.csv"))
     print_results(results[results.condition.isin(["complete", "no-audio", "no-video"])])
     print(f"tables: {out}    report: {out / 'report.html'}")
 

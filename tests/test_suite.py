@@ -215,3 +215,17 @@ def test_people_alone(tiny_puppets, tmp_path, monkeypatch, capsys):
         main()
     assert end.value.code == 0 and "human-crowd" in capsys.readouterr().out
     assert len(pd.read_csv(tmp_path / "people.csv")) == len(table)
+
+
+def test_the_command_keeps_the_main_scores_and_the_tests(done, tiny_puppets, tmp_path, monkeypatch):
+    (root, data), (results, out, runs) = tiny_puppets, done
+    suite_of(tmp_path)
+    command = ["auxformer", "bench", tmp_path / "tiny.toml", "--root", root, "--data", data, "--runs", runs]
+    command += ["--out", tmp_path / "out", "--table", tmp_path / "kept" / "tiny.csv"]
+    monkeypatch.setattr(sys, "argv", [str(word) for word in command])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 0
+    kept = pd.read_csv(tmp_path / "kept" / "tiny.csv")
+    assert set(kept.partition) == {"all"} and set(kept.system) == set(results.system) and len(kept) < len(results)
+    assert (tmp_path / "kept" / "tiny-tests.csv").read_text() == (out / "comparisons.csv").read_text()

@@ -259,13 +259,21 @@ print("median pitch, lowest to highest:", ", ".join(sorted(EMOTIONS, key=median_
 
 
 # %% tags=["folded"]
+SHOWN = {  # words -> openSMILE's names
+    "pitch, Hz": "F0final_sma",
+    "energy": "pcm_RMSenergy_sma",
+    "jitter (period to period)": "jitterLocal_sma",
+    "harmonics to noise, dB": "logHNR_sma",
+}
+
+
 def draw_descriptor(descriptor: str, speaker: str):
     """One descriptor over time, in a clip of the puppet for each emotion."""
     own = corpus.clips.index[corpus.clips.speaker == speaker]
     figure, axis = plt.subplots(figsize=(7.4, 3))
     for emotion in EMOTIONS:
         for clip in own.intersection(voices(emotion))[:1]:
-            curve = store[clip][:, names.index(descriptor)].astype(float)
+            curve = store[clip][:, names.index(SHOWN[descriptor])].astype(float)
             curve[curve == 0] = np.nan  # unvoiced: no value, hence no line
             colour, marker, _ = plots.EMOTION_STYLE[emotion]
             look = {"color": colour, "marker": marker, "markevery": 12, "lw": 1.2}
@@ -275,14 +283,13 @@ def draw_descriptor(descriptor: str, speaker: str):
     return figure
 
 
-shown = ["F0final_sma", "pcm_RMSenergy_sma", "jitterLocal_sma", "logHNR_sma"]
 explorer(
     draw_descriptor,
     alt="Six curves of one voice descriptor over time, one for each emotion.",
-    descriptor=shown,
+    descriptor=list(SHOWN),
     speaker=speakers,
 )
-print(len(shown), "descriptors and", len(speakers), "puppets to choose from")
+print(len(SHOWN), "descriptors and", len(speakers), "puppets to choose from")
 
 # %% [markdown]
 # **See** the gaps (no pitch there) and the heights: pitch goes up with arousal, in joy and in fear alike, so height

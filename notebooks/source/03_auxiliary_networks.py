@@ -138,10 +138,10 @@ with torch.no_grad():
 # little less.
 
 # %% [markdown] exercise="shared_loss" difficulty=3 importance=5 minutes=12
-# ### Exercise 1 · One loss for three heads `logits.av`, `logits.a` and `logits.v` are `[B, C]`; `logits.weights` is
-# `[B, 3]`, in the order fusion, audio, video, and 0 where a head's stream is absent. `target` is `[B, C]`, shares of
-# votes that sum to 1. Return one number: per clip the weighted sum of the three cross-entropies without those of
-# absent heads, then the mean over the B clips.
+# ### Exercise 1 · One loss for three heads
+# `logits.av`, `logits.a` and `logits.v` are `[B, C]`; `logits.weights` is `[B, 3]`, in the order fusion, audio, video,
+# and 0 where a head's stream is absent. `target` is `[B, C]`, shares of votes that sum to 1. Return one number: per
+# clip the weighted sum of the three cross-entropies without those of absent heads, then the mean over the B clips.
 #
 # HINT You need the losses as a table of clips by heads before you may add anything up.
 #
