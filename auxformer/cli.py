@@ -23,7 +23,10 @@ app.add_typer(course_app, name="course")
 Root = Annotated[Path, typer.Argument(help="Folder of the corpus.", show_default=False)]
 Data = Annotated[Path, typer.Option(help="Folder under which feature stores lie.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes.")]
-Scheduler = Annotated[str | None, typer.Option(help="Address of a Dask cluster that does the work; it needs the same files under the same paths.")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(help="Address of a Dask cluster that does the work; it needs the same files under the same paths."),
+]
 OnError = Annotated[str, typer.Option(help='A clip that cannot be read: "skip" it and count, or "stop".')]
 
 
@@ -170,10 +173,19 @@ Preset = Annotated[str, typer.Option(help="default, quick, small-corpus, paper o
 ConfigFile = Annotated[Path | None, typer.Option(help="TOML file with settings that differ from the preset.")]
 CorpusName = Annotated[str, typer.Option(help="puppets, crema-d, ravdess or msp-improv.")]
 CorpusRoot = Annotated[Path | None, typer.Option(help="Folder of the corpus; puppets are generated when absent.")]
-Target = Annotated[str | None, typer.Option(help="audiovisual, voice, face, intended; msp-improv: also secondary, secondary-four, attributes.")]
-Classes = Annotated[str | None, typer.Option(help='Classes to keep, separated by commas; "4" = angry,happy,neutral,sad.')]
-Published = Annotated[Path | None, typer.Option(help="Published partition file, or a folder of them; their labels are used.")]
-Folds = Annotated[int | None, typer.Option(min=0, help="Speaker folds (ravdess, msp-improv: 6); 0 = 70/15/15 partitions.")]
+Target = Annotated[
+    str | None,
+    typer.Option(help="audiovisual, voice, face, intended; msp-improv: also secondary, secondary-four, attributes."),
+]
+Classes = Annotated[
+    str | None, typer.Option(help='Classes to keep, separated by commas; "4" = angry,happy,neutral,sad.')
+]
+Published = Annotated[
+    Path | None, typer.Option(help="Published partition file, or a folder of them; their labels are used.")
+]
+Folds = Annotated[
+    int | None, typer.Option(min=0, help="Speaker folds (ravdess, msp-improv: 6); 0 = 70/15/15 partitions.")
+]
 Runs = Annotated[Path, typer.Option(help="Folder of the runs.")]
 
 MODEL_OPTIONS = (
@@ -281,7 +293,10 @@ def evaluate_command(
 
 @app.command("show")
 def show_command(
-    file: Annotated[str, typer.Argument(help="A media file (wav, flac, mp3, mp4, avi, flv), or with --root a clip.", show_default=False)],
+    file: Annotated[
+        str,
+        typer.Argument(help="A media file (wav, flac, mp3, mp4, avi, flv), or with --root a clip.", show_default=False),
+    ],
     root: Annotated[Path | None, typer.Option(help="Folder of the corpus that has the clip.")] = None,
     out: Annotated[Path, typer.Option(help="Picture to write (PNG).")] = Path("build/show.png"),
 ):
@@ -405,7 +420,9 @@ def run_command(
     from auxformer import benchmark
 
     settings = _settings(preset, config, {"data": _data_section(target, classes)})
-    task = benchmark.prepare(corpus, root or _puppets(corpus, jobs), audio, video, settings, data, jobs, on_error, scheduler)
+    task = benchmark.prepare(
+        corpus, root or _puppets(corpus, jobs), audio, video, settings, data, jobs, on_error, scheduler
+    )
     references = ["ideal-observer"] if task.corpus.truth is not None else []
     systems = system or (["auxformer"] if task.target == "attributes" else ["functionals-lr", "auxformer", *references])
     task, parts = _partitions(task, folds, partitions, published, settings)
@@ -450,7 +467,9 @@ def print_results(table) -> None:
         (table.metric.str.startswith("ccc") if attributes else table.metric == "macro-f1")
         & (table.partition == ("all" if "all" in set(table.partition) else table.partition))
     ]
-    view = Table(title=f"{table.corpus[0]}: {'CCC' if attributes else 'macro-F1'} [95 % interval over speakers], target {table.target[0]}")
+    view = Table(
+        title=f"{table.corpus[0]}: {'CCC' if attributes else 'macro-F1'} [95 % interval over speakers], target {table.target[0]}"
+    )
     conditions = list(dict.fromkeys(part.condition))
     for column in ("system", "seed", *(["metric"] if attributes else []), *conditions):
         view.add_column(column)
@@ -486,15 +505,31 @@ def _puppets(corpus: str, jobs: int) -> Path:
 
 @app.command("bench")
 def bench_command(
-    suite: Annotated[str, typer.Argument(help='quick, puppets, binding, ravdess, crema-d, msp-improv, a TOML file of your own, or "humans".')],
+    suite: Annotated[
+        str,
+        typer.Argument(
+            help='quick, puppets, binding, ravdess, crema-d, msp-improv, a TOML file of your own, or "humans".'
+        ),
+    ],
     root: Annotated[Path | None, typer.Option(help="Folder of the corpus; puppets are generated when absent.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the tables and the report (humans: CSV file).")] = None,
-    system: Annotated[list[str] | None, typer.Option(help="Only these systems of the suite; may be given again.")] = None,
-    add: Annotated[list[str] | None, typer.Option(help="A system beside those of the suite; may be given again.")] = None,
-    models: Annotated[list[Path] | None, typer.Option(help="Python file that registers a model; may be given again.")] = None,
+    system: Annotated[
+        list[str] | None, typer.Option(help="Only these systems of the suite; may be given again.")
+    ] = None,
+    add: Annotated[
+        list[str] | None, typer.Option(help="A system beside those of the suite; may be given again.")
+    ] = None,
+    models: Annotated[
+        list[Path] | None, typer.Option(help="Python file that registers a model; may be given again.")
+    ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds, instead of the suite's.")] = None,
     published: Published = None,
-    table: Annotated[Path | None, typer.Option(help="CSV file for the main scores over all partitions, small enough to keep; the paired tests go beside it, into NAME-tests.csv.")] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file for the main scores over all partitions, small enough to keep; the paired tests go beside it, into NAME-tests.csv."
+        ),
+    ] = None,
     corpus: Annotated[str, typer.Option(help='humans: name of the corpus, or "auto".')] = "auto",
     target: Annotated[str, typer.Option(help="humans: audiovisual, voice or face.")] = "audiovisual",
     data: Data = Path("data/features"),
@@ -549,9 +584,15 @@ def bench_command(
 
 @app.command("report")
 def report_command(
-    results: Annotated[list[Path], typer.Argument(help="Results folders, or long result tables (CSV).", show_default=False)],
-    into: Annotated[Path | None, typer.Option(help="File whose <!-- NAME --> markers are filled; NAME is the CSV's.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the report of a results folder, instead of that folder.")] = None,
+    results: Annotated[
+        list[Path], typer.Argument(help="Results folders, or long result tables (CSV).", show_default=False)
+    ],
+    into: Annotated[
+        Path | None, typer.Option(help="File whose <!-- NAME --> markers are filled; NAME is the CSV's.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the report of a results folder, instead of that folder.")
+    ] = None,
 ):
     """A results folder as a page, Markdown, LaTeX and CSV; a result table as Markdown, printed or put into a file.
 
@@ -563,7 +604,9 @@ def report_command(
 
     folders = [path for path in results if path.is_dir()]
     if out and (len(folders) != 1 or len(results) != 1):
-        raise InputError(f"--out takes the report of one results folder, not of {len(results)} arguments; leave it out.")
+        raise InputError(
+            f"--out takes the report of one results folder, not of {len(results)} arguments; leave it out."
+        )
     if into and folders:
         raise InputError(f"{folders[0]}: is a folder; --into takes result tables (CSV).")
     for path in results:
@@ -582,7 +625,9 @@ def report_command(
 
 @app.command("models")
 def models_command(
-    name: Annotated[str | None, typer.Argument(help="A model; all of them when none is given.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A model; all of them when none is given.", show_default=False)
+    ] = None,
     audio_dims: Annotated[int, typer.Option(min=1, help="Width of the audio features, for the parameters.")] = 130,
     video_dims: Annotated[int, typer.Option(min=1, help="Width of the video features, for the parameters.")] = 4096,
     classes: Annotated[int, typer.Option(min=2, help="Number of classes, for the parameters.")] = 6,
@@ -605,10 +650,14 @@ def models_command(
         view.add_column(column)
     for model, line in list_models().items() if name is None else ():
         published = card_of(model).published
-        view.add_row(model, line, parameters(model, "default"), published, parameters(model, published) if published else "")
+        view.add_row(
+            model, line, parameters(model, "default"), published, parameters(model, published) if published else ""
+        )
     if name is not None:
         card = card_of(name)
-        sizes = [f"{parameters(name, settings)} (preset {settings})" for settings in ("default", card.published) if settings]
+        sizes = [
+            f"{parameters(name, settings)} (preset {settings})" for settings in ("default", card.published) if settings
+        ]
         rows = {"source": card.source, "parameters": ", ".join(sizes), "a stream missing": card.missing}
         for left, right in {**rows, "deviations": card.deviations}.items():
             view.add_row(left, right)

@@ -181,7 +181,9 @@ class TrainingConfig:
         check_choice("training.select", self.select, ("loss", "macro-f1"))
         check_choice("training.video_order", self.video_order, ("time", "directory"))
         if len(self.loss_weights) != 3 or min(self.loss_weights) < 0 or sum(self.loss_weights) == 0:
-            raise InputError(f"training.loss_weights is {self.loss_weights}, expected three numbers >= 0, not all zero.")
+            raise InputError(
+                f"training.loss_weights is {self.loss_weights}, expected three numbers >= 0, not all zero."
+            )
 
 
 DATA_TARGETS = ("audiovisual", "voice", "face", "secondary", "secondary-four", "intended", "attributes")
@@ -303,7 +305,9 @@ _PUBLISHED_SWITCHES = {
 _ALL_FRAMES = dict(relative=False, audio_pool=1, video_pool=1, summary="last")
 _NO_DROPOUT = dict(relu_dropout=0.0, res_dropout=0.0, embed_dropout=0.0, out_dropout=0.0)
 _ONE_LOSS = dict(loss_weights=(1.0, 0.0, 0.0), select="loss", warmup=0.0)
-_MULTIBENCH = dict(epochs=100, optimizer="adamw", learning_rate=1e-3, weight_decay=0.01, clip=8.0, schedule="constant", **_ONE_LOSS)
+_MULTIBENCH = dict(
+    epochs=100, optimizer="adamw", learning_rate=1e-3, weight_decay=0.01, clip=8.0, schedule="constant", **_ONE_LOSS
+)
 _MULTIBENCH_GRU = {"model": dict(width=512, out_dropout=0.0, **_ALL_FRAMES), "training": _MULTIBENCH}
 _MULTIBENCH_TRANSFORMER = {
     "model": dict(width=300, heads=5, layers=5, out_dropout=0.0, **_ALL_FRAMES),
@@ -367,9 +371,15 @@ PRESETS: dict[str, tuple[str, dict]] = {
     "paper": ("published, 2021 form: LLD 130-d unprojected, video projected to 130", {}),
     "release": ("published, 2022 form: audio projected to 50, EMOCA 50-d", {"model": {"width": 50}}),
     "quick": ("ours at a third of the epochs, for lessons and first looks", {"training": {"epochs": 5}}),
-    "small-corpus": ("ours at four times the epochs, for corpora of fewer than 1,000 clips", {"training": {"epochs": 60}}),
+    "small-corpus": (
+        "ours at four times the epochs, for corpora of fewer than 1,000 clips",
+        {"training": {"epochs": 60}},
+    ),
     **{
-        f"{name}-published": (f"published hyper-parameters of {name}", {**changes, "model": {"name": name, **changes["model"]}})
+        f"{name}-published": (
+            f"published hyper-parameters of {name}",
+            {**changes, "model": {"name": name, **changes["model"]}},
+        )
         for name, changes in PUBLISHED_RIVALS.items()
     },
 }

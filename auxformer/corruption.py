@@ -70,7 +70,10 @@ def gaps(
 
 
 def delay(
-    waveform: np.ndarray, milliseconds: float, rng: np.random.Generator | None = None, sampling_rate: int = SAMPLING_RATE
+    waveform: np.ndarray,
+    milliseconds: float,
+    rng: np.random.Generator | None = None,
+    sampling_rate: int = SAMPLING_RATE,
 ) -> np.ndarray:
     """The sound later (earlier when negative) at the same length: what comes in is quiet, what does not fit goes.
 

@@ -200,7 +200,9 @@ class Splits(NamedTuple):
     test: ClipDataset
 
 
-def make_splits(audio, video, targets: pd.DataFrame, clips: pd.DataFrame, partition, video_order: str = "time") -> Splits:
+def make_splits(
+    audio, video, targets: pd.DataFrame, clips: pd.DataFrame, partition, video_order: str = "time"
+) -> Splits:
     """Datasets of a speaker-independent partition; the normalisers see training clips only.
 
     Args:

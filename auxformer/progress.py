@@ -13,7 +13,9 @@ def is_watched() -> bool:
     return sys.stderr.isatty() or os.environ.get("AUXFORMER_PROGRESS") == "1"
 
 
-def progress(items: Iterable, title: str, total: int | None = None, unit: str = "clip", summary: bool = True) -> Iterator:
+def progress(
+    items: Iterable, title: str, total: int | None = None, unit: str = "clip", summary: bool = True
+) -> Iterator:
     """Yield from `items`, showing a bar when somebody watches and one summary line on stdout at the end.
 
     Args:
@@ -28,8 +30,12 @@ def progress(items: Iterable, title: str, total: int | None = None, unit: str = 
     if total is None and hasattr(items, "__len__"):
         total = len(items)
     started, count = time.perf_counter(), 0
-    for item in tqdm(items, desc=title, total=total, unit=unit, disable=not is_watched(), dynamic_ncols=True, leave=False):
+    for item in tqdm(
+        items, desc=title, total=total, unit=unit, disable=not is_watched(), dynamic_ncols=True, leave=False
+    ):
         yield item
         count += 1
     if summary:
-        print(f"{title}: {count} {unit}{'' if count == 1 else 's'} in {time.perf_counter() - started:.1f} s", flush=True)
+        print(
+            f"{title}: {count} {unit}{'' if count == 1 else 's'} in {time.perf_counter() - started:.1f} s", flush=True
+        )

@@ -32,7 +32,9 @@ def markdown_table(results: pd.DataFrame, metric: str | None = None) -> str:
     part = results[results.metric == (metric or headline(results.metric))]
     if (part.partition == "all").any():
         part = part[part.partition == "all"]
-    conditions = [name for name in dict.fromkeys(part.condition) if name in CONDITIONS]  # the others fill a page of their own
+    conditions = [
+        name for name in dict.fromkeys(part.condition) if name in CONDITIONS
+    ]  # the others fill a page of their own
     lines = ["| system | " + " | ".join(conditions) + " |", "|---" * (len(conditions) + 1) + "|"]
     for system, rows in part.groupby("system", sort=False):
         mean = rows.groupby("condition")[["value", "low", "high"]].mean().reindex(conditions)

@@ -33,7 +33,9 @@ def draw_clip(corpus: Corpus, clip: str):
         raise InputError(f"{corpus.root}: {clip} is in the tables, but none of its media files is there.")
     video, audio = (path if isinstance(path, str) else None for path in (row.video, row.audio))
     figure = _draw(video or audio, audio or video)
-    figure.suptitle(f"{clip}: speaker {row.speaker}, {row.intended} intended", x=0.01, ha="left", fontsize=11, fontweight="bold")
+    figure.suptitle(
+        f"{clip}: speaker {row.speaker}, {row.intended} intended", x=0.01, ha="left", fontsize=11, fontweight="bold"
+    )
     return figure
 
 

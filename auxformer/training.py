@@ -60,7 +60,10 @@ def fit(config: Config, splits: Splits, folder: Path, progress: bool = True) -> 
     if finished:
         return finished
     keep_freed_memory()
-    with torch.random.fork_rng(devices=[]), _determinism(config.training.deterministic):  # the caller's state is left alone
+    with (
+        torch.random.fork_rng(devices=[]),
+        _determinism(config.training.deterministic),
+    ):  # the caller's state is left alone
         return _Trainer(config, splits, folder, progress).run()
 
 
@@ -78,7 +81,9 @@ def load_run(folder: Path, dataset: ClipDataset) -> Run:
     try:
         model.load_state_dict(load_file(folder / "model.safetensors"))
     except RuntimeError as error:
-        raise InputError(f"{folder}: its weights do not fit these features or classes; was it trained on others?") from error
+        raise InputError(
+            f"{folder}: its weights do not fit these features or classes; was it trained on others?"
+        ) from error
     return Run(folder, config, read_metrics(folder), model.eval())
 
 
@@ -132,7 +137,9 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError('training.device is "cuda", but this machine has no GPU that torch can use; say "cpu" or "auto".')
+        raise InputError(
+            'training.device is "cuda", but this machine has no GPU that torch can use; say "cpu" or "auto".'
+        )
     return torch.device(name)
 
 
@@ -148,11 +155,15 @@ class _Trainer:
         self.accelerator = Accelerator(cpu=_device(settings.device).type == "cpu")
         self.device = self.accelerator.device
         torch.manual_seed(seed_of("weights", settings.seed))
-        self.network = _network(config, splits.train)  # the module itself; `model` may be wrapped and shares its parameters
+        self.network = _network(
+            config, splits.train
+        )  # the module itself; `model` may be wrapped and shares its parameters
         model = torch.compile(self.network) if settings.compile else self.network
         self.model, self.optimizer = self.accelerator.prepare(model, make_optimizer(self.network, settings))
         self.sampler = BucketSampler(splits.train.lengths, settings.batch_size, settings.seed, settings.bucket)
-        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimizer.optimizer, factor=0.1, patience=settings.decay)
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimizer.optimizer, factor=0.1, patience=settings.decay
+        )
         self.best = {"score": -math.inf, "epoch": -1}
         self.best_weights: dict[str, torch.Tensor] = {}
         self.lines: list[dict] = []
@@ -220,9 +231,15 @@ class _Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         total, last = 0.0, settings.accumulate - 1
         for part in range(settings.accumulate):
-            rows = range(self.accelerator.process_index * settings.accumulate + part, len(batch.clips), processes * settings.accumulate)
+            rows = range(
+                self.accelerator.process_index * settings.accumulate + part,
+                len(batch.clips),
+                processes * settings.accumulate,
+            )
             share = len(rows) / len(batch.clips)
-            piece = batch if share == 1 else take(batch, list(rows) or [0])  # every process goes backward, if with weight 0
+            piece = (
+                batch if share == 1 else take(batch, list(rows) or [0])
+            )  # every process goes backward, if with weight 0
             piece = piece.to(self.device)
             with contextlib.nullcontext() if part == last else self.accelerator.no_sync(self.model):
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
@@ -252,7 +269,9 @@ class _Trainer:
         network = self.network.eval()
         loss = dev_loss(network, dev, settings, self.device, epoch)
         if not math.isfinite(loss):
-            raise TrainingError(f"epoch {epoch + 1}: the dev loss is {loss}; a lower learning rate or clipping may help.")
+            raise TrainingError(
+                f"epoch {epoch + 1}: the dev loss is {loss}; a lower learning rate or clipping may help."
+            )
         try:
             score_of = mean_ccc if dev.kind == "attributes" else macro_f1
             scores = score_of(predict(network, dev, device=self.device), dev.classes)
@@ -262,12 +281,19 @@ class _Trainer:
         if score > self.best["score"]:
             self.best = {"score": score, "epoch": epoch + 1}
             self.best_weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
-        return {"dev_loss": loss, **{f"dev_{self.score_name}_{condition}": value for condition, value in scores.items()}}
+        return {
+            "dev_loss": loss,
+            **{f"dev_{self.score_name}_{condition}": value for condition, value in scores.items()},
+        }
 
     def _save(self, epoch: int) -> None:
         if not self.accelerator.is_main_process:
             return
-        tensors = {"model": self.network.state_dict(), "best": self.best_weights, "optimizer": optimizer_tensors(self.optimizer)}
+        tensors = {
+            "model": self.network.state_dict(),
+            "best": self.best_weights,
+            "optimizer": optimizer_tensors(self.optimizer),
+        }
         values = {"epoch": epoch + 1, "best": self.best, "plateau": self.plateau.state_dict(), "lines": self.lines}
         values["learning_rate"] = self.optimizer.param_groups[0]["lr"]
         save_state(self.folder / "state", epoch + 1, tensors, values, self.config.training.keep)
@@ -368,7 +394,9 @@ def dev_loss(model, dev: ClipDataset, settings: TrainingConfig, device, epoch: i
     return total / len(dev)
 
 
-def _loss(kind: str, logits: Logits, target: torch.Tensor, settings: TrainingConfig, label_smoothing: float) -> torch.Tensor:
+def _loss(
+    kind: str, logits: Logits, target: torch.Tensor, settings: TrainingConfig, label_smoothing: float
+) -> torch.Tensor:
     if kind == "attributes":
         return ccc_loss(logits, target, settings.loss_weights)
     return shared_loss(logits, target, settings.loss_weights, label_smoothing)

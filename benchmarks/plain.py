@@ -42,7 +42,9 @@ class PlainStack(nn.Module):
     def __init__(self, d, config, cross=False, mixed=False):
         super().__init__()
         dropout = config.cross_attn_dropout if cross else config.attn_dropout
-        make = lambda: PlainLayer(d, config.heads, dropout, config.relu_dropout, config.res_dropout, mixed, config.attn_mask)  # noqa: E731
+        make = lambda: PlainLayer(
+            d, config.heads, dropout, config.relu_dropout, config.res_dropout, mixed, config.attn_mask
+        )  # noqa: E731
         self.layers = nn.ModuleList([make() for _ in range(config.layers)])
         self.layer_norm, self.embed_dropout, self.cross = nn.LayerNorm(d), config.embed_dropout, cross
 
@@ -76,7 +78,11 @@ class PlainAuxFormer(nn.Module):
         self.trans_a_with_v, self.trans_v_with_a = PlainStack(d, config, cross=True), PlainStack(d, config, cross=True)
         self.trans_a_mem, self.trans_v_mem = PlainStack(d, config, mixed=True), PlainStack(d, config, mixed=True)
         self.a_mem, self.v_mem = PlainStack(d, config), PlainStack(d, config)
-        self.proj1, self.proj2, self.out_layer = nn.Linear(2 * d, 2 * d), nn.Linear(2 * d, 2 * d), nn.Linear(2 * d, classes)
+        self.proj1, self.proj2, self.out_layer = (
+            nn.Linear(2 * d, 2 * d),
+            nn.Linear(2 * d, 2 * d),
+            nn.Linear(2 * d, classes),
+        )
         self.aux = nn.ModuleDict(
             {
                 "proj_aux1": nn.Linear(d, config.aux_hidden[0]), "proj_aux2": nn.Linear(*config.aux_hidden),

@@ -99,7 +99,9 @@ def attribute_splits():
 @pytest.fixture
 def config(small_config):
     training = {"epochs": 25, "learning_rate": 1e-2}
-    return override(small_config, {"model": {"relative": False}, "training": training, "data": {"target": "attributes"}})
+    return override(
+        small_config, {"model": {"relative": False}, "training": training, "data": {"target": "attributes"}}
+    )
 
 
 def test_training_learns_attributes_and_scores_each_under_every_condition(attribute_splits, config, tmp_path):
@@ -115,7 +117,9 @@ def test_training_learns_attributes_and_scores_each_under_every_condition(attrib
     assert (scores.value > 0.4).all() and (scores.low <= scores.high).all(), scores
     complete = predictions[predictions.condition == "complete"]
     by_hand = lin(complete["arousal"].to_numpy(float), complete["true-arousal"].to_numpy(float))
-    assert scores.query("condition == 'complete' and metric == 'ccc-arousal'").value.item() == pytest.approx(by_hand, abs=1e-6)
+    assert scores.query("condition == 'complete' and metric == 'ccc-arousal'").value.item() == pytest.approx(
+        by_hand, abs=1e-6
+    )
 
 
 def test_the_dev_loss_is_that_of_all_clips_together(attribute_splits, config):
@@ -123,7 +127,9 @@ def test_the_dev_loss_is_that_of_all_clips_together(attribute_splits, config):
     model = create_model("auxformer", config.model, dev.audio.dims, dev.video.dims, 3).eval()
     batch = collate([dev[index] for index in range(len(dev))])
     with torch.no_grad():
-        assert dev_loss(model, dev, config.training, "cpu") == pytest.approx(ccc_loss(model(batch), batch.target).item(), abs=1e-5)
+        assert dev_loss(model, dev, config.training, "cpu") == pytest.approx(
+            ccc_loss(model(batch), batch.target).item(), abs=1e-5
+        )
 
 
 def test_gradients_reach_every_parameter(attribute_splits, config):
@@ -150,5 +156,7 @@ def test_settings_that_mean_nothing_for_attributes_are_refused():
 
 def test_a_report_shows_the_mean_ccc():
     rows = [("complete", metric, value, 0.1, 0.9) for metric, value in (("ccc-valence", 0.2), ("ccc", 0.4))]
-    table = pd.DataFrame(rows, columns=["condition", "metric", "value", "low", "high"]).assign(system="x", partition="p")
+    table = pd.DataFrame(rows, columns=["condition", "metric", "value", "low", "high"]).assign(
+        system="x", partition="p"
+    )
     assert headline(table.metric) == "ccc" and ".400 [.100, .900]" in markdown_table(table)

@@ -16,7 +16,10 @@ from auxformer.errors import InputError
 from auxformer.evaluation import METRICS
 from auxformer.statistics import CALIBRATION_METRICS
 
-SMALL = {"model": {"width": 16, "heads": 2, "layers": 1, "aux_hidden": [16, 16]}, "training": {"epochs": 2, "device": "cpu"}}
+SMALL = {
+    "model": {"width": 16, "heads": 2, "layers": 1, "aux_hidden": [16, 16]},
+    "training": {"epochs": 2, "device": "cpu"},
+}
 REAL = Path(__file__).parents[2] / "shared" / "real"
 
 
@@ -53,7 +56,9 @@ def test_finished_work_is_read_back_and_parallel_work_gives_the_same(task, parts
     assert np.allclose(first.value, parallel.value, atol=0.02)
     monkeypatch.setattr(benchmark, "fit", None)
     monkeypatch.setattr(benchmark, "_scorer", None)
-    pd.testing.assert_frame_equal(first, run(task, ["functionals-lr", "auxformer"], config, parts[:1], runs=tmp_path / "a"))
+    pd.testing.assert_frame_equal(
+        first, run(task, ["functionals-lr", "auxformer"], config, parts[:1], runs=tmp_path / "a")
+    )
 
 
 def test_a_run_folder_is_named_by_everything_that_changes_its_result(task, parts, config):
@@ -69,7 +74,9 @@ def test_a_run_folder_is_named_by_everything_that_changes_its_result(task, parts
 
 
 def test_every_registered_network_trains_on_puppets(task, parts, config, tmp_path):
-    table = run(task, ["audio-only", "video-only", "decision-fusion", "auxformer-published"], config, parts[:1], runs=tmp_path)
+    table = run(
+        task, ["audio-only", "video-only", "decision-fusion", "auxformer-published"], config, parts[:1], runs=tmp_path
+    )
     assert set(table.system) == {"audio-only", "video-only", "decision-fusion", "auxformer-published"}
 
 
@@ -122,13 +129,15 @@ def test_ravdess_goes_from_recordings_to_scores(config, tmp_path):
 
 
 def command(*words, **options):
-    return subprocess.run([sys.executable, "-m", "auxformer", *map(str, words)], capture_output=True, text=True, **options)
+    return subprocess.run(
+        [sys.executable, "-m", "auxformer", *map(str, words)], capture_output=True, text=True, **options
+    )
 
 
 def test_the_command_line_trains_and_evaluates_with_every_published_option(tiny_puppets, tmp_path):
     root, features = tiny_puppets
     small = tmp_path / "small.toml"
-    small.write_text('[model]\nwidth = 16\nheads = 2\nlayers = 1\naux_hidden = [16, 16]\n[training]\nepochs = 1\n')
+    small.write_text("[model]\nwidth = 16\nheads = 2\nlayers = 1\naux_hidden = [16, 16]\n[training]\nepochs = 1\n")
     common = ("--root", root, "--data", features, "--runs", tmp_path / "runs", "--config", small)
     options = {
         "--attn-dropout": 0.11, "--relu-dropout": 0.12, "--res-dropout": 0.13, "--embed-dropout": 0.14, "--out-dropout": 0.15,
@@ -142,7 +151,10 @@ def test_the_command_line_trains_and_evaluates_with_every_published_option(tiny_
 
     kept = tomllib.loads((tmp_path / "runs" / "mine" / "config.toml").read_text())
     model, training = kept["model"], kept["training"]
-    given = [model[f"{key}_dropout"] for key in ("attn", "relu", "res", "embed", "out")] + [model["layers"], model["heads"]]
+    given = [model[f"{key}_dropout"] for key in ("attn", "relu", "res", "embed", "out")] + [
+        model["layers"],
+        model["heads"],
+    ]
     assert given == [0.11, 0.12, 0.13, 0.14, 0.15, 2, 4] and model["attn_mask"] is True
     assert [training[key] for key in ("batch_size", "clip", "learning_rate", "optimizer", "epochs", "decay", "device", "label")] == [8, 0.5, 0.002, "adam", 1, 3, "cpu", "mine"]  # fmt: skip
     assert kept["data"]["classes"] == ["happy", "sad", "neutral"]
@@ -155,9 +167,15 @@ def test_the_command_line_runs_with_its_defaults_on_the_tiny_corpus(tiny_puppets
     root, features = tiny_puppets
     small = tmp_path / "small.toml"
     small.write_text("[training]\nepochs = 1\n")
-    result = command("run", "--root", root, "--data", features, "--runs", "runs", "--config", small, "--out", "out.csv", cwd=tmp_path)
+    result = command(
+        "run", "--root", root, "--data", features, "--runs", "runs", "--config", small, "--out", "out.csv", cwd=tmp_path
+    )
     assert result.returncode == 0, result.stderr
-    assert "ideal-observer" in result.stdout and set(pd.read_csv(tmp_path / "out.csv").system) == {"functionals-lr", "auxformer", "ideal-observer"}
+    assert "ideal-observer" in result.stdout and set(pd.read_csv(tmp_path / "out.csv").system) == {
+        "functionals-lr",
+        "auxformer",
+        "ideal-observer",
+    }
 
 
 def test_corpus_check_and_features_verify_answer_on_the_tiny_corpus(tiny_puppets, task):

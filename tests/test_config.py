@@ -15,7 +15,9 @@ ORDER = ["errors", "memory", "progress", "parallel", "config", "media", "corpora
 
 
 def test_a_config_survives_toml(tmp_path):
-    config = override(preset("paper"), {"training": {"loss_weights": [0.5, 0.25, 0.25]}, "data": {"classes": ["a", "b"]}})
+    config = override(
+        preset("paper"), {"training": {"loss_weights": [0.5, 0.25, 0.25]}, "data": {"classes": ["a", "b"]}}
+    )
     config.save(tmp_path / "config.toml")
     assert Config.load(tmp_path / "config.toml") == config
 
@@ -44,7 +46,9 @@ def test_the_digest_sees_what_changes_a_result_and_nothing_else():
     base = preset("default")
     for section in ("model", "training", "data"):
         for item in fields(getattr(base, section)):
-            changed = override(base, {section: {item.name: _other(getattr(getattr(base, section), item.name), item.name)}})
+            changed = override(
+                base, {section: {item.name: _other(getattr(getattr(base, section), item.name), item.name)}}
+            )
             same = (section, item.name) in {("training", "device"), ("training", "label"), ("training", "keep")}
             assert (changed.digest() == base.digest()) == same, item.name
 
@@ -66,7 +70,13 @@ def test_every_preset_is_valid_and_the_published_ones_keep_the_published_switche
     for name in ("paper", "release"):
         model, training = preset(name).model, preset(name).training
         assert (model.padding, model.summary, model.absent, model.positions) == ("attended", "last", "zeros", "cross")
-        assert (model.heads, model.layers, model.attn_dropout, model.embed_dropout, model.out_dropout) == (10, 5, 0.1, 0.25, 0.2)
+        assert (model.heads, model.layers, model.attn_dropout, model.embed_dropout, model.out_dropout) == (
+            10,
+            5,
+            0.1,
+            0.25,
+            0.2,
+        )
         assert (training.learning_rate, training.batch_size, training.epochs) == (7.25e-4, 32, 30)
     with pytest.raises(InputError, match="default"):
         preset("defualt")
@@ -74,7 +84,12 @@ def test_every_preset_is_valid_and_the_published_ones_keep_the_published_switche
 
 def test_every_config_key_is_used_somewhere():
     text = "".join(path.read_text() for path in PACKAGE.rglob("*.py") if path.name != "config.py")
-    unused = [item.name for kind in (ModelConfig, TrainingConfig) for item in fields(kind) if not re.search(rf"\.{item.name}\b", text)]
+    unused = [
+        item.name
+        for kind in (ModelConfig, TrainingConfig)
+        for item in fields(kind)
+        if not re.search(rf"\.{item.name}\b", text)
+    ]
     assert set(unused) <= {"label"}, unused  # `label` only names the run's folder
 
 

@@ -124,7 +124,9 @@ def test_the_parts_by_hand():
     assert (grey == 128).any() and not (grey[:, :32] == 128).all()
 
 
-@pytest.mark.parametrize("name", ["audio-noise", "audio-noise-snr-loud", "video-drop-1.5", "blur", "desync", "desync-nan"])
+@pytest.mark.parametrize(
+    "name", ["audio-noise", "audio-noise-snr-loud", "video-drop-1.5", "blur", "desync", "desync-nan"]
+)
 def test_a_condition_that_does_not_exist_is_refused_in_a_sentence(name):
     with pytest.raises(InputError, match="condition"):
         parse_condition(name)

@@ -61,7 +61,9 @@ def test_a_clip_that_one_store_lacks_has_that_stream_absent():
 
 def test_directory_order_permutes_frames_the_same_way_each_time():
     audio, video, clips, targets = make_task()
-    time, folder = (make_splits(audio, video, targets, clips, SpeakerSplit, order).train for order in ("time", "directory"))
+    time, folder = (
+        make_splits(audio, video, targets, clips, SpeakerSplit, order).train for order in ("time", "directory")
+    )
     assert not np.array_equal(time[0][2], folder[0][2])
     np.testing.assert_array_equal(np.sort(time[0][2], 0), np.sort(folder[0][2], 0))
     np.testing.assert_array_equal(folder[0][2], folder[0][2])

@@ -8,7 +8,16 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from auxformer.dataset import collate
 from auxformer.errors import InputError
-from auxformer.evaluation import METRICS, confusion_per_speaker, interval, macro_f1, prediction_table, resampled, score, scores_of
+from auxformer.evaluation import (
+    METRICS,
+    confusion_per_speaker,
+    interval,
+    macro_f1,
+    prediction_table,
+    resampled,
+    score,
+    scores_of,
+)
 from auxformer.missing import apply_condition
 from auxformer.models.functionals import FunctionalsLR, functionals
 
@@ -24,11 +33,15 @@ def test_scores_equal_those_of_scikit_learn(pairs):
     ours = dict(zip(METRICS, scores_of(confusion)))
     for average in ("macro", "micro"):
         precision, recall, f1, _ = precision_recall_fscore_support(truth, predicted, average=average, zero_division=0)
-        assert np.allclose([ours[f"{average}-f1"], ours[f"{average}-precision"], ours[f"{average}-recall"]], [f1, precision, recall])
+        assert np.allclose(
+            [ours[f"{average}-f1"], ours[f"{average}-precision"], ours[f"{average}-recall"]], [f1, precision, recall]
+        )
 
 
 def table(truth, predicted, speakers, condition="complete"):
-    return pd.DataFrame({"clip": range(len(truth)), "speaker": speakers, "condition": condition, "truth": truth, "predicted": predicted})
+    return pd.DataFrame(
+        {"clip": range(len(truth)), "speaker": speakers, "condition": condition, "truth": truth, "predicted": predicted}
+    )
 
 
 def test_a_perfect_system_scores_one_with_no_interval():
@@ -78,7 +91,9 @@ def test_the_classical_reference_learns_and_reads_what_is_left_of_a_stream(split
     for posterior in reference.posteriors(splits.test, ("complete", "no-audio", "no-video")).values():
         assert np.allclose(posterior.sum(1), 1) and (posterior.argmax(1) == truth).mean() > 0.6
     lost = reference.posteriors(splits.test, ["complete", "audio-frames-0.5", "audio-frames-0.9", "no-audio"])
-    assert np.allclose(lost["audio-frames-0.5"].sum(1), 1) and not np.allclose(lost["audio-frames-0.5"], lost["complete"])
+    assert np.allclose(lost["audio-frames-0.5"].sum(1), 1) and not np.allclose(
+        lost["audio-frames-0.5"], lost["complete"]
+    )
     # a stream that has lost its last frame is a missing one
     gone = [i for i, clip in enumerate(splits.test.clips) if not _left(splits.test, i, "audio-frames-0.9")]
     assert gone and np.allclose(lost["audio-frames-0.9"][gone], lost["no-audio"][gone])

@@ -156,7 +156,9 @@ def test_frames_are_lost_at_their_rates_and_never_all_of_them(fill):
         assert abs(changed[:, :-1].float().mean().item() - rate) < 0.01
         mask = getattr(after, f"{stream}_mask")
         assert mask.any(1).all() and getattr(after, f"{stream}_present").all()
-        assert torch.equal(mask, getattr(before, f"{stream}_mask") & ~changed if fill == "absent" else before.audio_mask)
+        assert torch.equal(
+            mask, getattr(before, f"{stream}_mask") & ~changed if fill == "absent" else before.audio_mask
+        )
 
 
 def test_noise_stands_in_for_a_stream_and_the_network_is_not_told():

@@ -45,7 +45,10 @@ def rows(full: Batch, pick) -> Batch:
     part = Batch(*(value[pick] if torch.is_tensor(value) else tuple(value[i] for i in pick) for value in full))
     ta, tv = part.audio_mask.sum(1).max(), part.video_mask.sum(1).max()
     return part._replace(
-        audio=part.audio[:, :ta], audio_mask=part.audio_mask[:, :ta], video=part.video[:, :tv], video_mask=part.video_mask[:, :tv]
+        audio=part.audio[:, :ta],
+        audio_mask=part.audio_mask[:, :ta],
+        video=part.video[:, :tv],
+        video_mask=part.video_mask[:, :tv],
     )
 
 
@@ -137,7 +140,9 @@ def test_the_content_of_an_absent_modality_does_not_matter(name, stream):
 @pytest.mark.parametrize("name", list_models())
 def test_every_parameter_gets_a_gradient(name):
     published = name == "auxformer-published"
-    model = small(name, **({"padding": "attended", "absent": "zeros", "summary": "last", "aux_passes": 3} if published else {}))
+    model = small(
+        name, **({"padding": "attended", "absent": "zeros", "summary": "last", "aux_passes": 3} if published else {})
+    )
     shared_loss(model.train()(batch()), batch().target).backward()
     without = [key for key, value in model.named_parameters() if value.grad is None or not value.grad.abs().sum() > 0]
     assert not without
@@ -147,13 +152,17 @@ def test_every_parameter_gets_a_gradient(name):
 def test_double_precision_agrees_to_rounding(name):
     model = small(name)
     single = predictions(model, batch())
-    double = predictions(model.double(), Batch(*(x.double() if torch.is_tensor(x) and x.is_floating_point() else x for x in batch())))
+    double = predictions(
+        model.double(), Batch(*(x.double() if torch.is_tensor(x) and x.is_floating_point() else x for x in batch()))
+    )
     torch.testing.assert_close(single.double(), double, atol=2e-5, rtol=1e-4)
 
 
 def test_the_published_form_is_changed_by_its_batch_mates():
     """The defect that our masks mend; should it vanish, lesson 3 tells a wrong story."""
-    model = small("auxformer-published", padding="attended", absent="zeros", summary="last", attn_mask=True, positions="cross")
+    model = small(
+        "auxformer-published", padding="attended", absent="zeros", summary="last", attn_mask=True, positions="cross"
+    )
     together = predictions(model, batch())
     alone = predictions(model, rows(batch(), [2]))[0]
     assert (together[2] - alone).abs().max() > 1e-2
@@ -173,7 +182,9 @@ def test_a_learned_token_stands_for_an_absent_stream_and_learns():
     with torch.no_grad():
         model.audio_token += 3
     changed = (predictions(model, gone) - before).abs().sum(1) > 1e-4
-    assert changed.tolist() == [False, True, False], "the token reaches clips that have the stream, or not those that lack it"
+    assert changed.tolist() == [False, True, False], (
+        "the token reaches clips that have the stream, or not those that lack it"
+    )
 
 
 def test_an_absent_stream_leaves_its_head_out_of_the_average():
@@ -256,7 +267,11 @@ def test_a_model_of_ones_own_is_registered_in_a_line():
 
 
 def theirs(path):
-    return {name.removeprefix("weights."): value for name, value in read_vectors(path)[0].items() if name.startswith("weights.")}
+    return {
+        name.removeprefix("weights."): value
+        for name, value in read_vectors(path)[0].items()
+        if name.startswith("weights.")
+    }
 
 
 def test_a_checkpoint_converts_and_gives_the_same_logits(tmp_path):

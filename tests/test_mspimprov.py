@@ -65,7 +65,12 @@ def rows_of_all(splits=("Train", "Train", "Train", "Train", "Development", "Test
 def test_the_name_says_who_speaks_what_in_which_session(tmp_path):
     corpus = corpus_of(tmp_path, votes("S17H-M06-T-MF12", ("Happy", "Happy")))
     clip = corpus.clips.loc["MSP-IMPROV-S17H-M06-T-MF12"]
-    assert (clip["speaker"], clip["sentence"], clip["intended"], clip["level"]) == ("M06", "17", "happy", "target, improvised")
+    assert (clip["speaker"], clip["sentence"], clip["intended"], clip["level"]) == (
+        "M06",
+        "17",
+        "happy",
+        "target, improvised",
+    )
     assert corpus.speakers.loc["M06"].tolist()[::2] == ["male", "06"]
     assert corpus.classes == CLASSES and clip["audio"] is None and clip["video"] is None
 
@@ -73,14 +78,21 @@ def test_the_name_says_who_speaks_what_in_which_session(tmp_path):
 def test_sound_and_film_of_a_clip_are_found_wherever_they_lie(tmp_path):
     wav, avi = add_media(tmp_path / "Audio", NAME), add_media(tmp_path / "Video", NAME, ".avi")
     other = add_media(tmp_path / "Video", "S01A-M01-R-MM01", ".avi")
-    corpus = corpus_of(tmp_path, votes(NAME, ("Sad", "Sad")), votes("S01A-M01-R-MM01", ("Sad", "Sad")), spelling="Evalution.txt")
+    corpus = corpus_of(
+        tmp_path, votes(NAME, ("Sad", "Sad")), votes("S01A-M01-R-MM01", ("Sad", "Sad")), spelling="Evalution.txt"
+    )
     assert (corpus.clips.at[CLIP, "audio"], corpus.clips.at[CLIP, "video"]) == (str(wav), str(avi))
     assert corpus.clips.at["MSP-IMPROV-S01A-M01-R-MM01", "audio"] == str(other)  # a film serves both streams
     assert detect_corpus(tmp_path) == "msp-improv"
 
 
 def test_votes_are_counted_for_the_main_emotion_and_for_the_ten(tmp_path):
-    raters = [("Angry", "Angry, Frustrated"), ("Angry", "Disgusted,Angry"), ("Other", "Bored"), ("Neutral", "Neutral,Fearful")]
+    raters = [
+        ("Angry", "Angry, Frustrated"),
+        ("Angry", "Disgusted,Angry"),
+        ("Other", "Bored"),
+        ("Neutral", "Neutral,Fearful"),
+    ]
     corpus = corpus_of(tmp_path, votes(NAME, *raters))
     primary, secondary = corpus.ratings["audiovisual"].loc[CLIP], corpus.ratings["secondary"].loc[CLIP]
     assert primary.to_dict() == {"angry": 2, "happy": 0, "neutral": 1, "sad": 0, "other": 1}
@@ -165,7 +177,10 @@ def test_a_table_with_attributes_only_still_gives_the_intended_emotion(tmp_path)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (votes("S01Q-F01-P-FM01", ("Sad", "Sad")), r"Evaluation.txt: line 1 names UTD-IMPROV-S01Q.*expected a clip like"),
+        (
+            votes("S01Q-F01-P-FM01", ("Sad", "Sad")),
+            r"Evaluation.txt: line 1 names UTD-IMPROV-S01Q.*expected a clip like",
+        ),
         (votes(NAME, ("Sad", "Sad")), r"line 4 .* is the clip's second line"),
         (votes("S01A-F01-P-FM02", letter="Q"), r"line 1 .* has the consensus 'Q', expected one of A H N S O X"),
         (votes("S01A-F01-P-FM02", means="A:2.0; V:7.0; D:3.0;"), r"line 1 .* has an attribute outside 1..5"),
@@ -209,7 +224,9 @@ def test_bad_file_names_pointers_and_copies_are_told(tmp_path):
     add_media(tmp_path, "S01A-F01-P-FM03").write_text("version https://git-lfs.github.com/spec/v1\n")
     corpus = corpus_of(tmp_path, votes(NAME, ("Sad", "Sad")), on_error="skip")
     reasons = " ".join(corpus.skipped.values())
-    assert len(corpus.skipped) == 3 and "second copy" in reasons and "Git-LFS" in reasons and "its name is none" in reasons
+    assert (
+        len(corpus.skipped) == 3 and "second copy" in reasons and "Git-LFS" in reasons and "its name is none" in reasons
+    )
 
 
 def test_a_folder_of_something_else_is_none(tmp_path):
@@ -250,7 +267,9 @@ def test_a_published_partition_divides_sessions(tmp_path):
 
 
 def test_a_published_partition_of_ten_classes_gives_ten(tmp_path):
-    (tmp_path / "Evaluation.txt").write_text("".join(votes(item["FileName"][11:-4], ("Sad", "Sad")) for item in rows_of_all()))
+    (tmp_path / "Evaluation.txt").write_text(
+        "".join(votes(item["FileName"][11:-4], ("Sad", "Sad")) for item in rows_of_all())
+    )
     shares = {name: 0.9 * (name == "fear") + 0.01 for name in TEN_CLASSES}
     path = table(tmp_path, [{**item, **shares} for item in rows_of_all()], "labels_consensus_EmoS_10class_M")
     _, labels = read_partition_file(path, read_mspimprov(tmp_path))
@@ -258,7 +277,9 @@ def test_a_published_partition_of_ten_classes_gives_ten(tmp_path):
 
 
 def test_the_check_counts_clips_per_rule_for_four_and_ten_classes(tmp_path):
-    entries = [votes(f"S01A-{speaker}-S-FM01", ("Angry", "Angry,Excited"), ("Angry", "Excited")) for speaker in SPEAKERS]
+    entries = [
+        votes(f"S01A-{speaker}-S-FM01", ("Angry", "Angry,Excited"), ("Angry", "Excited")) for speaker in SPEAKERS
+    ]
     corpus = corpus_of(tmp_path, *entries, votes("S02H-F01-P-FM01", ("Other", "Bored"), letter="O"))
     report = check_corpus(corpus, [table(tmp_path, rows_of_all(), "labels_consensus_EmoP_4class_M")])
     kept = report.kept
@@ -292,24 +313,54 @@ def recordings(tmp_path_factory):
 
 
 def command(words, cwd):
-    done = subprocess.run([sys.executable, "-m", "auxformer", *map(str, words)], capture_output=True, text=True, cwd=cwd)
+    done = subprocess.run(
+        [sys.executable, "-m", "auxformer", *map(str, words)], capture_output=True, text=True, cwd=cwd
+    )
     assert done.returncode == 0, done.stderr
     return done
 
 
-SMALL = {"model": {"width": 8, "heads": 2, "layers": 1, "aux_hidden": [8, 8]}, "training": {"epochs": 2, "device": "cpu"}}
+SMALL = {
+    "model": {"width": 8, "heads": 2, "layers": 1, "aux_hidden": [8, 8]},
+    "training": {"epochs": 2, "device": "cpu"},
+}
 
 
 def test_attributes_are_trained_and_scored_on_recordings_of_that_name(recordings, tmp_path):
     root, features = recordings
     small = tmp_path / "small.toml"
     small.write_text('[model]\nwidth = 8\nheads = 2\nlayers = 1\n[training]\nepochs = 2\ndevice = "cpu"\n')
-    words = ["run", "--corpus", "msp-improv", "--root", root, "--target", "attributes", "--audio", "logmel", "--folds", "3"]
-    words += ["--config", small, "--data", features, "--runs", tmp_path / "runs", "--out", tmp_path / "out.csv", "--jobs", "1"]
+    words = [
+        "run",
+        "--corpus",
+        "msp-improv",
+        "--root",
+        root,
+        "--target",
+        "attributes",
+        "--audio",
+        "logmel",
+        "--folds",
+        "3",
+    ]
+    words += [
+        "--config",
+        small,
+        "--data",
+        features,
+        "--runs",
+        tmp_path / "runs",
+        "--out",
+        tmp_path / "out.csv",
+        "--jobs",
+        "1",
+    ]
     done = command(words, tmp_path)
     assert "ccc-arousal" in done.stdout and "CCC" in done.stdout
     rows = pd.read_csv(tmp_path / "out.csv")
-    assert set(rows.metric) == {"ccc-valence", "ccc-arousal", "ccc-dominance", "ccc"} and set(rows.target) == {"attributes"}
+    assert set(rows.metric) == {"ccc-valence", "ccc-arousal", "ccc-dominance", "ccc"} and set(rows.target) == {
+        "attributes"
+    }
     assert rows.groupby("metric").condition.unique().map(set).map(len).eq(3).all()
     assert rows[["value", "low", "high"]].stack().between(-1, 1).all()
 

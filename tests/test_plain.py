@@ -17,7 +17,9 @@ VECTORS = sorted((Path(__file__).parent / "parity").glob("*.safetensors"))
 @pytest.mark.parametrize("path", VECTORS, ids=lambda path: path.stem)
 def test_the_plain_reference_reproduces_the_parity_vectors(path):
     tensors, metadata = read_vectors(path)
-    ours = build({name.removeprefix("weights."): t for name, t in tensors.items() if name.startswith("weights.")}, metadata)
+    ours = build(
+        {name.removeprefix("weights."): t for name, t in tensors.items() if name.startswith("weights.")}, metadata
+    )
     classes = tensors["full.logits_av"].shape[1]
     plain = PlainAuxFormer(ours.config, tensors["audio"].shape[2], tensors["video"].shape[2], classes).eval()
     plain.load_state_dict(ours.state_dict())

@@ -11,7 +11,19 @@ ROOT = Path(__file__).parents[1]
 
 
 def rows(system, condition, value, partition="partition-1", seed=0, metric="macro-f1"):
-    return ("puppets", "audiovisual", "lld+hog", system, partition, seed, condition, metric, value, value - 0.1, value + 0.1)
+    return (
+        "puppets",
+        "audiovisual",
+        "lld+hog",
+        system,
+        partition,
+        seed,
+        condition,
+        metric,
+        value,
+        value - 0.1,
+        value + 0.1,
+    )
 
 
 def test_the_table_has_a_row_per_system_and_the_mean_over_seeds():
@@ -44,7 +56,9 @@ def test_what_is_no_result_table_is_refused(tmp_path):
 def test_the_readme_quotes_the_committed_results(name):
     readme = (ROOT / "README.md").read_text()
     table = markdown_table(read_results(ROOT / "data" / "results" / f"{name}.csv"))
-    assert fill_markers(readme, name, table) == readme, f"run: auxformer report data/results/{name}.csv --into README.md"
+    assert fill_markers(readme, name, table) == readme, (
+        f"run: auxformer report data/results/{name}.csv --into README.md"
+    )
 
 
 def test_the_model_of_ones_own_in_the_readme_runs():
@@ -62,7 +76,9 @@ def test_the_model_of_ones_own_in_the_readme_runs():
     try:
         model = create_model("mean-pool", preset("default").model, 5, 4, 3)
         mask, present = torch.ones(2, 6, dtype=torch.bool), torch.ones(2, dtype=torch.bool)
-        batch = Batch(torch.randn(2, 6, 5), mask, torch.randn(2, 6, 4), mask, present, present, torch.eye(3)[:2], ("a", "b"))
+        batch = Batch(
+            torch.randn(2, 6, 5), mask, torch.randn(2, 6, 4), mask, present, present, torch.eye(3)[:2], ("a", "b")
+        )
         shared_loss(model(batch), batch.target).backward()
         assert all(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
     finally:

@@ -136,7 +136,9 @@ def test_published_hyper_parameters_are_those_of_the_sources():
     assert (vavl.model.width, vavl.training.learning_rate, vavl.training.epochs) == (512, 5e-5, 20)
     assert (mmin.model.width, mmin.training.learning_rate, mmin.training.batch_size) == (128, 2e-4, 128)
     encoder = create_model("vavl", vavl.model, 1024, 1408, 6).own[0]
-    assert sum(p.numel() for p in encoder.parameters()) == pytest.approx(21.4e6, rel=0.05)  # as counted in the authors' code
+    assert sum(p.numel() for p in encoder.parameters()) == pytest.approx(
+        21.4e6, rel=0.05
+    )  # as counted in the authors' code
     assert sfav.training.learning_rate * 10 == pytest.approx(0.04)  # dampening .9 comes to a tenth
 
 
@@ -257,7 +259,9 @@ def test_frames_are_rebuilt_where_they_were_lost_and_nowhere_else():
     elsewhere = truth + 3 * ~where.unsqueeze(-1)
     assert rebuilding_loss(elsewhere, truth, where) < 1e-4
     off = rebuilding_loss(truth + where.unsqueeze(-1) * 2.0, truth, where)
-    torch.testing.assert_close(off, torch.tensor(1.5 + 2 / 16), atol=1e-3, rtol=0)  # smooth L1 of 2; means 2 apart of 16
+    torch.testing.assert_close(
+        off, torch.tensor(1.5 + 2 / 16), atol=1e-3, rtol=0
+    )  # smooth L1 of 2; means 2 apart of 16
     assert torch.isfinite(rebuilding_loss(truth, truth + 1, torch.zeros_like(where)))
 
 

@@ -120,7 +120,11 @@ def test_killed_at_random_moments_and_continued_equals_uninterrupted(small_confi
         if kills < 3:
             epochs = len(list((tmp_path / "killed").glob("state/epoch-*")))
             deadline = time.monotonic() + 30
-            while time.monotonic() < deadline and len(list((tmp_path / "killed").glob("state/*"))) <= epochs and process.poll() is None:
+            while (
+                time.monotonic() < deadline
+                and len(list((tmp_path / "killed").glob("state/*"))) <= epochs
+                and process.poll() is None
+            ):
                 time.sleep(0.002)
             time.sleep(rng.uniform(0, 0.08))
             process.send_signal(signal.SIGKILL)
@@ -158,7 +162,10 @@ def test_two_processes_give_the_curve_of_one(splits, small_config, tmp_path):
     script.write_text(SCRIPT.format(tests=str(Path(__file__).parent), config=str(tmp_path / "config.toml")))
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(free_port())]
     done = subprocess.run(
-        [*launch, str(script), str(tmp_path / "two")], env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True
+        [*launch, str(script), str(tmp_path / "two")],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("ready") == 2, "two processes were asked for"
@@ -207,7 +214,11 @@ def _stop_after_saving(save):
 def test_deterministic_algorithms_are_on_during_a_run_only(splits, small_config, tmp_path, monkeypatch):
     seen = []
     original = training.collate
-    monkeypatch.setattr(training, "collate", lambda items: (seen.append(torch.are_deterministic_algorithms_enabled()), original(items))[1])
+    monkeypatch.setattr(
+        training,
+        "collate",
+        lambda items: (seen.append(torch.are_deterministic_algorithms_enabled()), original(items))[1],
+    )
     fit(override(small_config, {"training": {"deterministic": True, "epochs": 1}}), splits, tmp_path)
     assert seen and all(seen) and not torch.are_deterministic_algorithms_enabled()
 
@@ -255,7 +266,14 @@ def test_each_training_setting_changes_the_weights(splits, small_config, tmp_pat
 
 
 def test_the_plateau_schedule_follows_its_patience(splits, small_config, tmp_path):
-    still = {"schedule": "plateau", "learning_rate": 1e-6, "epochs": 6, "optimizer": "sgd", "drop_audio": 0.0, "drop_video": 0.0}
+    still = {
+        "schedule": "plateau",
+        "learning_rate": 1e-6,
+        "epochs": 6,
+        "optimizer": "sgd",
+        "drop_audio": 0.0,
+        "drop_video": 0.0,
+    }
     for decay, expected in ((1, 1e-8), (50, 1e-6)):
         run = fit(override(small_config, {"training": {**still, "decay": decay}}), splits, tmp_path / str(decay))
         assert abs(run.metrics.learning_rate.iloc[-1] / expected - 1) < 0.01

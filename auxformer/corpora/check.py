@@ -137,7 +137,9 @@ def check_corpus(corpus: Corpus, partition_files: Sequence[str | Path] = ()) -> 
     partitions = pd.DataFrame(rows, columns=["partition", *PARTS, "clips", "absent", "leak"]).set_index("partition")
     times = pd.Series(tests, dtype=object).value_counts()
     tested = len(times), int((times > 1).sum())
-    return CheckReport(corpus, streams, _damaged(corpus.clips), duplicates, _kept(corpus), partitions, tested, agreement)
+    return CheckReport(
+        corpus, streams, _damaged(corpus.clips), duplicates, _kept(corpus), partitions, tested, agreement
+    )
 
 
 def _agreement(path: str | Path, corpus: Corpus) -> list[str]:

@@ -58,6 +58,17 @@ def data_root() -> Path:
         return Path("data").absolute()
 
 
+def result_table(name: str):
+    """A result table of the project, `data/results/NAME.csv`, as its command left it (`make results`).
+
+    Raises:
+        InputError: there is no project around this notebook.
+    """
+    import pandas as pd
+
+    return pd.read_csv(project_root() / "data" / "results" / f"{name}.csv")
+
+
 def feature_root() -> Path:
     """The folder that the command line's `--data` names by default, so that lessons and commands share their stores."""
     return data_root() / "features"

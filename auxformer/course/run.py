@@ -105,7 +105,11 @@ def execute(lesson: Lesson, parameters: dict, path: Path) -> Executed:
 @contextlib.contextmanager
 def _headless():
     """Tells explorers in the kernel that nobody watches, and Python to hide no warning: a lesson's output holds them all."""
-    wanted = {"AUXFORMER_HEADLESS": "1", "PYTHONWARNINGS": "default", "KINETO_LOG_LEVEL": "9"}  # the profiler's own chatter
+    wanted = {
+        "AUXFORMER_HEADLESS": "1",
+        "PYTHONWARNINGS": "default",
+        "KINETO_LOG_LEVEL": "9",
+    }  # the profiler's own chatter
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

@@ -39,7 +39,9 @@ class Logits(NamedTuple):
         return (heads * share.unsqueeze(-1)).sum(1)
 
 
-def shared_loss(logits: Logits, target: torch.Tensor, loss_weights=(1 / 3, 1 / 3, 1 / 3), label_smoothing=0.0) -> torch.Tensor:
+def shared_loss(
+    logits: Logits, target: torch.Tensor, loss_weights=(1 / 3, 1 / 3, 1 / 3), label_smoothing=0.0
+) -> torch.Tensor:
     """w_av·L_av + w_a·L_a + w_v·L_v, cross-entropy each; scalar.
 
     The head of an absent stream (weight 0 in `logits.weights`) is left out for that clip. With the published weights of 1
@@ -88,7 +90,9 @@ class AuxFormer(nn.Module):
         super().__init__()
         self.config = config
         d = config.width
-        if config.absent == "token":  # one learned frame stands for an absent stream; features are normalised, hence the 0s
+        if (
+            config.absent == "token"
+        ):  # one learned frame stands for an absent stream; features are normalised, hence the 0s
             self.audio_token, self.video_token = nn.Parameter(torch.zeros(d)), nn.Parameter(torch.zeros(d))
         if config.relative:
             audio_dims, video_dims = 2 * audio_dims, 2 * video_dims

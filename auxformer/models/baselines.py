@@ -104,7 +104,9 @@ class DurationOnly(nn.Module):
     def forward(self, batch: Batch) -> Logits:
         """Logits from the logarithms of the two numbers of frames; no feature is read."""
         parts = []
-        for mask, present, norm in zip((batch.audio_mask, batch.video_mask), (batch.audio_present, batch.video_present), self.norm):
+        for mask, present, norm in zip(
+            (batch.audio_mask, batch.video_mask), (batch.audio_present, batch.video_present), self.norm
+        ):
             frames = mask.sum(1).clamp(min=1).to(batch.audio.dtype).log()  # [B]
             scaled = norm(frames[:, None, None], present[:, None])[:, 0]  # [B, 1]
             parts += [scaled * present[:, None], present[:, None].to(frames.dtype)]

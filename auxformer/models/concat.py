@@ -77,7 +77,10 @@ _LATE = dict(
 )
 
 
-@register_model("early-concat", Card(source="MultiBench EF-GRU, Liang et al., NeurIPS 2021", published="early-concat-published", **_EARLY))
+@register_model(
+    "early-concat",
+    Card(source="MultiBench EF-GRU, Liang et al., NeurIPS 2021", published="early-concat-published", **_EARLY),
+)
 def _early_gru(config, audio_dims, video_dims, classes):
     """Frames side by side through one GRU."""
     return EarlyConcat(Recurrence, config, audio_dims, video_dims, classes)
@@ -85,14 +88,21 @@ def _early_gru(config, audio_dims, video_dims, classes):
 
 @register_model(
     "early-concat-transformer",
-    Card(source="MultiBench EF-Transformer, Liang et al., NeurIPS 2021", published="early-concat-transformer-published", **_EARLY),
+    Card(
+        source="MultiBench EF-Transformer, Liang et al., NeurIPS 2021",
+        published="early-concat-transformer-published",
+        **_EARLY,
+    ),
 )
 def _early_transformer(config, audio_dims, video_dims, classes):
     """Frames side by side through one transformer stack."""
     return EarlyConcat(Attention, config, audio_dims, video_dims, classes)
 
 
-@register_model("late-fusion", Card(source="MultiBench LF-GRU, Liang et al., NeurIPS 2021", published="late-fusion-published", **_LATE))
+@register_model(
+    "late-fusion",
+    Card(source="MultiBench LF-GRU, Liang et al., NeurIPS 2021", published="late-fusion-published", **_LATE),
+)
 def _late_gru(config, audio_dims, video_dims, classes):
     """A GRU per stream, clip embeddings side by side."""
     return LateFusion(Recurrence, config, audio_dims, video_dims, classes)

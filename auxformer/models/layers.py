@@ -112,7 +112,11 @@ class Stack(nn.Module):
         attn_dropout = config.cross_attn_dropout if cross else config.attn_dropout
         self.layers = nn.ModuleList([Layer(width, config, attn_dropout, mixed) for _ in range(config.layers)])
         self.layer_norm = nn.LayerNorm(width)
-        self.embed_dropout, self.attn_mask, self.scale_input = config.embed_dropout, config.attn_mask, config.scale_input
+        self.embed_dropout, self.attn_mask, self.scale_input = (
+            config.embed_dropout,
+            config.attn_mask,
+            config.scale_input,
+        )
         self.positions = cross or config.positions == "all"
 
     def forward(self, x, mask=None, source=None, source_mask=None, record: list | None = None, only=None):

@@ -81,7 +81,9 @@ def parity(path: Path) -> dict[str, float]:
     Keys: "full.logits_av" and so on for `no_audio` and `no_video`, "loss" (absolute differences) and "grad_norm" (relative).
     """
     tensors, metadata = read_vectors(path)
-    model = build({name.removeprefix("weights."): t for name, t in tensors.items() if name.startswith("weights.")}, metadata)
+    model = build(
+        {name.removeprefix("weights."): t for name, t in tensors.items() if name.startswith("weights.")}, metadata
+    )
     complete = _batch(tensors["audio"], tensors["video"], tensors["labels"], model.out_layer.out_features)
     differences = {}
     for condition, batch in {
@@ -143,5 +145,7 @@ def convert(checkpoint: Path, out: Path, heads: int = 10, attn_mask: bool = True
     model = build(read_checkpoint(checkpoint), {"num_heads": str(heads), "attn_mask": str(attn_mask)})
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(state, out, metadata={"num_heads": str(heads), "attn_mask": str(attn_mask), "variant": "auxformer-published"})
+    save_file(
+        state, out, metadata={"num_heads": str(heads), "attn_mask": str(attn_mask), "variant": "auxformer-published"}
+    )
     return model

@@ -77,7 +77,9 @@ class Exchange(nn.Module):
     def forward(self, stream: Stream, other: Stream) -> Stream:
         """`stream` with what it learns from `other`; as it was where the other is absent."""
         source = self.other_norm(other.x)
-        weights = _attention(self.query(self.norm(stream.x)), self.key(source), other.mask, self.heads)  # [B, h, Tq, Tk]
+        weights = _attention(
+            self.query(self.norm(stream.x)), self.key(source), other.mask, self.heads
+        )  # [B, h, Tq, Tk]
         values = self.value(source).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, h, Tk, d/h]
         found = self.out((weights @ values).transpose(1, 2).flatten(2))  # [B, Tq, d]
         found = (found + self.mlp(self.mlp_norm(found))) * other.present.unsqueeze(-1)

@@ -30,7 +30,10 @@ class Conformer(nn.Module):
         self.attention_norm, self.attention = nn.LayerNorm(width), MultiheadAttention(width, heads, 0.0)
         self.distance_bias = nn.Parameter(torch.zeros(heads, 2 * DISTANCE + 1))
         self.gate = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GLU(-1))
-        self.depthwise, self.batch_norm = Convolution(2 * width, 2 * width, KERNEL, groups=2 * width), FrameNorm(2 * width)
+        self.depthwise, self.batch_norm = (
+            Convolution(2 * width, 2 * width, KERNEL, groups=2 * width),
+            FrameNorm(2 * width),
+        )
         self.pointwise, self.norm, self.dropout = nn.Linear(2 * width, width), nn.LayerNorm(width), nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -86,7 +89,9 @@ class Vavl(nn.Module):
         self.heads = nn.ModuleList(Mlp(d, d, config.aux_hidden[1], classes, dropout=config.out_dropout) for _ in "av")
         self.fusion = Mlp(2 * d, *config.aux_hidden, classes, dropout=config.out_dropout)
         widths = d, d, config.aux_hidden[1]
-        self.rebuild = nn.ModuleList(Mlp(*widths, dims, dropout=config.out_dropout) for dims in (audio_dims, video_dims))
+        self.rebuild = nn.ModuleList(
+            Mlp(*widths, dims, dropout=config.out_dropout) for dims in (audio_dims, video_dims)
+        )
 
     def forward(self, batch: Batch) -> Logits:
         """Logits of the three heads; in evaluation only the one that fits the streams at hand counts."""
@@ -98,7 +103,10 @@ class Vavl(nn.Module):
         if not self.training:
             neither = (1 - has_a) * (1 - has_v)  # somebody has to answer
             return Logits(*logits, torch.cat([both + neither, has_a - both, has_v - both], 1))
-        means = summarise(batch.audio, batch.audio_mask, "mean"), summarise(batch.video, batch.video_mask, "mean")  # [B, D]
+        means = (
+            summarise(batch.audio, batch.audio_mask, "mean"),
+            summarise(batch.video, batch.video_mask, "mean"),
+        )  # [B, D]
         rebuilt = self._rebuilding(0, e_a, means[0], has_a) + self._rebuilding(1, e_v, means[1], has_v)
         return Logits(*logits, torch.cat([both, has_a, has_v], 1), 2 * rebuilt)
 

@@ -76,7 +76,8 @@ print("speakers:", corpus.clips.speaker.nunique(), "| classes:", len(classes))
 # networks that were trained on others. The networks are small and see few epochs, so that all of them train while you
 # make tea. What the lesson says about *comparing* does not depend on how good they are.
 #
-# `fusion-loss-only` is lesson 3's question, left open there: AuxFormer without its auxiliary losses.
+# `fusion-loss-only` is a row of lesson 3's table again, on networks small enough to wait for: AuxFormer without its
+# auxiliary losses.
 #
 # **Predict.** One system, one set of test speakers, two seeds. By how much can the two macro-F1 differ? For comparison: a
 # third-party list of published results on CREMA-D (`sota.csv` of the project *emotion-label-ceiling*, which read both
