@@ -53,7 +53,6 @@ from auxformer.models.layers import Layer, sinusoidal_positions, summarise
 from auxformer.widgets import explorer, predict
 
 lab.begin()
-torch.set_num_threads(1)  # the tensors of this lesson are tiny
 
 # %% [markdown]
 # ## A question that no vote can answer

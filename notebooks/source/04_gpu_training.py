@@ -64,7 +64,7 @@ from auxformer.models import create_model, fast, shared_loss
 from auxformer.training import make_optimizer, read_metrics
 from auxformer.widgets import explorer, predict, show
 
-lab.begin()
+lab.begin(threads=None)  # here every core may take part
 device = "cuda" if torch.cuda.is_available() else "cpu"
 corpus = lab.open_corpus(size, seed)
 task = lab.open_task(corpus)

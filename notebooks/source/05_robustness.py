@@ -56,7 +56,6 @@ from auxformer.statistics import calibration_of, reliability
 from auxformer.widgets import explorer, predict, show
 
 lab.begin()
-torch.set_num_threads(1)  # a network this small is slower on two
 corpus = lab.open_corpus(size, seed)
 task = lab.open_task(corpus)
 partition = partitions_of(corpus, task.table, folds=None)[0]

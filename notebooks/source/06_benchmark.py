@@ -63,7 +63,6 @@ from auxformer.widgets import explorer, predict, show
 lab.begin()
 corpus = lab.open_corpus(size, seed)
 classes = list(lab.open_task(corpus).table.columns)
-torch.set_num_threads(1)  # the networks are small; a second run gains more than a second thread
 folder = Path(tempfile.mkdtemp(prefix="lesson6-"))  # runs and tables, until the kernel ends
 atexit.register(shutil.rmtree, folder, ignore_errors=True)
 print("speakers:", corpus.clips.speaker.nunique(), "| classes:", len(classes))

@@ -38,7 +38,6 @@ clip = ""
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.patches import Rectangle
 from scipy.signal import resample_poly
 from skimage import data as pictures
@@ -55,7 +54,6 @@ from auxformer.own_clip import Features, Film, Recogniser
 from auxformer.widgets import explorer, predict, show
 
 lab.begin()
-torch.set_num_threads(1)  # a network this small is slower on two
 corpus = lab.open_corpus(size, seed)
 task = lab.open_task(corpus)
 partition = partitions_of(corpus, task.table, folds=None)[0]
