@@ -600,7 +600,7 @@ def report_command(
     | auxformer report build/bench/quick --out paper
     | auxformer report data/results/puppets.csv --into README.md
     """
-    from auxformer.report import fill_markers, markdown_table, read_results
+    from auxformer.report import fill_markers, markdown_table, read_results, comparisons_beside
 
     folders = [path for path in results if path.is_dir()]
     if out and (len(folders) != 1 or len(results) != 1):
@@ -616,7 +616,7 @@ def report_command(
             for written in write_report(path, out):
                 print(written)
             continue
-        table = markdown_table(read_results(path))
+        table = markdown_table(read_results(path), tests=comparisons_beside(path))
         if into:
             into.write_text(fill_markers(into.read_text(), path.stem, table))
         else:

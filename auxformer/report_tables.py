@@ -13,17 +13,8 @@ from auxformer.errors import InputError
 from auxformer.evaluation import confusion_per_speaker, headline
 from auxformer.humans import CONDITION_OF_WAY
 from auxformer.missing import CONDITIONS, PROTOCOL
-from auxformer.report import read_results
+from auxformer.report import BEST, LEVEL, REFERENCE_ROWS, TIED, read_results
 from auxformer.significance import tied_with_best
-
-REFERENCE_ROWS = ("human-rater", "human-crowd", "human-rater-others", "ideal-observer")
-"""Rows that no system competes with; they stand apart."""
-
-BEST, TIED = "★", "≈"
-"""The best system under a condition, and one that the paired tests do not set apart from it."""
-
-LEVEL = 0.05
-"""A Holm-corrected p below it sets two systems apart."""
 
 METRIC_NAMES = {
     "macro-f1": "macro-F1", "micro-f1": "micro-F1", "micro-recall": "accuracy (WAR)", "macro-recall": "UAR", "ccc": "mean CCC",

@@ -5,7 +5,7 @@ import pytest
 
 from auxformer.benchmark import RESULT_COLUMNS
 from auxformer.errors import InputError
-from auxformer.report import fill_markers, markdown_table, read_results
+from auxformer.report import fill_markers, markdown_table, read_results, comparisons_beside
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,6 +36,19 @@ def test_pooled_rows_are_shown_where_there_are_some():
     assert ".400" in markdown_table(table) and ".500 [" not in markdown_table(table)
 
 
+def test_the_best_come_first_ties_are_marked_and_people_stand_below():
+    scores = {"poor": 0.3, "good": 0.6, "better": 0.62, "ideal-observer": 0.9, "human-rater": 0.95}
+    table = pd.DataFrame([rows(name, "complete", value) for name, value in scores.items()], columns=RESULT_COLUMNS)
+    pairs = [("poor", "good", -0.3, 0.01), ("good", "better", -0.02, 0.6), ("poor", "better", -0.32, 0.01), ("ideal-observer", "better", 0.28, 0.01)]  # fmt: skip
+    tests = pd.DataFrame(
+        [(a, b, "complete", difference, p, p) for a, b, difference, p in pairs],
+        columns=["system_a", "system_b", "condition", "difference", "p", "p_holm"],
+    )
+    lines = markdown_table(table, tests=tests).splitlines()[2:]
+    assert [line.split("`")[1] for line in lines] == ["better", "good", "poor", "human-rater", "ideal-observer"]
+    assert [line[-3] for line in lines] == ["★", "≈", "]", "]", "]"]
+
+
 def test_markers_are_filled_again_and_again():
     text = "before\n<!-- x -->\nold\n<!-- /x -->\nafter"
     once = fill_markers(text, "x", "new")
@@ -55,7 +68,8 @@ def test_what_is_no_result_table_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["puppets", "ravdess"])
 def test_the_readme_quotes_the_committed_results(name):
     readme = (ROOT / "README.md").read_text()
-    table = markdown_table(read_results(ROOT / "data" / "results" / f"{name}.csv"))
+    path = ROOT / "data" / "results" / f"{name}.csv"
+    table = markdown_table(read_results(path), tests=comparisons_beside(path))
     assert fill_markers(readme, name, table) == readme, (
         f"run: auxformer report data/results/{name}.csv --into README.md"
     )
