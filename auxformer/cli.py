@@ -351,13 +351,18 @@ def course_run(
 @course_app.command("build")
 def course_build(
     lessons: Annotated[list[str] | None, typer.Argument(help="Numbers or names; all when none is given.")] = None,
+    texts_only: Annotated[bool, typer.Option(help="Run nothing and keep the outputs: for a change of words.")] = False,
 ):
-    """Run the sources and write the notebooks that are committed, with their student versions."""
+    """Run the sources and write the notebooks that are committed, with their student versions.
+
+    Examples: auxformer course build 5
+    | auxformer course build --texts-only
+    """
     from auxformer.course.build import build_lessons
     from auxformer.course.run import LessonFailed
 
     try:
-        for path in build_lessons(lessons or None):
+        for path in build_lessons(lessons or None, texts_only=texts_only):
             print(path)
     except LessonFailed as error:
         print(f"auxformer: {error}", file=sys.stderr)

@@ -145,6 +145,20 @@ def test_the_committed_notebook_keeps_outputs_and_nothing_that_changes_at_every_
     assert "double a number" in (built / "notebooks" / "guide" / "matrix.md").read_text()
 
 
+def test_a_change_of_words_keeps_the_outputs_and_a_change_of_code_is_refused(project):
+    build.build_lessons()
+    path, source = project / "notebooks" / "00_toy.ipynb", project / "notebooks" / "source" / "00_toy.py"
+    before = nbformat.read(path, as_version=4)
+    source.write_text(source.read_text().replace("# Double it.", "# Double what you are given."))
+    build.build_lessons(texts_only=True)
+    after = nbformat.read(path, as_version=4)
+    assert "Double what you are given." in nbformat.writes(after)
+    assert [cell.get("outputs") for cell in after.cells] == [cell.get("outputs") for cell in before.cells]
+    source.write_text(source.read_text().replace("count = 3", "count = 5"))
+    with pytest.raises(InputError, match="without --texts-only"):
+        build.build_lessons(texts_only=True)
+
+
 def test_lessons_run_once_and_are_kept_until_something_changes(project, capsys):
     (first,) = run.run_lessons(parameters={"count": 4})
     assert "lesson 0 Toy: " in capsys.readouterr().out

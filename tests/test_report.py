@@ -65,7 +65,7 @@ def test_what_is_no_result_table_is_refused(tmp_path):
         read_results(tmp_path / "none.csv")
 
 
-@pytest.mark.parametrize("name", ["puppets", "ravdess"])
+@pytest.mark.parametrize("name", ["puppets", "ravdess", "binding"])
 def test_the_readme_quotes_the_committed_results(name):
     readme = (ROOT / "README.md").read_text()
     path = ROOT / "data" / "results" / f"{name}.csv"

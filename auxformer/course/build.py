@@ -19,6 +19,7 @@ from auxformer.course.lessons import (
     read_source,
     split_answer,
 )
+from auxformer.errors import InputError
 from auxformer.report import fill_markers
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -99,12 +100,16 @@ def write_notebook(notebook, path: Path) -> None:
     part.replace(path)
 
 
-def build_lessons(lessons=None, root: Path | None = None) -> list[Path]:
+def build_lessons(lessons=None, root: Path | None = None, texts_only: bool = False) -> list[Path]:
     """Execute lessons and write the committed notebooks, student notebooks and the teacher's table; returns the notebooks.
 
     Args:
         lessons: Numbers or names; None for all.
         root: Project folder; found by default.
+        texts_only: Run nothing, keep the outputs of the committed notebooks: for a change of words.
+
+    Raises:
+        InputError: `texts_only`, and the code of a lesson has changed.
     """
     from auxformer.course.run import execute
 
@@ -112,13 +117,34 @@ def build_lessons(lessons=None, root: Path | None = None) -> list[Path]:
     written = []
     for lesson in find_lessons(lessons, root / "notebooks" / "source"):
         path = root / "notebooks" / f"{lesson.name}.ipynb"
-        executed = strip(execute(lesson, {}, root / "build" / "notebooks" / path.name).notebook)
+        if texts_only:
+            executed = with_outputs_of(path, complete_notebook(lesson))
+        else:
+            executed = strip(execute(lesson, {}, root / "build" / "notebooks" / path.name).notebook)
         write_notebook(executed, path)
         write_notebook(student_notebook(lesson, executed), root / "notebooks" / "student" / path.name)
         written.append(path)
     write_matrix(root)
     write_badges(root)
     return written
+
+
+def with_outputs_of(path: Path, notebook):
+    """`notebook` with the outputs and counts of the executed one in `path`, whose code cells must be the same.
+
+    Raises:
+        InputError: they are not.
+    """
+    import nbformat
+
+    done, cells = (
+        [cell for cell in book.cells if cell.cell_type == "code"] for book in (nbformat.read(path, as_version=4), notebook)
+    )
+    if [cell.source for cell in done] != [cell.source for cell in cells]:
+        raise InputError(f"{path}: its code is no longer that of the source; build it without --texts-only.")
+    for cell, executed in zip(cells, done):
+        cell.outputs, cell.execution_count = executed.outputs, executed.execution_count
+    return strip(notebook)
 
 
 def build_students(lessons=None, root: Path | None = None) -> list[Path]:
