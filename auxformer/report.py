@@ -47,7 +47,9 @@ def markdown_table(results: pd.DataFrame, metric: str | None = None, tests: pd.D
     part = results[results.metric == (metric or headline(results.metric))]
     if (part.partition == "all").any():
         part = part[part.partition == "all"]
-    conditions = [name for name in dict.fromkeys(part.condition) if name in CONDITIONS]  # the others fill a page of their own
+    conditions = [
+        name for name in dict.fromkeys(part.condition) if name in CONDITIONS
+    ]  # the others fill a page of their own
     scores = part.groupby(["system", "condition"])[["value", "low", "high"]].mean()
     best_first = scores.value.unstack()[conditions].sort_values(conditions, ascending=False).index
     ranked = [name for name in best_first if name not in REFERENCE_ROWS]
@@ -69,7 +71,9 @@ def _marks(systems: list[str], tests: pd.DataFrame | None) -> dict[tuple[str, st
     between = tests[tests.system_a.isin(systems) & tests.system_b.isin(systems)]
     tied = tied_with_best(between, LEVEL)
     return {
-        (name, condition): TIED if place else BEST for condition, names in tied.items() for place, name in enumerate(names)
+        (name, condition): TIED if place else BEST
+        for condition, names in tied.items()
+        for place, name in enumerate(names)
     }
 
 

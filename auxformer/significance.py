@@ -159,11 +159,12 @@ def compare(
 def tied_with_best(comparisons: pd.DataFrame, level: float = 0.05) -> dict[str, list[str]]:
     """Condition -> the best system, and after it those that are not significantly worse, from best to worst.
 
-    "Not significantly worse" is no proof of being as good: with few speakers most systems tie.
+    Each other system is held against the best, so Holm's correction here is for as many tests as it has rivals, not for
+    every pair as in the column p_holm. "Not significantly worse" is no proof of being as good: with few speakers many tie.
 
     Args:
-        comparisons: The result of `compare`.
-        level: A system with p_holm below it is worse.
+        comparisons: The result of `compare`, or some of its rows.
+        level: A system whose corrected p is below it is worse.
     """
     tied = {}
     for condition, part in comparisons.groupby("condition", sort=False):
@@ -175,7 +176,7 @@ def tied_with_best(comparisons: pd.DataFrame, level: float = 0.05) -> dict[str, 
         }
         ranked = sorted(systems, key=lead.get, reverse=True)
         with_best = part[(part.system_a == ranked[0]) | (part.system_b == ranked[0])]
-        worse = with_best[with_best.p_holm < level]
+        worse = with_best[holm(with_best.p) < level]
         beaten = {*worse.system_a, *worse.system_b} - {ranked[0]}
         tied[condition] = [name for name in ranked if name not in beaten]
     return tied

@@ -131,7 +131,7 @@ class Prediction:
     """What the learner expects, before they look. `value` is the guess; headless it stays the default."""
 
     def __init__(self, widget, question: str):
-        self._widget, self.question = widget, question
+        self._widget, self.question, self._default = widget, question, widget.value
 
     @property
     def value(self):
@@ -139,12 +139,13 @@ class Prediction:
         return self._widget.value
 
     def against(self, measured: float, digits: int = 2) -> None:
-        """Print the guess beside what was measured."""
+        """Print the guess beside what was measured, with a word about it unless it was never moved."""
         gap = abs(self.value - measured)
-        verdict = (
-            "close!" if gap <= 0.05 else "worth a second thought" if gap <= 0.2 else "most people are surprised here"
-        )
-        print(f"you said {self.value:.{digits}f}, measured {measured:.{digits}f}: {verdict}")
+        close = gap <= min(0.05, abs(measured) / 3)  # .01 is not close to .03
+        verdict = "close!" if close else "worth a second thought" if gap <= 0.2 else "most people are surprised here"
+        left = self.value == self._default
+        said = "the guess was left at" if left else "you said"
+        print(f"{said} {self.value:.{digits}f}, measured {measured:.{digits}f}" + ("" if left else f": {verdict}"))
 
 
 def predict(question: str, default, choices: Sequence[str] | None = None) -> Prediction:

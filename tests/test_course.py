@@ -295,8 +295,11 @@ def test_guesses_start_from_their_defaults_and_follow_the_learner(tmp_path, monk
 
 def test_a_prediction_is_compared_with_what_was_measured(monkeypatch, capsys):
     monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)
-    widgets.predict("how many?", default=0.5).against(0.52)
-    widgets.predict("how many?", default=0.5).against(0.9)
-    close, far = capsys.readouterr().out.splitlines()
+    for default, moved, measured in ((0.1, 0.5, 0.52), (0.1, 0.5, 0.9), (0.1, 0.01, 0.03), (0.5, 0.5, 0.52)):
+        guess = widgets.predict("how many?", default=default)
+        guess._widget.value = moved
+        guess.against(measured)
+    close, far, small, untouched = capsys.readouterr().out.splitlines()
     assert "close" in close and "0.90" in far and "surprised" in far
+    assert "close" not in small and "left at 0.50" in untouched and "close" not in untouched
     assert widgets.predict("which?", default="a", choices=["a", "b"]).value == "a"

@@ -28,6 +28,7 @@ WRONG["attention"] = {
     "mask is not used": lambda q, k, v, visible: _scores(q, k).softmax(-1) @ v,
     "have to be -∞": lambda q, k, v, visible: _attend(q, k, v, ~visible, fill=0.0),
     "no longer sum to 1": lambda q, k, v, visible: (_scores(q, k).softmax(-1) * visible[:, None]) @ v,
+    "wrong way round": lambda q, k, v, visible: _attend(q, k, v, visible),
     "stopped with": lambda q, k, v, visible: q @ k @ v,
 }
 

@@ -35,6 +35,7 @@ WRONG["shared_loss"] = {
         / (logits.weights * torch.tensor(weights)).sum(1)
     ).mean(),
     "whole batch": lambda logits, target, weights: _loss(logits, target, weights, logits.weights.amin(0)),
+    "lost its gradient": lambda logits, target, weights: _loss(logits, target, weights).detach(),
     "shape": lambda logits, target, weights: (_losses(logits, target) * torch.tensor(weights)).sum(1),
 }
 
@@ -86,7 +87,17 @@ def _last_stream(batch, drop_audio, drop_video, generator):
     return without(batch, draw < drop_audio, (draw >= drop_audio) & (draw < drop_audio + drop_video))
 
 
+def _rescaled(batch, drop_audio, drop_video, generator):
+    """As nn.Dropout does it with single values."""
+    dropped = modality_dropout(batch, drop_audio, drop_video, "clip", generator)
+    return dropped._replace(audio=dropped.audio / max(1e-6, 1 - drop_audio))
+
+
 WRONG["modality_dropout"] = {
+    "dropped whole": _rescaled,
+    "targets or names": lambda batch, a, v, generator: modality_dropout(batch, a, v, "clip", generator)._replace(
+        target=torch.zeros_like(batch.target)
+    ),
     "lost both": _two_coins,
     "edited in place": _in_place,
     "one coin": lambda batch, a, v, generator: modality_dropout(batch, a, v, "batch", generator),

@@ -16,7 +16,9 @@ from pathlib import Path
 
 if importlib.util.find_spec("auxformer") is None:  # a kernel other than that of `make lab`: some minutes, once
     clones = [str(folder) for folder in Path.cwd().parents if (folder / "pyproject.toml").is_file()]
-    source = (clones + {elsewhere})[0]
+    source = clones[0] if clones else {elsewhere!r}
+    if source is None:
+        raise ModuleNotFoundError("auxformer is not installed; open this notebook inside a copy of the project")
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)"""
 
 
@@ -30,7 +32,7 @@ def repository(root: Path) -> str | None:
 
 def install_cell(address: str | None) -> str:
     """Source of the cell before a lesson's set-up: it installs the package where it is absent."""
-    return INSTALL.format(elsewhere=[f"git+{HOST}{address}"] if address else "[]")
+    return INSTALL.format(elsewhere=f"git+{HOST}{address}" if address else None)
 
 
 def links(address: str | None, notebook: str = "notebooks/00_orientation.ipynb") -> str:

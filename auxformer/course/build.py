@@ -138,7 +138,8 @@ def with_outputs_of(path: Path, notebook):
     import nbformat
 
     done, cells = (
-        [cell for cell in book.cells if cell.cell_type == "code"] for book in (nbformat.read(path, as_version=4), notebook)
+        [cell for cell in book.cells if cell.cell_type == "code"]
+        for book in (nbformat.read(path, as_version=4), notebook)
     )
     if [cell.source for cell in done] != [cell.source for cell in cells]:
         raise InputError(f"{path}: its code is no longer that of the source; build it without --texts-only.")

@@ -49,7 +49,7 @@ from auxformer.widgets import explorer, guess_clips, predict, show
 lab.begin()
 
 # %% [markdown]
-# ## Four in ten
+# ## How well do people do?
 #
 # CREMA-D is a corpus of 7,442 clips: 91 actors say twelve short sentences, each in six ways: **angry, disgust, fear,
 # happy, neutral, sad**. About ten people judged each clip by its *voice only*, ten by its *face only*, and ten by
@@ -265,12 +265,9 @@ for rule, recall in predicted.items():
     )
 
 # %% [markdown]
-# **See** *disgust*: neither cue alone takes anybody to .6, multiplying does, and so do people. The means of the three
-# rules differ little, it is the pattern over emotions that tells them apart. A mean hides what it averages; we will
-# meet that again.
-#
-# (AuxFormer's prediction is the mean of three *logit* vectors. The mean of logits is a product of probabilities under
-# a root, so a network that averages logits multiplies cues, only more cautiously.)
+# **See** *disgust*: neither cue alone comes near what multiplying makes of the two, and people are there, too. And see
+# where it fails: *neutral*, where people do far better than the product says. The means of the three rules differ
+# little, it is the pattern over emotions that tells them apart. A mean hides what it averages; we will meet that again.
 #
 # Play with two cues that disagree. Which one wins, and where does the answer become something that neither of them
 # showed?
@@ -315,7 +312,7 @@ print(f"an angry voice with a disgusted face: {first}, with a share of {both.max
 # CREMA-D is free but large, and its clips cannot come with this notebook. So the course brings actors of its own:
 # drawn faces with synthetic voices. They are no noise with labels: each clip *intends* an emotion, its voice and its
 # face each *show* one, drawn from CREMA-D's matrices above, and ten raters per way of watching vote on it by the
-# equation above. In return for being drawings they give us something no real corpus can: we know exactly what each
+# equation above (sharpened: puppet raters agree with each other far more than people do). In return for being drawings they give us something no real corpus can: we know exactly what each
 # clip shows, hence the **best score anybody could reach**.
 
 # %%
@@ -467,8 +464,8 @@ lesson0.macro_f1(macro_f1)
 # %% [markdown]
 # **The real thing.** The same number for everybody. *Nobody* always answers with the most common emotion. *One rater*
 # is a vote drawn from those on the clip. The *crowd* answers with the favourite of those who only heard, or only saw.
-# The *ideal observer* knows which class each puppet's voice and face show, and nothing else: no network and no person
-# can do better on average. The truth is what the audiovisual majority perceived.
+# The *ideal observer* knows which class each puppet's voice and face show, and nothing else, and names the most probable
+# answer: no network and no person can be right more often on average. The truth is what the audiovisual majority perceived.
 #
 # **Predict.** How far does the ideal observer get when it cannot see?
 
@@ -525,7 +522,8 @@ print(scores.round(2).to_string(na_rep="-"))
 # **See** that a ceiling belongs to a *condition*. With both streams the ideal observer is nearly always right about
 # what raters will say. Without the face it is right half of the time, and not for want of skill: the answer is not in
 # the voice. On the real CREMA-D, against its own audiovisual majority, the crowd scores .563 from the voice and .810
-# from the face; our puppets were made to stand in the same place. A network that beats the ideal observer has not
+# from the face; our puppets' crowd stands in the same region. (Single puppet raters agree more than people do, so their
+# row is far too good.) A network that beats the ideal observer has not
 # learned emotions better. It has a leak.
 #
 # The single audiovisual rater has an unfair advantage, by the way: their vote is part of the majority they are judged
@@ -606,7 +604,7 @@ lab.fact(
 #
 # - Listeners name the intended emotion in 40 % of votes, watchers in 57 %, both together in 63 %. Voices hide
 #   happiness; faces show it.
-# - People multiply cues. The unimodal confusion matrices predict the audiovisual one.
+# - People multiply cues, roughly: the unimodal confusion matrices predict most of the audiovisual one, not *neutral*.
 # - *Intended* and *perceived* are two targets. Ours is the audiovisual majority.
 # - Macro-F1 counts every class alike and looks along rows and down columns.
 # - Every score stands between *nobody* and the *ideal observer*, with people in between.

@@ -302,7 +302,7 @@ print(len(SHOWN), "descriptors and", len(speakers), "puppets to choose from")
 # to the next, and in which direction: eyebrows, lids and lips are where it is large.
 #
 # **By hand.** The brightness of five pixels in a row is 0, 0, 10, 20, 20. The gradient in the middle of three is half
-# the difference of its neighbours: for pixel 2 it is (20 − 0)/2 = 10, an edge; for a pixel amid equals it is 0.
+# the difference of its neighbours: for the third pixel it is (20 − 0)/2 = 10, an edge; for a pixel amid equals it is 0.
 
 # %%
 print("gradient of 0, 0, 10, 20, 20:", np.gradient(np.array([0.0, 0, 10, 20, 20])).tolist())
@@ -552,9 +552,9 @@ flattery_guess.against(gap.iloc[0])
 print(means.round(3).to_string())
 
 # %% [markdown]
-# **See** that the upper line is nearly flat. Tested on people it knows, a machine looks about as good after meeting
-# six as after meeting forty: the division by clips cannot even tell you that you need *more people*. The lower line
-# can. And see how far the small points scatter: *who* is tested matters more than most tuning. In CREMA-D
+# **See** how little the upper line rises. Tested on people it knows, a machine looks nearly as good after meeting six as
+# after meeting forty: the division by clips hardly tells you that you need *more people*. The lower line does. And see
+# how far the small points scatter on the left, where only two puppets are tested: it matters *who* is. In CREMA-D
 # recognisability differs three to four times more between actors than between sentences.
 #
 # **Where it goes wrong** in print: the six-class CREMA-D literature mixes both kinds. In two widely used public
@@ -700,14 +700,14 @@ print({truth: round(value, 3) for truth, value in average.items()})
 # A voice is best judged by those who heard it: what the face added to the other labels cannot be learned from sound.
 # On the real CREMA-D it has come out the other way: one fine-tuned wav2vec 2.0 scored .734 against the intended
 # emotion and .478 against what voice-only raters perceived, the same predictions both times (repository
-# emotion-label-ceiling). Either way, a table that does not name its target cannot be read.
+# emotion-label-ceiling). What a system was trained towards matters as well. Either way, a table that does not name its target cannot be read.
 #
 # > **Moral.** Same clips, same features, same machine: another truth, another score.
 
 # %% [markdown]
 # ## What to take away
 #
-# - A feature is an opinion: of two million numbers in a clip, about one in fifty reaches the network, and only what
+# - A feature is an opinion: of two million numbers in a clip, about one in sixty reaches the network, and only what
 #   somebody thought of.
 # - Sound and picture come at different rates; what they share is time in seconds.
 # - Zero is not "missing". Pitch is the standing example.

@@ -24,7 +24,10 @@
 # 2. write one step of a cross-modal stack, with or without α (check: `layer_step`)
 # 3. reduce a clip to one vector without reading its padding (check: `summarise_last_valid`)
 #
-# **Before you start** [Lesson 1](01_features.ipynb): features as `[T, D]`, padding and masks. Self-test: what is the
+# **Before you start** [Lesson 1](01_features.ipynb): features as `[T, D]`. Three words that we shall need: a *batch* is
+# some clips that go through a network together; shorter ones are filled up with zeros to the longest, which is
+# *padding*; a *mask* says of each frame whether it is real. Others are in the [glossary](guide/glossary.md). Self-test:
+# what is the
 # softmax of (0, 0, 0)? If you do not see (1/3, 1/3, 1/3) at once, compute it by hand first.
 
 # %% tags=["parameters"]
@@ -191,7 +194,7 @@ for name, scores in (("divided", products / math.sqrt(2)), ("undivided", product
 sharp_guess.against(products.softmax(-1)[0, 0].item())
 
 # %% [markdown]
-# Two dimensions hide the trouble. The product of two random vectors with $d$ entries of size 1 has the standard
+# Two dimensions hide the trouble. The product of two random vectors of $d$ entries (mean 0, variance 1) has the standard
 # deviation $\sqrt{d}$: the wider the network, the larger the scores. The slider sets $d$; each bar is a key, all of them
 # random.
 
@@ -468,12 +471,12 @@ for clip in range(3):
     print(f"clip {clip}: nod at {int(nods[clip]) + 1}")
 
 # %% [markdown]
-# **See** the bright *column* in the map a←v: wherever a voice frame stands, it looks at the nod. It does not look "at
-# the same time". What it brings home is the nod's *position*, which was added to the frame; comparing that with its own
-# position is left to the layer's little network. Try the direction v←a and single heads.
+# **See** the bright *column* in the map a←v: wherever a voice frame stands, it looks mostly at the nod, not "at the same
+# time". What it brings home is probably the nod's *position*, which was added to the frame; comparing that with its own
+# would then be left to the layers behind. Try the direction v←a and single heads: they differ.
 #
 # **Where it goes wrong.** It is tempting to read such a map as *the* explanation. Here we know what the right answer
-# needs, and still no map shows the decision itself: where it is made, nothing is asked. Two seeds may solve the task
+# needs, and still no map shows the decision itself. Two seeds may solve the task
 # with different maps.
 #
 # > **Moral.** An attention map shows where a network looked, not what it concluded.

@@ -331,12 +331,15 @@ _, step = published()
 
 
 def seconds(step, repeats: int = 3) -> float:
-    """Median time of a step."""
+    """Median time of a step; a GPU, which only takes orders, is waited for."""
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     step()
     taken = []
     for _ in range(repeats):
+        wait()
         started = time.perf_counter()
         step()
+        wait()
         taken.append(time.perf_counter() - started)
     return statistics.median(taken)
 
@@ -609,8 +612,7 @@ lab.fact("two processes: the losses of all epochs agree to .001", np.allclose(*c
 #
 # - Profile, predict, change one thing, measure the ratio in one run. Keep what pays.
 # - Products of matrices are the floor; dropout, padding and passes over memory are what can go.
-# - Cost per frame grows with the square of the width, cost per pair with the square of the length; they meet at six
-#   widths.
+# - The part per frame grows as $T d^2$, the part per pair of frames as $T^2 d$; they meet at a length of six widths.
 # - bf16 is for products. Sums, weights and losses stay in float32.
 # - Parts of a batch, and processes, are weighed by their clips. A checkpoint is whole or it is none.
 

@@ -318,7 +318,7 @@ lab.fact(
 #
 # HINT `np.diff` gives the widths; slices from the second and up to the last but one put neighbours side by side.
 #
-# HINT NumPy has the trapezium rule ready. Mind on which *axis* the shares lie when there are draws.
+# HINT NumPy has the trapezium rule ready, `np.trapezoid`. Mind on which *axis* the shares lie when there are draws.
 
 
 # %% exercise="area_under_curve"
@@ -573,9 +573,9 @@ written = compared.round(2).apply(lambda row: f"{row.value} [{row.low}, {row.hig
 print(written.unstack(0).loc[list(CONDITIONS)].to_string())
 
 # %% [markdown]
-# Six test speakers cannot tell them apart, and that is the finding: for a *whole* stream, what counts is to have met
-# its absence in training. (`train_small("flag", drop=0.0)` shows what happens otherwise: without audio, .70 in place
-# of .78 when we tried.) The flag earns its keep where the loss is partial, and where, as in lesson 3, nobody may be
+# Six test speakers are too few to tell them apart (overlapping intervals do not say "alike"; lesson 6 has the right
+# test). What a network loses that never met an absence in training is plainer: .09 without audio, .08 without video, in
+# the table of lesson 3; `train_small("flag", drop=0.0)` shows it here. The flag earns its keep where the loss is partial, and where, as in lesson 3, nobody may be
 # asked about what they did not see.
 #
 # **Training-time choices.** What modality dropout takes away is a *law*, what it puts in the place is a *fill*. Twelve
@@ -635,7 +635,7 @@ print(pd.DataFrame(counts).T.to_string())
 
 # %% [markdown]
 # **See** blue for untouched, white for absent, orange (/) for scaled down, grey (~) for noise; a letter between the
-# streams says whose flag is off. *either* is AuxFormer's law. *uniform* takes a stream from two clips in three. *soft*
+# streams says whose flag is off. *either* is AuxFormer's law: one draw, audio or else video, never both (lesson 3). *uniform* takes a stream from two clips in three. *soft*
 # also turns both streams down, one the more the less the other. *frames* is the only one that meets partial loss, and
 # then singly, not in gaps. With *noise* in its place nobody is told: the letters vanish, and the network has to find out
 # by itself what is rubbish.
@@ -885,7 +885,8 @@ lab.fact("dark: about an eighth of the light", abs(light - 1 / 8) < 0.02)
 # - Frames lost singly cost next to nothing as long as they are *masked*; as zeros they cost the more the more are lost.
 # - A gap costs far more than the same share lost singly, and a scrap that is believed may be worse than nothing.
 # - Compare a loss with what the ideal observer must lose and with people who had as little. The rest is the model's.
-# - For a whole stream, zeros, flag and token do alike here; what counts is to have met the absence in training.
+# - For a whole stream, zeros, flag and token could not be told apart here; what counts is to have met the absence in
+#   training.
 # - Confidence may rise when information falls. Calibration has to be checked under each condition.
 
 # %% [markdown]

@@ -784,7 +784,8 @@ lab.fact(
 # at all, and that is worth knowing of a corpus. The columns *parameters* and *seconds* belong beside the score: a system
 # that costs ten times as much has to be better, not equal.
 #
-# **Where it goes wrong.** Let the content of an absent stream through in `clip_vector`, and run again. On *complete* all
+# **Where it goes wrong.** Let the content of an absent stream through in `clip_vector`, run its cell, skip the check (it
+# would stop you) and run the cells that train. On *complete* all
 # flags are 1: that column cannot tell. Even *no-video* cannot, for the streams that this benchmark takes away hold zeros.
 # A camera with its cap on sends something else. No score shows such a fault; a test of the contract does, and the
 # package has one for every registered model.

@@ -166,7 +166,8 @@ lab.fact("it is more than .7", mine.posteriors.loc["mean"].max() > 0.7)
 print("the mean says", answer)
 known = not (clip or upload.chosen)
 print("ten raters said", "fear" if known else "nothing: nobody but you can say")
-lab.fact("the mean and the raters agree", known and answer == "fear")
+if known:
+    lab.fact("the mean and the raters agree", answer == "fear")
 lab.fact(
     "each row that is there sums to 1",
     np.allclose(mine.posteriors.dropna().sum(axis=1), 1, atol=1e-4),
@@ -418,8 +419,8 @@ if len(streams) == 2:
 # %% [markdown]
 # **See** two things. First, the bars are small: no single moment is needed, though all of them together are. Each
 # window's neighbours say the same. Drops show what cannot be *replaced*, not what was *used*. Second, compare line and
-# bars, stream by stream. In the run printed here they agree in the picture, and in the sound they do not: the moment
-# that was attended to most is one without which the answer is no less likely. Attention says what was fetched; whether
+# bars, stream by stream. With the puppet they agree in the picture, and in the sound they do not: the moment that was
+# attended to most is one without which the answer is no less likely. Attention says what was fetched; whether
 # it changed the answer is another question, and there are attention maps that can be exchanged for others without
 # changing it (Jain & Wallace 2019, *Attention is not Explanation*).
 #

@@ -23,7 +23,13 @@ def attention(answer) -> None:
     everything = torch.ones(3, 5, dtype=torch.bool)
 
     def shape(answer):
-        expect_shape(answer(query, key, value, everything), (3, 4, 2), "the answer")
+        found = answer(query, key, value, everything)
+        nothing = isinstance(found, torch.Tensor) and bool(found.isnan().all())
+        expect(
+            not nothing,
+            "no key is asked although all are visible: the mask is the wrong way round; True means visible.",
+        )
+        expect_shape(found, (3, 4, 2), "the answer")
 
     def mechanism(answer):
         expect_close(

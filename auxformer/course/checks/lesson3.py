@@ -60,6 +60,11 @@ def shared_loss(answer) -> None:
         logits, target = _logits(LOSING), _target(4)
         losses, weights = _losses(logits, target), torch.tensor(LOSS_WEIGHTS)
         counted = LOSING * weights
+        learning = logits._replace(av=logits.av.clone().requires_grad_())
+        expect(
+            getattr(answer(learning, target, LOSS_WEIGHTS), "requires_grad", False),
+            "the loss has lost its gradient, so nothing would be trained: return a tensor, computed without no_grad().",
+        )
         expect_close(
             answer(logits, target, LOSS_WEIGHTS), (losses * counted).sum(1).mean(),
             {
@@ -160,6 +165,16 @@ def modality_dropout(answer) -> None:
             not neither.any(),
             f"{int(neither.sum())} of 2000 clips lost both streams; one draw per clip decides between three fates.",
         )
+        for name in ("audio", "video"):
+            kept = getattr(dropped, f"{name}_present")
+            same = torch.equal(getattr(dropped, name)[kept], getattr(batch, name)[kept])
+            expect(
+                same,
+                f"the {name} of clips that keep it has changed; streams are dropped whole, the rest stays as it is.",
+            )
+        others = ("audio_mask", "video_mask", "target")
+        same = all(torch.equal(getattr(dropped, name), getattr(batch, name)) for name in others)
+        expect(same and dropped.clips == batch.clips, "masks, targets or names have changed; only streams go missing.")
         lost = (~dropped.audio_present).float().mean().item(), (~dropped.video_present).float().mean().item()
         expect(
             max(lost) < 1 and sum(lost) > 0, "one coin for the whole batch: all clips share a fate; draw for each clip."

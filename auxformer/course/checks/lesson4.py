@@ -84,18 +84,25 @@ def bucket_batches(answer) -> None:
 
 
 class _Model(torch.nn.Module):
-    """A linear model that counts how many clips it is given at a time."""
+    """A linear model that counts the clips it is given at a time, and the parts that wait for their `backward`."""
 
     def __init__(self):
         super().__init__()
-        self.linear, self.most = torch.nn.Linear(3, 1), 0
+        self.linear, self.most, self.waiting, self.kept = torch.nn.Linear(3, 1), 0, 0, 0
         with torch.no_grad():
             self.linear.weight.copy_(torch.tensor([[0.5, -1.0, 2.0]]))
             self.linear.bias.fill_(0.3)
 
     def forward(self, x):
-        self.most = max(self.most, len(x))
-        return self.linear(x).squeeze(-1)
+        self.most, self.waiting = max(self.most, len(x)), self.waiting + 1
+        self.kept = max(self.kept, self.waiting)
+        answer = self.linear(x).squeeze(-1)
+        answer.register_hook(self._done)
+        return answer
+
+    def _done(self, gradient):
+        self.waiting -= 1
+        return gradient
 
 
 def gradient_in_parts(answer) -> None:
@@ -118,6 +125,10 @@ def gradient_in_parts(answer) -> None:
         answer(model, x, y, 3)
         expect(model.linear.weight.grad is not None, "there is no gradient; call `backward()` for each part.")
         expect(model.most <= 3, f"the model was given {model.most} clips at once, expected at most 3.")
+        expect(
+            model.kept == 1,
+            f"{model.kept} parts were kept until one `backward()` at the end: that saves no memory; call it for each part.",
+        )
         means = torch.stack([part.mean() for part in losses(model).split(3)])
         last = losses(model)[6:].mean()
         expect_close(
