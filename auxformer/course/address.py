@@ -14,12 +14,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-if importlib.util.find_spec("auxformer") is None:  # a kernel other than that of `make lab`: some minutes, once
-    clones = [str(folder) for folder in Path.cwd().parents if (folder / "pyproject.toml").is_file()]
+if importlib.util.find_spec("auxformer") is None:  # another kernel than make lab: some minutes
+    clones = [str(above) for above in Path.cwd().parents if (above / "pyproject.toml").is_file()]
     source = clones[0] if clones else {elsewhere!r}
     if source is None:
-        raise ModuleNotFoundError("auxformer is not installed; open this notebook inside a copy of the project")
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)"""
+        raise ModuleNotFoundError("auxformer is missing; open this inside a copy of the project")
+    pip_install = [sys.executable, "-m", "pip", "install", "--quiet", source]
+    subprocess.run(pip_install, check=True)"""
 
 
 def repository(root: Path) -> str | None:

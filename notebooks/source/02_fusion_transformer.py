@@ -26,7 +26,7 @@
 #
 # **Before you start** [Lesson 1](01_features.ipynb): features as `[T, D]`. Three words that we shall need: a *batch* is
 # some clips that go through a network together; shorter ones are filled up with zeros to the longest, which is
-# *padding*; a *mask* says of each frame whether it is real. Others are in the [glossary](guide/glossary.md). Self-test:
+# *padding*; a *mask* says of each frame whether it is real. Others are in the glossary (`notebooks/guide`). Self-test:
 # what is the
 # softmax of (0, 0, 0)? If you do not see (1/3, 1/3, 1/3) at once, compute it by hand first.
 
