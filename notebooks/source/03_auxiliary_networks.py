@@ -565,7 +565,7 @@ for axis, condition in zip(axes, CONDITIONS):
 axes[0].set_yticks(range(len(changes)), reversed(changes))
 show(
     figure,
-    alt="Macro-F1 with intervals of seven changed AuxFormers under three conditions, AuxFormer as a band.",
+    alt="Macro-F1 with intervals of seven changed AuxFormers, AuxFormer itself as a band.",
 )
 value = f1.value.unstack()[list(CONDITIONS)]
 differences = value.loc["auxformer"] - value.loc[changes]
