@@ -4,8 +4,8 @@
 #     number: 0
 #     title: Orientation
 #     question: How well do people read emotion from a voice, a face, both?
-#     reading: 30
-#     exercises: 30
+#     reading: 40
+#     exercises: 25
 #     seconds: 30
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---

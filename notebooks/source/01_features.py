@@ -4,7 +4,7 @@
 #     number: 1
 #     title: Feature extraction
 #     question: What of a clip reaches the network?
-#     reading: 35
+#     reading: 45
 #     exercises: 35
 #     seconds: 30
 #     profiles: {full: {splits: 20}}

@@ -4,7 +4,7 @@
 #     number: 2
 #     title: The fusion transformer
 #     question: How can one stream ask the other for what it needs?
-#     reading: 35
+#     reading: 50
 #     exercises: 40
 #     seconds: 40
 #     profiles: {full: {steps: 1500}}

@@ -4,7 +4,7 @@
 #     number: 3
 #     title: The auxiliary networks
 #     question: What does each stream still know when fusion forgets it?
-#     reading: 30
+#     reading: 50
 #     exercises: 35
 #     seconds: 120
 #     profiles: {full: {epochs: 30, width: 64}}

@@ -5,7 +5,7 @@
 #     title: GPU training
 #     question: Where does the time go?
 #     reading: 35
-#     exercises: 40
+#     exercises: 35
 #     seconds: 90
 #     profiles: {full: {clips: 64}}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}

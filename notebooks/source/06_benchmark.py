@@ -4,7 +4,7 @@
 #     number: 6
 #     title: The benchmark
 #     question: Is system A better than system B?
-#     reading: 40
+#     reading: 55
 #     exercises: 45
 #     seconds: 150
 #     profiles: {full: {epochs: 12, seeds: 3, width: 64}}
