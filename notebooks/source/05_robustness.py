@@ -5,7 +5,7 @@
 #     title: Robustness to missing modalities
 #     question: What is left when a stream fails, and is it all that could be left?
 #     reading: 50
-#     exercises: 35
+#     exercises: 36
 #     seconds: 130
 #     profiles: {full: {epochs: 15, width: 64}}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}

@@ -5,7 +5,7 @@
 #     title: Your own clip
 #     question: Does it work on me?
 #     reading: 50
-#     exercises: 35
+#     exercises: 36
 #     seconds: 60
 #     profiles: {full: {epochs: 15, width: 64}}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
