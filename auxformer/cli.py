@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,8 @@ from auxformer.errors import InputError, TrainingError
 # Before torch is loaded: threads that wait for each other give the core away soon, which costs nothing on an idle machine and
 # makes training many times as fast on a busy one.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+# loky replaces a worker whose memory has grown between two jobs; no job is lost, and nobody need read of it.
+warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False,
