@@ -612,7 +612,7 @@ def report_command(
     | auxformer report build/bench/quick --out paper
     | auxformer report data/results/puppets.csv --into README.md
     """
-    from auxformer.report import fill_markers, markdown_table, read_results, comparisons_beside
+    from auxformer.report import comparisons_beside, fill_markers, markdown_table, read_results
 
     folders = [path for path in results if path.is_dir()]
     if out and (len(folders) != 1 or len(results) != 1):

@@ -5,7 +5,7 @@ import pytest
 
 from auxformer.benchmark import RESULT_COLUMNS
 from auxformer.errors import InputError
-from auxformer.report import fill_markers, markdown_table, read_results, comparisons_beside
+from auxformer.report import comparisons_beside, fill_markers, markdown_table, read_results
 
 ROOT = Path(__file__).parents[1]
 

@@ -42,6 +42,9 @@ WRONG["frame_energy"] = {
     "square first": lambda *a: _energy(*a, statistic=np.mean),
     "square root": lambda *a: _energy(*a, statistic=lambda part: np.mean(part**2)),
     "before the root": lambda *a: _energy(*a, statistic=lambda part: np.sqrt(np.sum(part**2))),
+    "to the nearest, 30": lambda waveform, rate, window, hop: _energy(
+        waveform, 1, int(window * rate), int(hop * rate)
+    ),
     "silent": lambda *a: _energy(*a)[::-1] if len(a[0]) > 500 else _energy(*a),
 }
 WRONG["normalise"] = {
@@ -57,6 +60,7 @@ WRONG["normalise"] = {
 WRONG["split_by_speaker"] = {
     "both sides": _split_clips,
     "of 20 speakers": lambda speakers, share, seed: _split(speakers, share, seed, count=2),
+    "nearest to 7": lambda speakers, share, seed: _split(speakers, share, seed, count=int(share * 20 + 1e-9)),
     "at random": lambda speakers, share, seed: _split(speakers, share, seed, draw=False),
     "in neither": lambda speakers, share, seed: (
         _split(speakers, share, seed)[0] & False,

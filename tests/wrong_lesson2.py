@@ -74,7 +74,13 @@ def _old_x(layer, x, source, alpha=None):
     return x + asked + _think(layer, layer.layer_norms[1](x))
 
 
+def _in_place(layer, x, source, alpha=None):
+    x += 1
+    return _layer(layer, x, source, alpha)
+
+
 WRONG["layer_step"] = {
+    "`x` was edited in place": _in_place,
     "asks itself": lambda layer, x, source, alpha=None: _layer(layer, x, x, alpha),
     "length of the stream": lambda layer, x, source, alpha=None: _layer(layer, source, x, alpha),
     "first residual": lambda layer, x, source, alpha=None: _layer(layer, x, source, alpha, first=False),

@@ -40,7 +40,7 @@ WRONG["bucket_batches"] = {
     "in no batch": lambda lengths, size: _cut(np.argsort(lengths), size)[:-1],
     "at most": lambda lengths, size: [np.argsort(lengths)],
     "only one may be smaller": lambda lengths, size: np.array_split(np.argsort(lengths), -(-len(lengths) // size)),
-    "was changed": _in_place,
+    "edited in place": _in_place,
     "did you forget": lambda lengths, size: None,
 }
 

@@ -43,6 +43,9 @@ WRONG["speaker_bootstrap"] = {
         _drawn(counts, resamples, rng, len(counts) if len(counts) == 2 else 2 * len(counts)).sum(1)
     ),
     "shape": lambda counts, resamples, rng: scores_of(_drawn(counts, resamples, rng).sum(1)),
+    "do not come from the generator": lambda counts, resamples, rng: _f1(
+        _drawn(counts, resamples, np.random.default_rng(0)).sum(1)
+    ),
 }
 
 

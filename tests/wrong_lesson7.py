@@ -110,6 +110,7 @@ WRONG["miss_rates"] = {
     "at least once": lambda *table: (
         _frame(*table).groupby(["group", "speaker"]).missed.max().groupby("group").mean().to_dict()
     ),
+    "median": lambda *table: _by_speaker(*table).median().to_dict(),
     "has no rate": lambda *table: {
         name: rate for name, rate in _by_speaker(*table).mean().to_dict().items() if rate > 0
     },

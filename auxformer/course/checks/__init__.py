@@ -4,7 +4,9 @@ A check raises `CheckFailed`; a check that only prints would let a wrong noteboo
 answer differs: no two sizes alike, no symmetric matrices, no weights that happen to be one.
 """
 
+import inspect
 from collections.abc import Callable
+from functools import wraps
 
 import numpy as np
 
@@ -17,7 +19,7 @@ class CheckFailed(AssertionError):
 
 
 def run_stages(name: str, answer: Callable, **stages: Callable) -> None:
-    """Run the stages of a check in order; the first that fails raises.
+    """Run the stages of a check in order; the first that fails raises. So does an answer that edits what it is given.
 
     Args:
         name: Name of the exercise.
@@ -31,7 +33,7 @@ def run_stages(name: str, answer: Callable, **stages: Callable) -> None:
         raise CheckFailed(f"{name}: got {type(answer).__name__}, expected the function itself: {name}({name}).")
     for stage, test in stages.items():
         try:
-            test(answer)
+            test(_leaving_arguments_alone(answer))
         except CheckFailed as error:
             raise CheckFailed(f"{name}, {stage}: {error}") from None
         except NotImplementedError:
@@ -39,6 +41,32 @@ def run_stages(name: str, answer: Callable, **stages: Callable) -> None:
         except Exception as error:  # whatever the learner's code raises becomes a diagnosis
             raise CheckFailed(f"{name}, {stage}: your code stopped with {type(error).__name__}: {error}") from error
     print(f"{name}: {', '.join(stages)} right.")
+
+
+def _leaving_arguments_alone(answer: Callable) -> Callable:
+    """`answer`, but an array that it edits in place is put right again (others use it too) and named in a `CheckFailed`."""
+
+    @wraps(answer)
+    def careful(*arguments, **named):
+        given = inspect.signature(answer).bind(*arguments, **named).arguments
+        arrays = [(name, array, array.copy()) for name, value in given.items() for array in _arrays_in(value)]
+        result = answer(*arguments, **named)
+        edited = None
+        for name, array, before in arrays:
+            if not np.array_equal(array, before):
+                edited, array[...] = name, before
+        expect(edited is None, f"`{edited}` was edited in place; the caller still needs it, so work on a copy.")
+        return result
+
+    return careful
+
+
+def _arrays_in(value) -> list[np.ndarray]:
+    """The arrays of an argument, tensors as arrays over the same memory: itself, or those of a tuple or list."""
+    if isinstance(value, (tuple, list)):
+        return [array for part in value for array in _arrays_in(part)]
+    value = value.detach().numpy() if hasattr(value, "detach") else value
+    return [value] if isinstance(value, np.ndarray) else []
 
 
 def expect(condition: bool, message: str) -> None:

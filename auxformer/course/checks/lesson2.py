@@ -182,11 +182,8 @@ def summarise_last_valid(answer) -> None:
     def whole(answer):
         mask = torch.tensor([[1, 0, 1, 0, 0], [0, 0, 0, 0, 1], [1, 1, 0, 1, 0], [0, 1, 0, 0, 0]]).bool()
         clips = torch.arange(4)
-        before = x.clone()
-        found = answer(x, mask)
-        expect(torch.equal(x, before), "the frames you were given were changed; return new ones.")
         expect_close(
-            found, x[clips, torch.tensor([2, 4, 3, 1])],
+            answer(x, mask), x[clips, torch.tensor([2, 4, 3, 1])],
             {
                 "with holes in the mask the number of valid frames is not the place of the last one.":
                     x[clips, mask.sum(1) - 1],

@@ -154,11 +154,7 @@ def modality_dropout(answer) -> None:
 
     def mechanism(answer):
         batch = _batch(2000)
-        audio, video = batch.audio.clone(), batch.video.clone()
         dropped = drop(answer, batch, 0.3, 0.4)
-        untouched = torch.equal(batch.audio, audio) and torch.equal(batch.video, video)
-        untouched = untouched and bool(batch.audio_present.all() and batch.video_present.all())
-        expect(untouched, "the batch was edited in place; return a new one and leave what you were given as it is.")
         _expect_flags(dropped)
         neither = ~dropped.audio_present & ~dropped.video_present
         expect(

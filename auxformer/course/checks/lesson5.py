@@ -24,7 +24,7 @@ def lose_frames(answer) -> None:
     """Features `[B, T, D]`, mask and coins `[B, T]`, a share -> features, mask and presence `[B]` of what is left."""
 
     def shape(answer):
-        left = answer(_features(), MASK.clone(), COINS, SHARE)
+        left = answer(_features(), MASK, COINS, SHARE)
         expect(left is not None, "the function returns None; did you forget `return`?")
         expect(len(left) == 3, f"the answer has {len(left)} parts, expected features, mask, presence.")
         expect_shape(left[0], (3, 5, 2), "the features")
@@ -34,10 +34,7 @@ def lose_frames(answer) -> None:
         expect(left[2].dtype == torch.bool, f"the presence is of {left[2].dtype}, expected bool.")
 
     def mechanism(answer):
-        features, mask = _features(), MASK.clone()
-        left, kept, _ = answer(features, mask, COINS, SHARE)
-        untouched = torch.equal(features, _features()) and torch.equal(mask, MASK)
-        expect(untouched, "what you were given was edited in place; return new tensors.")
+        left, kept, _ = answer(_features(), MASK, COINS, SHARE)
         right = MASK & (COINS >= SHARE)
         expect_close(
             kept, right,
@@ -63,7 +60,7 @@ def lose_frames(answer) -> None:
         )  # fmt: skip
 
     def whole(answer):
-        _, _, present = answer(_features(), MASK.clone(), COINS, SHARE)
+        _, _, present = answer(_features(), MASK, COINS, SHARE)
         everyone, nobody = torch.ones(3, dtype=torch.bool), torch.zeros(3, dtype=torch.bool)
         complete = (MASK & (COINS >= SHARE)).sum(1) == MASK.sum(1)
         expect_close(
@@ -76,10 +73,10 @@ def lose_frames(answer) -> None:
             },
             "the presence of three clips of which the second lost all its frames",
         )  # fmt: skip
-        left, kept, present = answer(_features(), MASK.clone(), COINS, 0.0)
+        left, kept, present = answer(_features(), MASK, COINS, 0.0)
         same = torch.equal(left, _features()) and torch.equal(kept, MASK) and bool(present.all())
         expect(same, "a share of 0 must leave everything as it is.")
-        left, kept, present = answer(_features(), MASK.clone(), COINS, 1.0)
+        left, kept, present = answer(_features(), MASK, COINS, 1.0)
         expect(not (left.any() or kept.any() or present.any()), "a share of 1 must leave nothing.")
 
     run_stages("lose_frames", answer, shape=shape, mechanism=mechanism, whole=whole)
@@ -94,15 +91,15 @@ def area_under_curve(answer) -> None:
         return np.trapezoid(scores, shares, axis=0) / (shares[-1] - shares[0])
 
     def shape(answer):
-        expect_shape(answer(shares.copy(), scores.copy()), (), "the area under one curve")
+        expect_shape(answer(shares, scores), (), "the area under one curve")
         draws = np.stack([scores, scores + 0.1, scores / 2], 1)  # [4, 3]
-        expect_shape(answer(shares.copy(), draws), (3,), "4 shares, scores [4, 3]: the answer")
+        expect_shape(answer(shares, draws), (3,), "4 shares, scores [4, 3]: the answer")
 
     def mechanism(answer):
         steps = np.diff(shares)
         middle = (scores[1:] + scores[:-1]) / 2
         expect_close(
-            answer(shares.copy(), scores.copy()), right(shares, scores),
+            answer(shares, scores), right(shares, scores),
             {
                 "the area is not divided by the width of the range: divide by the last share less the first.":
                     (steps * middle).sum(),
@@ -123,10 +120,10 @@ def area_under_curve(answer) -> None:
 
     def whole(answer):
         flat = np.full(4, 0.7)
-        expect_close(answer(shares.copy(), flat), 0.7, what="a curve that never falls from .7")
+        expect_close(answer(shares, flat), 0.7, what="a curve that never falls from .7")
         later = shares + 0.1
         expect_close(
-            answer(later, scores.copy()), right(shares, scores),
+            answer(later, scores), right(shares, scores),
             {
                 "divided by the last share: from .1 to .9 the range is .8 wide.":
                     np.trapezoid(scores, later) / later[-1],
@@ -135,7 +132,7 @@ def area_under_curve(answer) -> None:
         )  # fmt: skip
         draws = np.stack([scores, scores**2], 1)  # [4, 2]
         expect_close(
-            answer(shares.copy(), draws), right(shares, draws),
+            answer(shares, draws), right(shares, draws),
             {"the sum runs over the draws as well; keep their axis.": right(shares, draws).sum()},
             "two curves at once",
         )  # fmt: skip
@@ -236,12 +233,7 @@ def vote_of_three(answer) -> None:
 
     def whole(answer):
         logits, _ = example()
-        given = [head.clone() for head in logits[:3]]
         mine, usual = answer(logits), logits.mean()
-        expect(
-            all(torch.equal(head, kept) for head, kept in zip(logits[:3], given)),
-            "the heads were edited in place; work on new tensors.",
-        )
         expect_close(mine[0], usual[0], what="the prediction of the complete clip")
         expect(
             bool((mine.argmax(1) == usual.argmax(1)).all()),
