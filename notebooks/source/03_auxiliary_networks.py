@@ -66,7 +66,7 @@ dims = task.audio.dims, task.video.dims
 print("audio and video features:", dims, "| classes:", len(classes))
 
 # %% [markdown]
-# ## Nothing in common
+# ## Three networks, one loss
 #
 # AuxFormer is three networks that are trained together (Goncalves & Busso 2022). The fusion network $f_{av}$ of
 # lesson 2 sees both streams. The auxiliary networks see one each:

@@ -424,6 +424,8 @@ smallest_guess.against(2 / 2**6)
 # `counts_a` and `counts_b` `[S, C, C]` are the confusions of two systems on the same clips of the same S speakers;
 # `swaps` `[P, S]` says of P swaps who changes sides (True). Return $p$: of the P swaps and the order as it came, the
 # share whose difference in macro-F1 is, in size, at least as large as the one found: $(1 + \mathrm{large})/(1 + P)$.
+# The 1 is the order as it came, which is no smaller than itself: swaps that are *drawn* may all miss it, and $p$ would be
+# 0, which no experiment can show. (All $2^S$ swaps, as by hand, have it among them.)
 #
 # HINT For one swap: whose confusions does A now add up? And B? Both change.
 #
@@ -589,10 +591,10 @@ print(f"six test speakers, 15 pairs: no adjusted p below {six:.2f} to begin with
 lab.fact("adjusted p are never below raw ones", (comparisons.p_holm >= comparisons.p).all())
 lab.fact("audio-only is not tied with the best", "audio-only" not in tied["complete"])
 few = ["auxformer", "fusion-loss-only", "video-only", "functionals-lr"]
-part = complete[(complete.partition == "fold-2") & (complete.seed == 0)]
-in_one_fold = compare(part[part.system.isin(few)], classes)
-names = comparisons.system_a.isin(few) & comparisons.system_b.isin(few)
-differ = [int((table.p_holm < 0.05).sum()) for table in (comparisons[names], in_one_fold)]
+everybody = complete[(complete.seed == 0) & complete.system.isin(few)]
+part = everybody[everybody.partition == "fold-2"]
+in_one_fold = compare(part, classes)
+differ = [int((table.p_holm < 0.05).sum()) for table in (compare(everybody, classes), in_one_fold)]
 print("test speakers of one fold:", part.speaker.nunique(), "| pairs of four systems: 6")
 lab.fact("of them fewer differ with one fold's speakers than with all 40", differ[1] < differ[0])
 

@@ -726,7 +726,7 @@ lab.fact(
 
 # %% [markdown]
 # **See** that "a tenth" describes nobody. For two thirds of the puppets the detector all but never fails; for some of
-# the others it mostly does, and for others again never. What else it is besides the skin (backdrop, hair, light), 13
+# the others it mostly does, and for others again never. What else it is besides the skin (backdrop, hair, light), 14
 # puppets cannot tell; but that a handful of them carry it all shows why speakers are counted, not films.
 #
 # Nobody put this in. The puppets' skins were spread evenly, and the detector was taken off the shelf. It is what
