@@ -22,7 +22,7 @@ from auxformer.errors import InputError, TrainingError
 from auxformer.evaluation import RESULT_COLUMNS, headline, predict, prediction_table, score
 from auxformer.media import whole_file
 from auxformer.missing import CONDITIONS, PROTOCOL
-from auxformer.models import list_models
+from auxformer.models import list_models, source_digest
 from auxformer.parallel import on_cluster
 from auxformer.progress import progress
 from auxformer.statistics import calibration_of
@@ -355,6 +355,8 @@ def run_name(task: Task, system: str, config: Config, partition: Partition) -> s
         partition.test,
         sorted(task.table.index),
     ]
+    own = source_digest(_model_of(system, config))
+    what += [own] if own else []
     digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:10]
     system = re.sub(r"[^\w@.-]+", "-", system)
     return f"{task.corpus.name}-{system}-{partition.name}-s{config.training.seed}-{digest}"

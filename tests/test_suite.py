@@ -146,6 +146,28 @@ def test_a_system_that_fails_is_named_and_left_out_and_tried_again(done, tiny_pu
     assert "mine" in set(results.system), "a model of one's own does not reach the worker processes"
 
 
+def test_a_model_of_ones_own_is_trained_anew_when_its_file_was_edited(tiny_puppets, tmp_path, monkeypatch):
+    from auxformer.config import override, preset
+    from auxformer.models import registry
+
+    monkeypatch.setattr(registry, "_MODELS", dict(registry._MODELS))
+    root, data = tiny_puppets
+    task = benchmark.prepare("puppets", root, data=data)
+    partition = benchmark.partitions_of(task.corpus, task.table, None)[0]
+    settings = override(preset("quick"), {"model": {"name": "mine"}})
+
+    def name_of(text: str) -> str:
+        file = tmp_path / "edited.py"
+        file.write_text(text)
+        for name in [name for name in sys.modules if name.startswith("auxformer_plugin_")]:
+            monkeypatch.delitem(sys.modules, name)  # as in a new process
+        benchmark.load_plugins([file])
+        return benchmark.run_name(task, "mine", settings, partition)
+
+    first = name_of(OWN_MODEL)
+    assert name_of(OWN_MODEL) == first != name_of(OWN_MODEL + "\n# another thought\n")
+
+
 def test_a_killed_benchmark_goes_on_where_it_stopped(tiny_puppets, tmp_path):
     root, data = tiny_puppets
     text = SMALL.replace("epochs = 2", "epochs = 6").replace(', "video-blur"', "")

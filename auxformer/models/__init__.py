@@ -11,7 +11,15 @@ from auxformer.models import (  # noqa: F401, I001  (register themselves)
     vavl as _vavl,
 )
 from auxformer.models.auxformer import AuxFormer, AuxiliaryHead, Logits, shared_loss
-from auxformer.models.registry import Card, card_of, count_parameters, create_model, list_models, register_model
+from auxformer.models.registry import (
+    Card,
+    card_of,
+    count_parameters,
+    create_model,
+    list_models,
+    register_model,
+    source_digest,
+)
 
 __all__ = [
     "AuxFormer",
@@ -24,4 +32,5 @@ __all__ = [
     "list_models",
     "register_model",
     "shared_loss",
+    "source_digest",
 ]

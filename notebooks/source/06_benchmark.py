@@ -730,8 +730,9 @@ class MyMeans(nn.Module):
 # conditions, people and tests come from the suite. (From the command line the same lines go into a file: `auxformer bench
 # quick --models my_means.py --add my-means`.)
 #
-# A trap: a run is known by its *settings*. Your class keeps its name while you edit it, so the old run would be read
-# back. The next cell therefore throws the old runs of `my-means` away first.
+# A trap: a run is known by its *settings* (and by the file of a model of one's own, which a notebook does not have). Your
+# class keeps its name while you edit it, so the old run would be read back. The next cell therefore throws the old runs of
+# `my-means` away first.
 #
 # **Predict.** Where will it stand: below `audio-only`, between `audio-only` and `video-only`, or above `video-only`?
 
