@@ -2,7 +2,8 @@
 
 Each gives what PyTorch's own operations give, to rounding, in a fraction of the time: masks are cut from 64-bit random words
 (PyTorch draws a number per element), attention works clip by clip so that its weights stay in the cache, and the
-feed-forward branch goes through a few hundred frames at a time. What backward needs again is recomputed, not kept.
+feed-forward branch goes through a few hundred frames at a time. What backward needs again is recomputed, not kept (attention
+weights that are kept make a step of the published form 1.04 times as fast and take two thirds more memory).
 N frames, d width, B clips, T frames of a clip, h heads. Everywhere else (GPU, autocast, other types) `layers` uses PyTorch's own.
 """
 
