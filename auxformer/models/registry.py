@@ -98,7 +98,7 @@ def source_digest(name: str) -> str:
         return ""
     try:
         file = Path(inspect.getsourcefile(_MODELS[name][0]) or "")
-    except TypeError:  # a class of a notebook has no file
+    except (TypeError, OSError):  # a class of a notebook has no file
         return ""
     ours = Path(__file__).resolve().parents[1]
     if not file.is_file() or ours in file.resolve().parents:
