@@ -164,7 +164,7 @@ def test_a_model_of_ones_own_is_trained_anew_when_its_file_was_edited(tiny_puppe
         benchmark.load_plugins([file])
         return benchmark.run_name(task, "mine", settings, partition)
 
-    typed = type("Typed", (), {"__module__": "__main__"})  # as in a notebook: no file, and nothing to digest
+    typed = type("Typed", (), {"__module__": "a_notebook"})  # no file, and nothing to digest
     registry.register_model("typed")(typed)
     assert registry.source_digest("typed") == registry.source_digest("auxformer") == ""
     first = name_of(OWN_MODEL)
