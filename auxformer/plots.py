@@ -169,15 +169,20 @@ def draw_frames(axes, frames, count: int = 8, times=None) -> None:
     axes.tick_params(length=0)
 
 
-def draw_bars(axes, values: dict[str, Sequence[float]], names: Sequence[str], styles: dict | None = None) -> None:
+def draw_bars(
+    axes, values: dict[str, Sequence[float]], names: Sequence[str], styles: dict | None = None, top: float = 1.0
+) -> None:
     """Grouped bars with a legend: one group per name, one bar per key of `values`, each with its colour and hatch.
 
     Args:
         axes: Where to draw.
-        values: Series name -> one number per group, 0..1; NaN leaves a gap.
+        values: Series name -> one number per group, 0..top; NaN leaves a gap.
         names: Group names.
         styles: Series name -> (colour, marker, hatch); `WAY_STYLE` when left out.
+        top: Largest number; above it there is room for the legend.
     """
+    from matplotlib.ticker import MaxNLocator
+
     styles = WAY_STYLE if styles is None else styles
     width = 0.8 / len(values)
     for index, (name, numbers) in enumerate(values.items()):
@@ -187,5 +192,5 @@ def draw_bars(axes, values: dict[str, Sequence[float]], names: Sequence[str], st
         axes.bar(places, numbers, width * 0.92, label=name, **look)
     axes.set_xticks(range(len(names)), names)
     axes.tick_params(axis="x", length=0)
-    axes.set(ylim=(0, 1.22), yticks=np.linspace(0, 1, 6))
+    axes.set(ylim=(0, 1.22 * top), yticks=MaxNLocator(5).tick_values(0, top))
     axes.legend(ncols=len(values), loc="upper left", borderaxespad=0.1)

@@ -133,7 +133,8 @@ ours = time_by_group(step)
 # %% tags=["folded"]
 figure, axis = plt.subplots(figsize=(7.2, 2.6))
 looks = {"PyTorch's own": ("#D55E00", "s", "//"), "fast paths": ("#0072B2", "o", "")}
-plots.draw_bars(axis, {"PyTorch's own": plain, "fast paths": ours}, list(plain.index), looks)
+series = {"PyTorch's own": plain, "fast paths": ours}
+plots.draw_bars(axis, series, list(plain.index), looks, top=max(plain.max(), ours.max()))
 axis.set(ylabel="ms of one step")
 show(figure, alt="Milliseconds of a step by kind of operation, without and with fast paths.")
 share = plain / plain.sum()
