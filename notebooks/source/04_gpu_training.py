@@ -425,7 +425,7 @@ plain_step = step_with("off", "float32", "1")
 
 
 def times_as_fast(step) -> float:
-    """Speed of `step` against the plain one; the two take turns, so that both meet the same weather."""
+    """Speed of `step` against the plain one, in turns, so that both meet the same weather."""
     turns = [(seconds(plain_step, 1), seconds(step, 1)) for _ in range(3)]
     return statistics.median(before / now for before, now in turns)
 
