@@ -20,10 +20,13 @@ PRESETS = {"published": "paper", "recommended": "default"}
 def median_seconds(work: str, names, repeats: int) -> dict[str, float]:
     """Median seconds of a step of each contestant, taken in turn so that a drifting machine treats them alike.
 
+    Each turn is two steps, the second of which is timed: in a training loop, too, a step follows another, while memory that
+    lay idle during the turns of the others may have been taken away by the system.
+
     Args:
         work: "training" (forward, backward, optimiser), "inference", or "bf16" (inference under autocast).
         names: Of `KINDS`.
-        repeats: Timed rounds after one that warms up.
+        repeats: Timed rounds after one more that warms up.
     """
     context = multiprocessing.get_context("spawn")
     pipes, processes = {}, []
@@ -55,11 +58,15 @@ def _contestant(name: str, work: str, pipe) -> None:
     step, forward, model = make_contestant(name)
     if work != "training":
         model.eval()
-    while pipe.recv() == "step":
-        started = time.perf_counter()
+
+    def turn():
         if work == "training":
-            step()
-        else:
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=work == "bf16"):
-                forward()
+            return step()
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=work == "bf16"):
+            return forward()
+
+    while pipe.recv() == "step":
+        turn()
+        started = time.perf_counter()
+        turn()
         pipe.send(time.perf_counter() - started)
