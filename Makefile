@@ -62,11 +62,11 @@ student: $(INSTALLED) ## notebooks with stubs in place of the solutions
 
 # RAVDESS=FOLDER, the recordings of actors 1-12, adds their table.
 results: corpus  ## recompute the tables that README and lessons quote (hours; goes on where it stopped)
-	for suite in puppets binding ablation; do $(BIN)/auxformer bench $$suite --table data/results/$$suite.csv || exit 1; done
+	for suite in puppets seeds binding ablation; do $(BIN)/auxformer bench $$suite --table data/results/$$suite.csv || exit 1; done
 ifdef RAVDESS
 	$(BIN)/auxformer bench ravdess --root $(RAVDESS) --table data/results/ravdess.csv
 endif
-	$(BIN)/auxformer report data/results/puppets.csv data/results/binding.csv data/results/ravdess.csv --into README.md
+	$(BIN)/auxformer report data/results/puppets.csv data/results/seeds.csv data/results/binding.csv data/results/ravdess.csv --into README.md
 
 clean:           ## remove what can be made again (not the corpora, not the runs)
 	rm -rf build .pytest_cache .hypothesis

@@ -520,7 +520,7 @@ def bench_command(
     suite: Annotated[
         str,
         typer.Argument(
-            help='quick, puppets, binding, ravdess, crema-d, msp-improv, a TOML file of your own, or "humans".'
+            help='quick, puppets, seeds, binding, ablation, ravdess, crema-d, msp-improv, a TOML file of your own, or "humans".'
         ),
     ],
     root: Annotated[Path | None, typer.Option(help="Folder of the corpus; puppets are generated when absent.")] = None,

@@ -42,9 +42,7 @@ WRONG["frame_energy"] = {
     "square first": lambda *a: _energy(*a, statistic=np.mean),
     "square root": lambda *a: _energy(*a, statistic=lambda part: np.mean(part**2)),
     "before the root": lambda *a: _energy(*a, statistic=lambda part: np.sqrt(np.sum(part**2))),
-    "to the nearest, 30": lambda waveform, rate, window, hop: _energy(
-        waveform, 1, int(window * rate), int(hop * rate)
-    ),
+    "to the nearest, 30": lambda waveform, rate, window, hop: _energy(waveform, 1, int(window * rate), int(hop * rate)),
     "silent": lambda *a: _energy(*a)[::-1] if len(a[0]) > 500 else _energy(*a),
 }
 WRONG["normalise"] = {
