@@ -6,7 +6,9 @@ the network sees them. Nothing is uploaded anywhere, and a file chosen in a note
 """
 
 import json
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -320,7 +322,8 @@ class Upload:
 
     def __init__(self, widget, default: str):
         self._widget, self._default = widget, str(default)
-        self._folder = tempfile.TemporaryDirectory(prefix="own-clip-")  # gone with the kernel
+        self._folder = Path(tempfile.mkdtemp(prefix="own-clip-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)  # gone with the kernel
 
     @property
     def chosen(self) -> bool:
@@ -333,7 +336,7 @@ class Upload:
         if not self.chosen:
             return self._default
         file = self._widget.value[-1]
-        path = Path(self._folder.name) / f"clip{Path(file['name']).suffix.lower()}"
+        path = self._folder / f"clip{Path(file['name']).suffix.lower()}"
         path.write_bytes(bytes(file["content"]))
         return str(path)
 

@@ -171,6 +171,16 @@ def test_lessons_run_once_and_are_kept_until_something_changes(project, capsys):
     assert not full["reused"] and "last 18" in (out / "00_toy.ipynb").read_text()
 
 
+def test_a_lesson_without_the_profile_runs_with_its_defaults(tmp_path, monkeypatch):
+    source = write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    plain = TOY_LESSON.replace("number: 0", "number: 1").replace("#     profiles: {full: {count: 9}}\n", "")
+    source.with_name("01_plain.py").write_text(plain)
+    run.run_lessons(profile="full")
+    out = tmp_path / "build" / "course"
+    assert "last 18" in (out / "00_toy.ipynb").read_text() and "last 6" in (out / "01_plain.ipynb").read_text()
+
+
 def test_a_page_fetches_nothing_and_keeps_descriptions_and_folds(built, tmp_path):
     notebook = nbformat.read(built / "notebooks" / "00_toy.ipynb", as_version=4)
     notebook.cells[0].source += "\n\nThe scale is $1/\\sqrt{d}$, not `$d$`. See [lesson 1](01_next.ipynb)."

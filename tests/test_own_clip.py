@@ -1,5 +1,6 @@
 """A film of one's own: decoded, brought to what the network knows, recognised; and what happens to files that will not do."""
 
+import gc
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -193,3 +194,7 @@ def test_an_upload_stands_for_the_default_until_a_file_is_chosen(monkeypatch, fi
     upload._widget.set_trait("value", ({**file, "last_modified": datetime(2024, 1, 1)},))
     assert upload.chosen and upload.path.endswith("clip.mp4")
     assert describe(upload.path) == describe(film_of.video)
+    copy = Path(upload.path)
+    del upload
+    gc.collect()
+    assert not copy.exists(), "somebody's film stays on the disk"

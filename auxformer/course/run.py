@@ -34,7 +34,8 @@ def run_lessons(
     Args:
         lessons: Numbers or names; None for all.
         parameters: Replace values of the lessons' parameters cells, in every lesson that has them.
-        profile: "quick" runs a lesson's own defaults; other profiles stand in the lessons' headers.
+        profile: "quick" runs a lesson's own defaults; other profiles stand in the lessons' headers, and a lesson that does not
+            have the one asked for runs with its defaults.
         out: Folder for the results; a relative one is taken from the project's root.
         reuse: Keep the result of a lesson whose source, parameters and package code have not changed.
 
@@ -49,8 +50,8 @@ def run_lessons(
     root = project_root()
     out = root / out
     chosen = find_lessons(lessons)
+    _refuse_unknown(parameters or {}, profile, chosen)
     settings = {lesson.name: _settings(lesson, parameters or {}, profile) for lesson in chosen}
-    _refuse_unknown(parameters or {}, chosen)
     out.mkdir(parents=True, exist_ok=True)
     results = []
     for lesson in chosen:
@@ -159,14 +160,14 @@ def _code() -> bytes:
 
 
 def _settings(lesson: Lesson, parameters: dict, profile: str) -> dict:
-    if profile != "quick" and profile not in lesson.profiles:
-        known = ["quick", *lesson.profiles]
-        raise InputError(f'lesson {lesson.number} has no profile "{profile}".{suggest(profile, known)}')
     values = lesson.profiles.get(profile, {}) | parameters
     return {name: value for name, value in values.items() if name in lesson.parameters}
 
 
-def _refuse_unknown(parameters: dict, lessons: list[Lesson]) -> None:
+def _refuse_unknown(parameters: dict, profile: str, lessons: list[Lesson]) -> None:
+    profiles = {"quick"} | {name for lesson in find_lessons() for name in lesson.profiles}
+    if profile not in profiles:
+        raise InputError(f'no lesson has a profile "{profile}".{suggest(profile, profiles)}')
     known = {name for lesson in lessons for name in lesson.parameters}
     for name in parameters:
         if name not in known:
