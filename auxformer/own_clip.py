@@ -302,7 +302,9 @@ def recognise(path: str | Path, run: Recogniser | str | Path) -> Recognition:
     return Recognition(film, features, recogniser.posteriors(features))
 
 
-def small_run(task, partition: Partition, folder: str | Path, width: int = 32, epochs: int = 4, seed: int = 0) -> Run:
+def small_run(
+    task, partition: Partition, folder: str | Path, width: int = 32, epochs: int = 4, seed: int = 0, device: str = "cpu"
+) -> Run:
     """A small AuxFormer, trained for a few epochs, or read back where it was trained before (a minute against a second).
 
     Args:
@@ -310,11 +312,14 @@ def small_run(task, partition: Partition, folder: str | Path, width: int = 32, e
         partition: Speakers.
         folder: Of runs; the run's own folder in it is named by everything that changes it.
         width, epochs, seed: Of the network and its training.
+        device: Where it is trained; it is given back on the CPU.
     """
     small = {"width": width, "aux_hidden": (2 * width, width)}
-    config = override(preset("quick"), {"model": small, "training": {"epochs": epochs, "seed": seed, "device": "cpu"}})
+    config = override(preset("quick"), {"model": small, "training": {"epochs": epochs, "seed": seed, "device": device}})
     name = benchmark.run_name(task, "auxformer", config, partition)
-    return benchmark.train(task, config, partition, Path(folder) / name, show=False)
+    run = benchmark.train(task, config, partition, Path(folder) / name, show=False)
+    run.model.cpu()
+    return run
 
 
 class Upload:

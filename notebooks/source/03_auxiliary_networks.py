@@ -7,7 +7,7 @@
 #     reading: 50
 #     exercises: 35
 #     seconds: 120
-#     profiles: {full: {epochs: 30, width: 64}}
+#     profiles: {full: {epochs: 30, width: 64, device: auto}}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
 
@@ -34,6 +34,7 @@ size = "course"
 seed = 0
 epochs = 4
 width = 32
+device = "cpu"
 
 # %%
 import tempfile
@@ -378,13 +379,15 @@ def train_small(loss_weights):
             "training": {
                 "epochs": epochs,
                 "seed": seed,
-                "device": "cpu",
+                "device": device,
                 "loss_weights": loss_weights,
             },
         },
     )
     with tempfile.TemporaryDirectory() as folder:
-        return fit(config, splits, Path(folder) / "run", progress=False)
+        run = fit(config, splits, Path(folder) / "run", progress=False)
+    run.model.cpu()  # wherever it was trained
+    return run
 
 
 run = train_small((1 / 3, 1 / 3, 1 / 3))

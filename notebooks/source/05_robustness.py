@@ -7,7 +7,7 @@
 #     reading: 50
 #     exercises: 36
 #     seconds: 130
-#     profiles: {full: {epochs: 15, width: 64}}
+#     profiles: {full: {epochs: 15, width: 64, device: auto}}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
 
@@ -34,6 +34,7 @@ size = "course"
 seed = 0
 epochs = 4
 width = 32
+device = "cpu"
 
 # %%
 import matplotlib.pyplot as plt
@@ -87,14 +88,14 @@ def train_small(absent: str, drop: float = 0.2):
         "training": {
             "epochs": epochs,
             "seed": seed,
-            "device": "cpu",
+            "device": device,
             "drop_audio": drop,
             "drop_video": drop,
         },
     }
     config = override(preset("quick"), changes)
     folder = runs / benchmark.run_name(task, "auxformer", config, partition)
-    return benchmark.train(task, config, partition, folder, show=False).model.eval()
+    return benchmark.train(task, config, partition, folder, show=False).model.eval().cpu()
 
 
 def with_speaker(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@
 #     reading: 55
 #     exercises: 45
 #     seconds: 150
-#     profiles: {full: {epochs: 12, seeds: 3, width: 64}}
+#     profiles: {full: {epochs: 12, seeds: 3, width: 64, device: auto}}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
 
@@ -35,6 +35,7 @@ seed = 0
 seeds = 2
 epochs = 3
 width = 32
+device = "cpu"
 
 # %%
 import atexit
@@ -107,7 +108,7 @@ suite = Suite(
                 "audio_pool": 16,  # frames averaged into one: fewer to attend to
                 "video_pool": 4,
             },
-            "training": {"epochs": epochs, "device": "cpu"},
+            "training": {"epochs": epochs, "device": device},
         },
     },
 )

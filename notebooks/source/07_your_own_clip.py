@@ -7,7 +7,7 @@
 #     reading: 50
 #     exercises: 36
 #     seconds: 60
-#     profiles: {full: {epochs: 15, width: 64}}
+#     profiles: {full: {epochs: 15, width: 64, device: auto}}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
 
@@ -33,6 +33,7 @@ seed = 0
 epochs = 4
 width = 32
 clip = ""
+device = "cpu"
 
 # %%
 import matplotlib.pyplot as plt
@@ -58,7 +59,7 @@ corpus = lab.open_corpus(size, seed)
 task = lab.open_task(corpus)
 partition = partitions_of(corpus, task.table, folds=None)[0]
 splits = task.splits(partition)
-run = own_clip.small_run(task, partition, lab.project_root() / "runs", width, epochs, seed)
+run = own_clip.small_run(task, partition, lab.project_root() / "runs", width, epochs, seed, device)
 recogniser = Recogniser.of(run.model, splits.train, task.audio.name, task.video.name)
 classes = list(recogniser.classes)
 print("trained on", len(splits.train), "clips of", len(partition.train), "puppets, nothing else")
