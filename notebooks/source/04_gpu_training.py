@@ -7,7 +7,7 @@
 #     reading: 35
 #     exercises: 35
 #     seconds: 90
-#     profiles: {full: {clips: 64}}
+#     profiles: {full: {clips: 32}}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
 
