@@ -4,32 +4,13 @@ Every published/default difference of the authors' code is a switch here with a 
 `preset("release")` are the two published forms; `preset("default")` is ours.
 """
 
-import difflib
 import hashlib
 import json
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
-from auxformer.errors import InputError
-
-
-def suggest(name: str, known) -> str:
-    """' Did you mean "x"?' when one of the known names is near, else the list of known names."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f' Did you mean "{near[0]}"?' if near else f" Known: {', '.join(sorted(known))}."
-
-
-def check_choice(name: str, value, allowed) -> None:
-    """Raise InputError unless `value` is one of `allowed`."""
-    if value not in allowed:
-        raise InputError(f'{name} is "{value}", expected one of {", ".join(map(str, allowed))}.')
-
-
-def check_range(name: str, value, low, high) -> None:
-    """Raise InputError unless low <= value <= high."""
-    if not low <= value <= high:
-        raise InputError(f"{name} is {value}, expected a number from {low} to {high}.")
+from auxformer.errors import InputError, check_choice, check_range, suggest
 
 
 @dataclass(frozen=True)
@@ -111,7 +92,7 @@ class TrainingConfig:
         drop_audio, drop_video: Probability that modality dropout removes the stream; never both.
         drop_unit: One coin per "batch" (published) or per "clip".
         drop_law: "either" stream (published), "uniform" over complete and single streams, "soft" mixing or "frames"; see
-            `auxformer.missing.DROP_LAWS`.
+            `auxformer.data.missing.DROP_LAWS`.
         drop_fill: What is dropped is "absent", or "noise" that the network takes for a stream.
         drop_on_dev: Modality dropout on dev as well (published), which makes the choice of the checkpoint a matter of luck.
         select: Checkpoint kept: lowest dev "loss" (published) or highest dev "macro-f1" (attributes: mean CCC) averaged

@@ -1,5 +1,7 @@
 """The two ways in which things go wrong for a user, as exceptions that carry one sentence."""
 
+import difflib
+
 
 class InputError(ValueError):
     """A file, table or option is not what it should be.
@@ -15,3 +17,21 @@ class MediaError(InputError):
 
 class TrainingError(RuntimeError):
     """Training cannot go on (a loss that is not a number, say); the message names the step and the clips."""
+
+
+def suggest(name: str, known) -> str:
+    """' Did you mean "x"?' when one of the known names is near, else the list of known names."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f' Did you mean "{near[0]}"?' if near else f" Known: {', '.join(sorted(known))}."
+
+
+def check_choice(name: str, value, allowed) -> None:
+    """Raise InputError unless `value` is one of `allowed`."""
+    if value not in allowed:
+        raise InputError(f'{name} is "{value}", expected one of {", ".join(map(str, allowed))}.')
+
+
+def check_range(name: str, value, low, high) -> None:
+    """Raise InputError unless low <= value <= high."""
+    if not low <= value <= high:
+        raise InputError(f"{name} is {value}, expected a number from {low} to {high}.")

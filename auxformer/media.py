@@ -14,6 +14,7 @@ import av
 import numpy as np
 
 from auxformer.errors import InputError, MediaError
+from auxformer.files import whole_file
 
 # Only containers that hold media themselves: a playlist could make the decoder read other files.
 CONTAINERS = "wav,w64,flac,mp3,mov,avi,flv,matroska,webm,ogg,aac,aiff,au,mpeg,mpegts,asf"
@@ -171,26 +172,6 @@ def _end_of_boxes(file, size: int) -> int:
             return size
         place += length
     return place
-
-
-@contextlib.contextmanager
-def whole_file(path: str | os.PathLike) -> Iterator[Path]:
-    """A temporary path beside `path` that is renamed to it when the block ends well, and removed when it does not.
-
-    Raises:
-        InputError: The file cannot be written (no such folder, read-only, disk full).
-    """
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        os.replace(part, path)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror or error}); check the folder and the free space"
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def write_wav(path: str | os.PathLike, waveform: np.ndarray, sampling_rate: int) -> None:

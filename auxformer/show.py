@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from auxformer import media, plots
-from auxformer.config import suggest
 from auxformer.corpora.base import Corpus
-from auxformer.errors import InputError, MediaError
+from auxformer.errors import InputError, MediaError, suggest
 from auxformer.features.base import Clip
 
 
@@ -61,7 +60,7 @@ def _draw(video: str | Path, audio: str | Path):
 def _frames(axes, content, path):
     from matplotlib.patches import Rectangle
 
-    from auxformer.features.visual import find_face
+    from auxformer.features.hog import find_face
 
     frames, times = content
     plots.draw_frames(axes, frames, times=times)
@@ -74,7 +73,7 @@ def _frames(axes, content, path):
 
 
 def _hog(axes, content, path):
-    from auxformer.features.visual import GradientHistograms
+    from auxformer.features.hog import GradientHistograms
 
     times = content[1]
     features = GradientHistograms()(Clip(Path(path).stem, None, path))
@@ -91,7 +90,7 @@ def _spectrogram(axes, waveform, path):
 
 
 def _lld(axes, waveform, path):
-    from auxformer.features.audio import LowLevelDescriptors
+    from auxformer.features.sound import LowLevelDescriptors
 
     extractor = LowLevelDescriptors()
     plots.draw_features(axes, extractor.of_waveform(waveform), extractor.frames_per_second, "LLD")

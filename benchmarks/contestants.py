@@ -11,7 +11,7 @@ import torch
 from shapes import make_batch, our_step, plain_step
 
 from auxformer.config import preset
-from auxformer.memory import keep_freed_memory
+from auxformer.models.memory import keep_freed_memory
 
 KINDS = ("plain", "published", "recommended")
 PRESETS = {"published": "paper", "recommended": "default"}

@@ -15,7 +15,7 @@ from contestants import make_contestant
 from shapes import make_batch, our_step
 
 from auxformer.config import preset
-from auxformer.memory import keep_freed_memory
+from auxformer.models.memory import keep_freed_memory
 
 LENGTHS = (50, 100, 200, 400, 800, 1600)
 BATCHES = (1, 2, 4, 8, 16, 32, 64)

@@ -32,9 +32,10 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from auxformer.dataset import seed_of
-from auxformer.evaluation import scores_of, speaker_draws
-from auxformer.significance import permutation_test
+from auxformer.data.batch import seed_of
+from auxformer.evaluation.intervals import speaker_draws
+from auxformer.evaluation.scores import scores_of
+from auxformer.evaluation.tests import permutation_test
 
 CLIPS = np.array([9.9, 9.8, 9.6, 13.1, 18.1, 4.4])  # mean clips per class and speaker with a majority label in CREMA-D
 SPREAD = {"skill": 0.3, "class": 0.7}  # standard deviations between speakers, in logits

@@ -17,10 +17,10 @@ from pathlib import Path
 import joblib
 import pandas as pd
 
-from auxformer.benchmark import Task, partitions_of, prepare
+from auxformer.benchmark.run import Task, partitions_of, prepare
 from auxformer.config import override, preset
-from auxformer.report import fill_markers
-from auxformer.training import fit
+from auxformer.report.markdown import fill_markers
+from auxformer.training.fit import fit
 
 HERE = Path(__file__).parent
 SCORES = HERE / "recipe.csv"

@@ -5,9 +5,9 @@ import torch.nn.functional as F
 from plain import PlainAuxFormer
 
 from auxformer.config import Config, preset
-from auxformer.dataset import Batch
+from auxformer.data.batch import Batch
 from auxformer.models import create_model, shared_loss
-from auxformer.training import make_optimizer
+from auxformer.training.fit import make_optimizer
 
 SHAPE = dict(audio_dims=130, video_dims=4096, classes=6)
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from auxformer.dataset import BucketSampler, ClipDataset, Normalizer, collate
+from auxformer.data.batch import BucketSampler, ClipDataset, collate
+from auxformer.data.normalise import Normalizer
 from auxformer.features.store import Extracted, FeatureStore, Source
 
 SIZES = {"audio": (130, 100), "video": (50, 25)}

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from auxformer.corpora.puppets.expression import COLUMN, express
-from auxformer.corpora.puppets.face import Face, draw
+from auxformer.puppets.expression import COLUMN, express
+from auxformer.puppets.face import Face, draw
 
 HERE = Path(__file__).parent
 COLUMNS = (  # emotion, action unit at whose peak the picture is taken, caption

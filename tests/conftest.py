@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from auxformer.config import override, preset
-from auxformer.dataset import Splits, make_splits
+from auxformer.data.splits import Splits, make_splits
 
 
 class MemoryStore:
@@ -74,7 +74,7 @@ def small_config():
 @pytest.fixture(scope="session")
 def tiny_puppets(tmp_path_factory):
     """The tiny embedded corpus on disk, with a folder for its features: (root, features)."""
-    from auxformer.corpora.puppets import generate
+    from auxformer.puppets import generate
 
     folder = tmp_path_factory.mktemp("tiny")
     return generate(folder / "puppets", size="tiny", seed=0), folder / "features"

@@ -8,16 +8,20 @@ from conftest import SpeakerSplit, make_task
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auxformer.attributes import ccc, ccc_loss, ccc_of, moments, scaled, unscaled
 from auxformer.config import Config, override
 from auxformer.corpora.base import ATTRIBUTES
-from auxformer.dataset import collate, make_splits
+from auxformer.corpora.labels import scaled, unscaled
+from auxformer.data.batch import collate
+from auxformer.data.missing import apply_condition
+from auxformer.data.splits import make_splits
 from auxformer.errors import InputError
-from auxformer.evaluation import attribute_table, headline, predict, score
-from auxformer.missing import apply_condition
+from auxformer.evaluation.ccc import ccc, ccc_loss, ccc_of, moments
+from auxformer.evaluation.intervals import score
+from auxformer.evaluation.predictions import attribute_table, predict
+from auxformer.evaluation.scores import headline
 from auxformer.models import Logits, create_model
-from auxformer.report import markdown_table
-from auxformer.training import dev_loss, fit
+from auxformer.report.markdown import markdown_table
+from auxformer.training.fit import dev_loss, fit
 
 
 def lin(p, t):

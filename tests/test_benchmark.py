@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from auxformer import benchmark
-from auxformer.benchmark import RESULT_COLUMNS, evaluate, keep_classes, partitions_of, prepare, run, train
+from auxformer.benchmark.run import RESULT_COLUMNS, evaluate, keep_classes, partitions_of, prepare, run, train
+from auxformer.benchmark import run as benchmark
 from auxformer.config import override, preset
 from auxformer.corpora import read_corpus
 from auxformer.errors import InputError
-from auxformer.evaluation import METRICS
-from auxformer.statistics import CALIBRATION_METRICS
+from auxformer.evaluation.calibration import CALIBRATION_METRICS
+from auxformer.evaluation.scores import METRICS
 
 SMALL = {
     "model": {"width": 16, "heads": 2, "layers": 1, "aux_hidden": [16, 16]},
@@ -210,7 +210,7 @@ def test_bad_input_gets_one_sentence_and_exit_code_two(words, sentence):
 def test_parity_exits_with_zero_within_and_one_above_the_tolerance(tmp_path):
     from safetensors.torch import save_file
 
-    from auxformer.models.published import read_vectors
+    from auxformer.models.authors import read_vectors
 
     path = Path(__file__).parent / "parity" / "full_paper.safetensors"
     assert command("parity", path).returncode == 0

@@ -8,7 +8,7 @@ import pytest
 
 from auxformer import media
 from auxformer.corpora import read_corpus
-from auxformer.corruption import (
+from auxformer.data.corruption import (
     CONDITIONS,
     add_noise,
     babble,
@@ -19,7 +19,7 @@ from auxformer.corruption import (
     occlude,
     parse_condition,
     white_noise,
-)  # fmt: skip
+)
 from auxformer.errors import InputError
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from auxformer.benchmark.cost import cost_table
 from auxformer.config import override, preset
-from auxformer.cost import cost_table
 from auxformer.errors import InputError
 from auxformer.models import list_models
 

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from toy_lesson import TOY_LESSON
 
-from auxformer import plots, widgets
-from auxformer.course import address, build, lessons, page, run
+from auxformer import plots
+from auxformer.course import address, build, lessons, page, run, widgets
 from auxformer.errors import InputError
 
 plt.switch_backend("Agg")

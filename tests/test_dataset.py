@@ -4,7 +4,9 @@ import pytest
 import torch
 from conftest import SpeakerSplit, make_task
 
-from auxformer.dataset import BucketSampler, ClipDataset, Normalizer, collate, eval_batches, make_splits, seed_of
+from auxformer.data.batch import BucketSampler, ClipDataset, collate, eval_batches, seed_of
+from auxformer.data.normalise import Normalizer
+from auxformer.data.splits import make_splits
 from auxformer.errors import InputError
 
 

@@ -6,20 +6,13 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 from sklearn.metrics import precision_recall_fscore_support
 
-from auxformer.dataset import collate
+from auxformer.data.batch import collate
+from auxformer.data.missing import apply_condition
 from auxformer.errors import InputError
-from auxformer.evaluation import (
-    METRICS,
-    confusion_per_speaker,
-    interval,
-    macro_f1,
-    prediction_table,
-    resampled,
-    score,
-    scores_of,
-)
-from auxformer.missing import apply_condition
-from auxformer.models.functionals import FunctionalsLR, functionals
+from auxformer.evaluation.intervals import interval, resampled, score
+from auxformer.evaluation.predictions import prediction_table
+from auxformer.evaluation.scores import METRICS, confusion_per_speaker, macro_f1, scores_of
+from auxformer.models.rivals.functionals import FunctionalsLR, functionals
 
 CLASSES = ("a", "b", "c", "d")
 

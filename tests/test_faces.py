@@ -7,8 +7,8 @@ import pytest
 
 from auxformer.corpora import read_corpus
 from auxformer.errors import InputError
-from auxformer.features.faces import face_table, summary
-from auxformer.features.visual import GradientHistograms, find_face
+from auxformer.features.facetable import face_table, summary
+from auxformer.features.hog import GradientHistograms, find_face
 from auxformer.media import read_frames, write_video
 from auxformer.show import draw_clip
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from auxformer.config import override, preset
-from auxformer.dataset import collate
+from auxformer.data.batch import collate
 from auxformer.models import create_model, fast, shared_loss
 from auxformer.models.layers import Stack
 
@@ -195,7 +195,7 @@ def test_freed_memory_is_kept_for_the_next_step():
     """In a process of its own: the setting lasts as long as a process does."""
     code = """
 import resource, torch
-from auxformer.memory import keep_freed_memory
+from auxformer.models.memory import keep_freed_memory
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(5):

@@ -11,8 +11,8 @@ from skimage import data
 from auxformer import media
 from auxformer.errors import InputError, MediaError
 from auxformer.features import Clip, Extractor, create_extractor, list_extractors
-from auxformer.features.audio import LogMel, LowLevelDescriptors
-from auxformer.features.visual import FaceBox, GradientHistograms, crop, evenly, find_face, resize
+from auxformer.features.hog import FaceBox, GradientHistograms, crop, evenly, find_face, resize
+from auxformer.features.sound import LogMel, LowLevelDescriptors
 
 RATE = 16000
 

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auxformer.benchmark import RESULT_COLUMNS
+from auxformer.benchmark.run import RESULT_COLUMNS
 from auxformer.corpora import read_corpus
 from auxformer.corpora.base import CLIP_COLUMNS, OTHER, Corpus
 from auxformer.corpora.labels import targets
 from auxformer.errors import InputError
-from auxformer.evaluation import METRICS, score, scores_of
-from auxformer.humans import human_confusions, human_rows
+from auxformer.evaluation.intervals import score
+from auxformer.evaluation.people import human_confusions, human_rows
+from auxformer.evaluation.scores import METRICS, scores_of
 
 REAL = Path(__file__).parents[1].parent / "shared/real/crema_d"
 needs_crema_d = pytest.mark.skipif(

@@ -3,9 +3,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auxformer.dataset import collate
+from auxformer.data.batch import collate
+from auxformer.data.missing import CONDITIONS, FRAME_CONDITIONS, apply_condition, lose_frames, modality_dropout
 from auxformer.errors import InputError
-from auxformer.missing import CONDITIONS, FRAME_CONDITIONS, apply_condition, lose_frames, modality_dropout
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_dropout_keeps_its_rates_and_never_takes_both(audio, video, seed):
     count = 4000
     ones = torch.ones(count, 1, 1)
     present, mask = torch.ones(count, dtype=torch.bool), torch.ones(count, 1, dtype=torch.bool)
-    from auxformer.dataset import Batch
+    from auxformer.data.batch import Batch
 
     batch = Batch(ones, mask, ones, mask, present, present, torch.ones(count, 1), tuple(map(str, range(count))))
     after = modality_dropout(batch, audio, video, "clip", torch.Generator().manual_seed(seed))
@@ -67,7 +67,7 @@ def test_a_clip_with_one_stream_keeps_it(batch):
 
 def long_batch(clips=200, frames=100):
     """Clips of 100 audio and 100 video frames, the last 20 audio frames of every other clip padding."""
-    from auxformer.dataset import Batch
+    from auxformer.data.batch import Batch
 
     ones = torch.ones(clips, frames, 2)
     mask = torch.ones(clips, frames, dtype=torch.bool)

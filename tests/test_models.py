@@ -6,12 +6,12 @@ import torch
 from torch import nn
 
 from auxformer.config import override, preset
-from auxformer.dataset import Batch
+from auxformer.data.batch import Batch
+from auxformer.data.missing import apply_condition
 from auxformer.errors import InputError
-from auxformer.missing import apply_condition
 from auxformer.models import create_model, list_models, register_model, shared_loss
+from auxformer.models.authors import build, convert, parity, read_checkpoint, read_vectors, to_theirs
 from auxformer.models.layers import MultiheadAttention, pool_frames, sinusoidal_positions, summarise
-from auxformer.models.published import build, convert, parity, read_checkpoint, read_vectors, to_theirs
 
 VECTORS = sorted((Path(__file__).parent / "parity").glob("*.safetensors"))
 OURS = [name for name in list_models() if name != "auxformer-published"]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from auxformer.benchmark import evaluate, partitions_of, prepare, run, train
+from auxformer.benchmark.run import evaluate, partitions_of, prepare, run, train
 from auxformer.config import override, preset
 from auxformer.corpora import detect_corpus, read_corpus
 from auxformer.corpora.check import check_corpus

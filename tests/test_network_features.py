@@ -17,13 +17,13 @@ from auxformer.corpora import read_corpus
 from auxformer.errors import InputError, MediaError
 from auxformer.features import Clip, Extractor, create_extractor
 from auxformer.features import extract as extract_module
-from auxformer.features.emoca import in_order
 from auxformer.features.extract import extract
-from auxformer.features.networks import convert
+from auxformer.features.hog import crop, face_film, find_face, resize, resize_colour
+from auxformer.features.imported.emoca import in_order
+from auxformer.features.pretrained.networks import convert
+from auxformer.features.pretrained.vggface import MEAN, VggFace, layout, read_weights
+from auxformer.features.pretrained.wav2vec2 import Wav2Vec2, _load
 from auxformer.features.store import FeatureStore
-from auxformer.features.vggface import MEAN, VggFace, layout, read_weights
-from auxformer.features.visual import crop, face_film, find_face, resize, resize_colour
-from auxformer.features.wav2vec2 import Wav2Vec2, _load
 
 RATE = 16000
 WIDTH, LAYERS, HEADS = 32, 4, 4

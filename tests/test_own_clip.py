@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from auxformer import benchmark, media, own_clip
+from auxformer import media
+from auxformer import recognise as own_clip
+from auxformer.benchmark import run as benchmark
 from auxformer.config import override, preset
 from auxformer.errors import InputError, MediaError
-from auxformer.own_clip import Film, Recogniser, decode, describe, recognise
+from auxformer.recognise import Film, Recogniser, decode, describe, recognise
 
 SMALL = {"width": 8, "heads": 2, "layers": 1, "aux_hidden": [12, 10]}
 
@@ -179,7 +181,7 @@ def test_the_small_run_is_trained_once_and_read_back(trained, tmp_path, monkeypa
     task, partition, _ = trained
     first = own_clip.small_run(task, partition, tmp_path, width=8, epochs=1)
     assert first.config.model.width == 8 and first.config.training.epochs == 1
-    monkeypatch.setattr("auxformer.training._Trainer.run", lambda self: pytest.fail("trained again"))
+    monkeypatch.setattr("auxformer.training.fit._Trainer.run", lambda self: pytest.fail("trained again"))
     again = own_clip.small_run(task, partition, tmp_path, width=8, epochs=1)
     assert again.folder == first.folder
     assert all(torch.equal(a, b) for a, b in zip(first.model.state_dict().values(), again.model.state_dict().values()))

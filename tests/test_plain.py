@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from auxformer.models.published import build, read_vectors
+from auxformer.models.authors import build, read_vectors
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from plain import PlainAuxFormer  # noqa: E402

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from auxformer import benchmark
+from auxformer.benchmark import run as benchmark
 from auxformer.config import override, preset
 from auxformer.corpora import read_corpus
 from auxformer.corpora.labels import targets

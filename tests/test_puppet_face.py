@@ -6,12 +6,12 @@ import functools
 import numpy as np
 import pytest
 
-from auxformer.corpora.puppets.drawing import curve, points
-from auxformer.corpora.puppets.expression import ACTION_UNITS, COLUMN, PROTOTYPES, express
-from auxformer.corpora.puppets.face import SIZE, draw
-from auxformer.corpora.puppets.looks import HAIR_STYLES, Face
 from auxformer.errors import InputError
-from auxformer.features.visual import GradientHistograms, find_face
+from auxformer.features.hog import GradientHistograms, find_face
+from auxformer.puppets.drawing import curve, points
+from auxformer.puppets.expression import ACTION_UNITS, COLUMN, PROTOTYPES, express
+from auxformer.puppets.face import SIZE, draw
+from auxformer.puppets.looks import HAIR_STYLES, Face
 
 EMOTIONS = tuple(PROTOTYPES)
 SPEECH = ("AU25", "AU26", "AU45")

@@ -5,11 +5,11 @@ import pytest
 from scipy.stats import kruskal
 
 from auxformer.corpora.base import EMOTIONS
-from auxformer.corpora.puppets import casting
-from auxformer.corpora.puppets.axes import generator
-from auxformer.corpora.puppets.prosody import LONGEST, SHORTEST, Voice, clip_duration, manner_of, schedule
-from auxformer.corpora.puppets.sentences import SENTENCES, SOUNDS, VOWELS, spell
-from auxformer.corpora.puppets.voice import mouth_opening, overlap_add, plan, speak, spectra
+from auxformer.puppets import casting
+from auxformer.puppets.axes import generator
+from auxformer.puppets.prosody import LONGEST, SHORTEST, Voice, clip_duration, manner_of, schedule
+from auxformer.puppets.sentences import SENTENCES, SOUNDS, VOWELS, spell
+from auxformer.puppets.voice import mouth_opening, overlap_add, plan, speak, spectra
 
 DAVE = Voice.of(1001, 0, "male")
 

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from auxformer.corpora.base import EMOTIONS
-from auxformer.corpora.puppets import casting, generate, ideal_observer
-from auxformer.corpora.puppets.generate import play
-from auxformer.corpora.puppets.observer import CONDITIONS, TARGETS
-from auxformer.corpora.puppets.perception import answers, combine, confusion, perceived
 from auxformer.errors import InputError
 from auxformer.media import read_audio, read_frames
+from auxformer.puppets import casting, generate, ideal_observer
+from auxformer.puppets.generate import play
+from auxformer.puppets.observer import CONDITIONS, TARGETS
+from auxformer.puppets.perception import answers, combine, confusion, perceived
 
 
 @pytest.fixture(scope="module")
@@ -273,7 +273,7 @@ def test_nothing_finished_is_made_twice_and_another_seed_replaces_it(tmp_path, s
 
 def test_killed_and_resumed_equals_uninterrupted(tmp_path, small_size):
     command = (
-        "import sys; from auxformer.corpora.puppets import casting, generate; "
+        "import sys; from auxformer.puppets import casting, generate; "
         "casting.SIZES['tiny'] = casting.Size(2, 1, False); generate(sys.argv[1], 'tiny', seed=4, jobs=1)"
     )
     root = tmp_path / "killed"

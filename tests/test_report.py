@@ -3,9 +3,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from auxformer.benchmark import RESULT_COLUMNS
+from auxformer.benchmark.run import RESULT_COLUMNS
 from auxformer.errors import InputError
-from auxformer.report import comparisons_beside, fill_markers, markdown_table, read_results
+from auxformer.report.markdown import comparisons_beside, fill_markers, markdown_table, read_results
 
 ROOT = Path(__file__).parents[1]
 
@@ -82,7 +82,7 @@ def test_the_model_of_ones_own_in_the_readme_runs():
     import torch
 
     from auxformer.config import preset
-    from auxformer.dataset import Batch
+    from auxformer.data.batch import Batch
     from auxformer.models import create_model, registry, shared_loss
 
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)

@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from auxformer.benchmark import RESULT_COLUMNS
+from auxformer.benchmark.run import RESULT_COLUMNS
 from auxformer.cli import main
+from auxformer.data.missing import SHARES
 from auxformer.errors import InputError
-from auxformer.evaluation import score
-from auxformer.missing import SHARES
-from auxformer.published_results import PUBLISHED_COLUMNS, published_results
-from auxformer.report_page import summary, write_report
-from auxformer.report_sections import command_of
-from auxformer.report_tables import BEST, TIED, ResultsFolder, escape_latex, leaderboard, share, signed
-from auxformer.significance import compare
-from auxformer.statistics import calibration_of, per_class
+from auxformer.evaluation.calibration import calibration_of, per_class
+from auxformer.evaluation.intervals import score
+from auxformer.evaluation.tests import compare
+from auxformer.report.literature import PUBLISHED_COLUMNS, published_results
+from auxformer.report.page import summary, write_report
+from auxformer.report.sections import command_of
+from auxformer.report.tables import BEST, TIED, ResultsFolder, escape_latex, leaderboard, share, signed
 
 CLASSES = ["angry", "happy_ish", "sad"]
 SYSTEMS = {"late_fusion & co": 0.92, "auxformer": 0.9, "poor": 0.4, "ideal-observer": 0.98}
@@ -330,7 +330,7 @@ def test_the_command_that_runs_it_again():
     assert command_of({"name": "own", "corpus": {"name": "ravdess"}}) == "auxformer bench own.toml --root FOLDER"
     from dataclasses import asdict
 
-    from auxformer.suite import Suite
+    from auxformer.benchmark.suite import Suite
 
     about = json.loads(json.dumps(asdict(Suite.load("quick"))))
     assert command_of(about) == "auxformer bench quick"

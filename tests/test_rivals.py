@@ -8,16 +8,16 @@ from typer.testing import CliRunner
 
 from auxformer.cli import app
 from auxformer.config import PUBLISHED_RIVALS, override, preset
+from auxformer.data.missing import apply_condition, without
 from auxformer.errors import InputError
-from auxformer.evaluation import predict
-from auxformer.missing import apply_condition, without
+from auxformer.evaluation.predictions import predict
 from auxformer.models import Logits, card_of, count_parameters, create_model, list_models, shared_loss
-from auxformer.models.concat import side_by_side
-from auxformer.models.mmin import Mmin
-from auxformer.models.sfav import Importance
-from auxformer.models.streams import FrameNorm, Stream, max_over_time, streams_of
-from auxformer.models.tfrnet import rebuilding_loss
-from auxformer.training import fit
+from auxformer.models.rivals.concat import side_by_side
+from auxformer.models.rivals.mmin import Mmin
+from auxformer.models.rivals.sfav import Importance
+from auxformer.models.rivals.streams import FrameNorm, Stream, max_over_time, streams_of
+from auxformer.models.rivals.tfrnet import rebuilding_loss
+from auxformer.training.fit import fit
 
 FAMILIES = {
     "early-concat": ["early-concat"],

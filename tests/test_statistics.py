@@ -7,12 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, precision_recall_fscore_support
 
+from auxformer.data.missing import SHARES
 from auxformer.errors import InputError
-from auxformer.evaluation import METRICS, confusion_per_speaker, interval, resampled, score, scores_of
-from auxformer.missing import SHARES
-from auxformer.robustness import curve_area, divergence, relative_robustness, rising_confidence
-from auxformer.significance import compare, holm, paired_test, permutation_test, tied_with_best
-from auxformer.statistics import (
+from auxformer.evaluation.calibration import (
     by_group,
     calibration_of,
     calibration_per_speaker,
@@ -20,6 +17,10 @@ from auxformer.statistics import (
     per_class,
     reliability,
 )
+from auxformer.evaluation.intervals import interval, resampled, score
+from auxformer.evaluation.robustness import curve_area, divergence, relative_robustness, rising_confidence
+from auxformer.evaluation.scores import METRICS, confusion_per_speaker, scores_of
+from auxformer.evaluation.tests import compare, holm, paired_test, permutation_test, tied_with_best
 
 CLASSES = ("a", "b", "c")
 

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from auxformer import benchmark
-from auxformer.benchmark import RESULT_COLUMNS
+from auxformer.benchmark.run import RESULT_COLUMNS
+from auxformer.benchmark import run as benchmark
+from auxformer.benchmark.suite import Suite, list_suites, people_table, run_suite
 from auxformer.cli import main
+from auxformer.data.missing import CONDITIONS, FRAME_CONDITIONS
 from auxformer.errors import InputError
-from auxformer.missing import CONDITIONS, FRAME_CONDITIONS
-from auxformer.suite import Suite, list_suites, people_table, run_suite
 
 SMALL = """
 what = "tiny"
@@ -115,7 +115,7 @@ def test_a_second_run_computes_nothing_and_one_more_condition_trains_nothing(don
     again = run_suite(suite_of(tmp_path), tmp_path / "again", root, data, runs, jobs=1)
     pd.testing.assert_frame_equal(again, results)
     monkeypatch.undo()
-    monkeypatch.setattr("auxformer.training._Trainer", None)
+    monkeypatch.setattr("auxformer.training.fit._Trainer", None)
     more = SMALL.replace('"video-blur"]', '"video-blur", "video-frames-0.5"]')
     wider = run_suite(suite_of(tmp_path, more), tmp_path / "wider", root, data, runs, jobs=1)
     assert set(wider.condition) - set(results.condition) == {"video-frames-0.5"}

@@ -13,12 +13,13 @@ import torch
 from conftest import SpeakerSplit, make_task
 from safetensors.torch import load_file
 
-from auxformer import checkpoints, training
 from auxformer.config import override, preset
-from auxformer.dataset import make_splits
+from auxformer.data.splits import make_splits
 from auxformer.errors import InputError, TrainingError
-from auxformer.evaluation import predict
-from auxformer.training import dev_loss, fit, learning_rate, load_run, make_optimizer
+from auxformer.evaluation.predictions import predict
+from auxformer.training.fit import dev_loss, fit, learning_rate, load_run, make_optimizer
+from auxformer.training import fit as training
+from auxformer.training import state as checkpoints
 
 
 def weights(folder):
@@ -98,8 +99,8 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from conftest import SpeakerSplit, make_task
 from auxformer.config import Config
-from auxformer.dataset import make_splits
-from auxformer.training import fit
+from auxformer.data.batch import make_splits
+from auxformer.training.fit import fit
 audio, video, clips, targets = make_task()
 print("ready", flush=True)
 fit(Config.load({config!r}), make_splits(audio, video, targets, clips, SpeakerSplit), Path(sys.argv[1]))

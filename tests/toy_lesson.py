@@ -26,7 +26,7 @@ count = 3
 
 # %%
 import matplotlib.pyplot as plt
-from auxformer.widgets import explorer, show
+from auxformer.course.widgets import explorer, show
 
 # %% [markdown]
 # ## A line

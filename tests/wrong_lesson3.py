@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from auxformer.missing import modality_dropout, without
+from auxformer.data.missing import modality_dropout, without
 
 WRONG: dict[str, dict] = {}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from auxformer.evaluation import scores_of
+from auxformer.evaluation.scores import scores_of
 
 WRONG: dict[str, dict] = {}
 

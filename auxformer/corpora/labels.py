@@ -4,10 +4,12 @@ The rules are those of the AuxFormer release (P, M and D). They are different ta
 clips, and `drop_report` says which classes lose most.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-from auxformer.corpora.base import OTHER, Corpus
+from auxformer.corpora.base import ATTRIBUTE_SCALE, ATTRIBUTES, OTHER, Corpus
 from auxformer.errors import InputError
 
 RULES = ("plurality", "majority", "distributional")
@@ -148,3 +150,21 @@ def _watching(way: str) -> str:
 def _check_rule(rule: str) -> None:
     if rule not in RULES:
         raise InputError(f"rule is {rule!r}, expected one of {', '.join(RULES)}")
+
+
+CENTRE, HALF = sum(ATTRIBUTE_SCALE) / 2, (ATTRIBUTE_SCALE[1] - ATTRIBUTE_SCALE[0]) / 2
+
+
+def are_attributes(names: Sequence[str]) -> bool:
+    """True when the columns of a target are emotional attributes, False when they are classes."""
+    return set(names) <= set(ATTRIBUTES)
+
+
+def scaled(ratings):
+    """Ratings on 1..5 as a network predicts them, on -1..1."""
+    return (ratings - CENTRE) / HALF
+
+
+def unscaled(predictions):
+    """What a network predicts, on the raters' scale 1..5; not cut, so a prediction may lie outside."""
+    return predictions * HALF + CENTRE

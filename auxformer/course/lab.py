@@ -97,7 +97,7 @@ def open_corpus(size: str = "course", seed: int = 0, binding: float = 0.0, jobs:
         jobs: Processes for generating.
     """
     from auxformer.corpora import read_corpus
-    from auxformer.corpora.puppets import generate
+    from auxformer.puppets import generate
 
     folder = corpus_folder(size, seed, binding)
     if not (folder / "truth.csv").exists():  # written last
@@ -117,8 +117,8 @@ def open_store(corpus, spec: str, jobs: int = 2):
 
 
 def open_task(corpus, audio: str = "lld", video: str = "hog", target: str = "audiovisual", rule: str = "majority"):
-    """A corpus with its feature stores and its targets, ready to be split (`auxformer.benchmark.Task`)."""
-    from auxformer import benchmark
+    """A corpus with its feature stores and its targets, ready to be split (`auxformer.benchmark.run.Task`)."""
+    from auxformer.benchmark import run as benchmark
     from auxformer.config import override, preset
 
     config = override(preset("default"), {"data": {"target": target, "rule": rule}})
@@ -129,9 +129,9 @@ def open_task(corpus, audio: str = "lld", video: str = "hog", target: str = "aud
 def prepare(size: str = "course", seed: int = 0, jobs: int = 2) -> None:
     """Make the corpus and the feature stores that the lessons share; what stands and is up to date is kept."""
     from auxformer.corpora import read_corpus
-    from auxformer.corpora.puppets import generate
     from auxformer.features import create_extractor
     from auxformer.features.extract import extract, store_folder
+    from auxformer.puppets import generate
 
     corpus = read_corpus("puppets", generate(corpus_folder(size, seed), size=size, seed=seed, jobs=jobs))
     for spec in ("lld", "hog"):

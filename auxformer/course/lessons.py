@@ -9,8 +9,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from auxformer.config import suggest
-from auxformer.errors import InputError
+from auxformer.errors import InputError, suggest
 
 HEADER_KEYS = ("number", "title", "question", "reading", "exercises", "seconds")
 EXERCISE_KEYS = ("exercise", "difficulty", "importance", "minutes")

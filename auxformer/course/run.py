@@ -9,10 +9,9 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from auxformer.config import suggest
 from auxformer.course import build, page
 from auxformer.course.lessons import Lesson, find_lessons, project_root
-from auxformer.errors import InputError
+from auxformer.errors import InputError, suggest
 
 
 class LessonFailed(RuntimeError):

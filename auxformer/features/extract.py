@@ -18,9 +18,8 @@ import numpy as np
 from joblib.externals.loky import get_reusable_executor
 
 from auxformer import media
-from auxformer.config import check_choice, check_range
 from auxformer.corpora.base import Corpus
-from auxformer.errors import InputError, MediaError
+from auxformer.errors import InputError, MediaError, check_choice, check_range
 from auxformer.features.base import Clip, Extractor
 from auxformer.features.store import Extracted, FeatureStore, Source, check_features
 from auxformer.parallel import on_cluster

@@ -27,7 +27,7 @@ from safetensors.numpy import save
 
 from auxformer.errors import InputError, MediaError
 from auxformer.features.base import Extractor
-from auxformer.media import whole_file
+from auxformer.files import whole_file
 
 FORMAT = 1
 INDEX_COLUMNS = {

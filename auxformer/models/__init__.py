@@ -1,15 +1,6 @@
 """Networks that take a `Batch` and return `Logits`, by name."""
 
-from auxformer.models import (  # noqa: F401, I001  (register themselves)
-    auxformer as _auxformer,
-    baselines as _baselines,
-    concat as _concat,
-    mmin as _mmin,
-    mult as _mult,
-    sfav as _sfav,
-    tfrnet as _tfrnet,
-    vavl as _vavl,
-)
+from auxformer.models import auxformer as _auxformer
 from auxformer.models.auxformer import AuxFormer, AuxiliaryHead, Logits, shared_loss
 from auxformer.models.registry import (
     Card,
@@ -20,6 +11,13 @@ from auxformer.models.registry import (
     register_model,
     source_digest,
 )
+from auxformer.models.rivals import baselines as _baselines
+from auxformer.models.rivals import concat as _concat
+from auxformer.models.rivals import mmin as _mmin
+from auxformer.models.rivals import mult as _mult
+from auxformer.models.rivals import sfav as _sfav
+from auxformer.models.rivals import tfrnet as _tfrnet
+from auxformer.models.rivals import vavl as _vavl
 
 __all__ = [
     "AuxFormer",

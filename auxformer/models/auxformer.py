@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from auxformer.config import PUBLISHED_FORM, ModelConfig
-from auxformer.dataset import Batch
+from auxformer.data.batch import Batch
 from auxformer.models.layers import Stack, beside_mean, last_frame, pool_frames, summarise
 from auxformer.models.registry import Card, register_model
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from auxformer.config import ModelConfig, suggest
-from auxformer.errors import InputError
+from auxformer.config import ModelConfig
+from auxformer.errors import InputError, suggest
 
 _MODELS: dict[str, tuple[Callable, str]] = {}
 _CARDS: dict[str, "Card"] = {}

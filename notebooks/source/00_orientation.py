@@ -40,11 +40,11 @@ import pandas as pd
 from auxformer import media, plots
 from auxformer.corpora.base import EMOTIONS
 from auxformer.corpora.partitions import speaker_partitions
-from auxformer.corpora.puppets import ideal_observer, perception
+from auxformer.puppets import ideal_observer, perception
 from auxformer.course import lab
 from auxformer.course.checks import lesson0
-from auxformer.models.functionals import FunctionalsLR
-from auxformer.widgets import explorer, guess_clips, predict, show
+from auxformer.models.rivals.functionals import FunctionalsLR
+from auxformer.course.widgets import explorer, guess_clips, predict, show
 
 lab.begin()
 

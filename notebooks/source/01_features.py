@@ -54,11 +54,11 @@ from auxformer.corpora.base import EMOTIONS
 from auxformer.corpora.labels import targets
 from auxformer.course import lab
 from auxformer.course.checks import lesson1
-from auxformer.dataset import Normalizer
+from auxformer.data.normalise import Normalizer
 from auxformer.features import create_extractor
 from auxformer.features.base import Clip
-from auxformer.features.visual import crop, find_face
-from auxformer.widgets import explorer, predict, show
+from auxformer.features.hog import crop, find_face
+from auxformer.course.widgets import explorer, predict, show
 
 lab.begin()
 corpus = lab.open_corpus(size, seed)

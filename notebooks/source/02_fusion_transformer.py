@@ -49,11 +49,11 @@ from auxformer import plots
 from auxformer.config import override, preset
 from auxformer.course import lab
 from auxformer.course.checks import lesson2
-from auxformer.dataset import Batch
+from auxformer.data.batch import Batch
 from auxformer.media import read_audio, read_frames
 from auxformer.models import create_model, shared_loss
 from auxformer.models.layers import Layer, sinusoidal_positions, summarise
-from auxformer.widgets import explorer, predict
+from auxformer.course.widgets import explorer, predict
 
 lab.begin()
 

@@ -46,17 +46,18 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 
-from auxformer import missing, plots
-from auxformer.benchmark import partitions_of
+from auxformer.data import missing
+from auxformer import plots
+from auxformer.benchmark.run import partitions_of
 from auxformer.config import override, preset
 from auxformer.course import lab
 from auxformer.course.checks import lesson3
-from auxformer.dataset import Batch, collate, eval_batches
-from auxformer.evaluation import scores_of
-from auxformer.missing import CONDITIONS, apply_condition
+from auxformer.data.batch import Batch, collate, eval_batches
+from auxformer.evaluation.scores import scores_of
+from auxformer.data.missing import CONDITIONS, apply_condition
 from auxformer.models.auxformer import AuxFormer, AuxiliaryHead, Logits
-from auxformer.training import dev_loss, fit
-from auxformer.widgets import explorer, predict, show
+from auxformer.training.fit import dev_loss, fit
+from auxformer.course.widgets import explorer, predict, show
 
 lab.begin()
 corpus = lab.open_corpus(size, seed)

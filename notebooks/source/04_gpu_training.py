@@ -53,16 +53,16 @@ from safetensors.torch import load_file
 from torch.profiler import ProfilerActivity, profile
 
 from auxformer import plots
-from auxformer.benchmark import partitions_of
+from auxformer.benchmark.run import partitions_of
 from auxformer.config import override, preset
-from auxformer.cost import cost_table
+from auxformer.benchmark.cost import cost_table
 from auxformer.course import lab
 from auxformer.course.checks import lesson4
-from auxformer.dataset import BucketSampler, collate
-from auxformer.memory import keep_freed_memory
+from auxformer.data.batch import BucketSampler, collate
+from auxformer.models.memory import keep_freed_memory
 from auxformer.models import create_model, fast, shared_loss
-from auxformer.training import make_optimizer, read_metrics
-from auxformer.widgets import explorer, predict, show
+from auxformer.training.fit import make_optimizer, read_metrics
+from auxformer.course.widgets import explorer, predict, show
 
 lab.begin(threads=None)  # here every core may take part
 device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -42,19 +42,22 @@ import numpy as np
 import pandas as pd
 import torch
 
-from auxformer import benchmark, corruption, media, missing, plots
-from auxformer.benchmark import partitions_of
+from auxformer.benchmark import run as benchmark
+from auxformer.data import corruption, missing
+from auxformer import media, plots
+from auxformer.benchmark.run import partitions_of
 from auxformer.config import override, preset
 from auxformer.course import lab
 from auxformer.course.checks import lesson5
-from auxformer.dataset import Batch, collate, eval_batches
-from auxformer.evaluation import prediction_table, score
-from auxformer.humans import human_rows
-from auxformer.missing import CONDITIONS, PROTOCOL, SHARES, apply_condition
+from auxformer.data.batch import Batch, collate, eval_batches
+from auxformer.evaluation.predictions import prediction_table
+from auxformer.evaluation.intervals import score
+from auxformer.evaluation.people import human_rows
+from auxformer.data.missing import CONDITIONS, PROTOCOL, SHARES, apply_condition
 from auxformer.models.auxformer import Logits
-from auxformer.robustness import curve_area, relative_robustness, rising_confidence
-from auxformer.statistics import calibration_of, reliability
-from auxformer.widgets import explorer, predict, show
+from auxformer.evaluation.robustness import curve_area, relative_robustness, rising_confidence
+from auxformer.evaluation.calibration import calibration_of, reliability
+from auxformer.course.widgets import explorer, predict, show
 
 lab.begin()
 corpus = lab.open_corpus(size, seed)

@@ -54,12 +54,13 @@ from torch import nn
 
 from auxformer.course import lab
 from auxformer.course.checks import lesson6
-from auxformer.dataset import Batch
-from auxformer.evaluation import confusion_per_speaker, interval, scores_of, speaker_draws
+from auxformer.data.batch import Batch
+from auxformer.evaluation.scores import confusion_per_speaker, scores_of
+from auxformer.evaluation.intervals import interval, speaker_draws
 from auxformer.models import Logits, register_model
-from auxformer.significance import compare, paired_test, tied_with_best
-from auxformer.suite import Suite, run_suite
-from auxformer.widgets import explorer, predict, show
+from auxformer.evaluation.tests import compare, paired_test, tied_with_best
+from auxformer.benchmark.suite import Suite, run_suite
+from auxformer.course.widgets import explorer, predict, show
 
 lab.begin()
 corpus = lab.open_corpus(size, seed)

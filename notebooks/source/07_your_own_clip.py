@@ -43,16 +43,17 @@ from matplotlib.patches import Rectangle
 from scipy.signal import resample_poly
 from skimage import data as pictures
 
-from auxformer import corruption, media, own_clip, plots
-from auxformer.benchmark import partitions_of
-from auxformer.corpora.puppets.drawing import brightness
-from auxformer.corpora.puppets.looks import Face
+from auxformer.data import corruption
+from auxformer import media, recognise as own_clip, plots
+from auxformer.benchmark.run import partitions_of
+from auxformer.puppets.drawing import brightness
+from auxformer.puppets.looks import Face
 from auxformer.course import lab
 from auxformer.course.checks import lesson7
 from auxformer.features import visual
-from auxformer.features.visual import BRIGHTNESS, CENTRE_SHARE, FaceBox, find_face
-from auxformer.own_clip import Features, Film, Recogniser
-from auxformer.widgets import explorer, predict, show
+from auxformer.features.hog import BRIGHTNESS, CENTRE_SHARE, FaceBox, find_face
+from auxformer.recognise import Features, Film, Recogniser
+from auxformer.course.widgets import explorer, predict, show
 
 lab.begin()
 corpus = lab.open_corpus(size, seed)

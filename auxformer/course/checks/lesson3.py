@@ -3,7 +3,7 @@
 import torch
 
 from auxformer.course.checks import expect, expect_close, expect_shape, run_stages
-from auxformer.dataset import Batch
+from auxformer.data.batch import Batch
 from auxformer.models.auxformer import Logits
 
 # 4 clips, 5 classes: no two sizes alike. Rows: which of the heads av, a, v counts.

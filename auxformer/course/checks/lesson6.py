@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from auxformer.course.checks import expect, expect_close, expect_shape, run_stages
-from auxformer.dataset import Batch
-from auxformer.evaluation import scores_of
+from auxformer.data.batch import Batch
+from auxformer.evaluation.scores import scores_of
 
 
 def _macro_f1(counts: np.ndarray) -> np.ndarray:

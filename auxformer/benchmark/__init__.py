@@ -1,0 +1,1 @@
+"""Corpus x features x system x condition: tables of scores."""

@@ -1,0 +1,1 @@
+"""Predictions, scores, intervals over speakers, tests, people."""

@@ -1,0 +1,224 @@
+"""What more a predictions table says of one system: how far its posteriors can be believed, scores per class and per group.
+
+Pure functions of a predictions table (`auxformer.evaluation.scores`). Everything is computed from sums per speaker, which add up, and
+its intervals hang on the same draws of speakers as those of `evaluation.score`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from auxformer.corpora.labels import are_attributes
+from auxformer.errors import InputError, suggest
+from auxformer.evaluation.intervals import interval, resampled, score
+from auxformer.evaluation.scores import (
+    METRICS,
+    attribute_scores_of,
+    confusion_per_speaker,
+    moments_per_speaker,
+    scores_of,
+)
+
+CALIBRATION_METRICS = ("ece", "brier")
+"""Names of the scores of `calibration_of`, both better when lower."""
+
+CLASS_METRICS = ("precision", "recall", "f1")
+"""Names of the scores of `per_class`."""
+
+AGE_BANDS = {"under 30": (0, 30), "30-49": (30, 50), "50 and over": (50, np.inf)}
+"""Band -> its ages in years, from the first up to, and without, the second."""
+
+
+def scorer(classes: Sequence[str], metric: str) -> tuple[Callable, Callable]:
+    """How to sum a predictions table per speaker, and how to get the metric out of such sums."""
+    if are_attributes(classes):
+        names = (*(f"ccc-{name}" for name in classes), "ccc")
+        sums_of, scores_from = moments_per_speaker, attribute_scores_of
+    else:
+        names, sums_of, scores_from = METRICS, confusion_per_speaker, scores_of
+    if metric not in names:
+        raise InputError(f'unknown metric "{metric}".{suggest(metric, names)}')
+    column = names.index(metric)
+    return sums_of, lambda sums: scores_from(sums)[..., column]
+
+
+def check_one_system(predictions: pd.DataFrame, classes: Sequence[str]) -> None:
+    if predictions.empty:
+        raise InputError("the predictions table is empty.")
+    if "system" in predictions and predictions.system.nunique() > 1:
+        raise InputError(f"predictions of {predictions.system.nunique()} systems; give those of one at a time.")
+    if "truth" in predictions and not predictions.truth.isin(classes).all():
+        other = predictions.truth[~predictions.truth.isin(classes)].iloc[0]
+        raise InputError(f'a clip\'s truth is "{other}", expected one of {", ".join(classes)}.')
+
+
+def check_one_condition(predictions: pd.DataFrame, classes: Sequence[str]) -> None:
+    check_one_system(predictions, classes)
+    if predictions.condition.nunique() > 1:
+        raise InputError(
+            f"predictions under {predictions.condition.nunique()} conditions; give those of one at a time."
+        )
+
+
+def per_condition(predictions: pd.DataFrame, conditions: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """Condition -> its predictions; the speakers are the same in all of them, so that their draws are too."""
+    parts = {name: predictions[predictions.condition == name] for name in conditions}
+    for name, part in parts.items():
+        if part.empty:
+            raise InputError(f'no predictions under "{name}".{suggest(name, predictions.condition.unique())}')
+    speakers = {frozenset(part.speaker) for part in parts.values()}
+    if len(speakers) > 1:
+        raise InputError(f"the conditions {', '.join(parts)} were predicted for different speakers.")
+    return parts
+
+
+def calibration_per_speaker(predictions: pd.DataFrame, classes: Sequence[str], bins: int = 15) -> np.ndarray:
+    """Sums `[S, bins, 4]` of one condition from which the calibration is computed, speakers in sorted order.
+
+    Per bin of confidence (equal widths, open below: 0.2 belongs to the bin that ends there): number of clips, and sums
+    of confidence, of hits, and of the squared error over the classes.
+    """
+    posterior = predictions[list(classes)].to_numpy(float)  # [clips, C]
+    truth = pd.get_dummies(pd.Categorical(predictions.truth, classes)).to_numpy(float)  # [clips, C]
+    confidence, hits = posterior.max(1), (predictions.predicted == predictions.truth).to_numpy()
+    parts = np.stack([np.ones(len(posterior)), confidence, hits, ((posterior - truth) ** 2).sum(1)], -1)  # [clips, 4]
+    speakers, rows = np.unique(predictions.speaker.to_numpy(str), return_inverse=True)
+    sums = np.zeros((len(speakers), bins, 4))
+    np.add.at(sums, (rows, _bin_of(confidence, bins)), parts)
+    return sums
+
+
+def _bin_of(confidence: np.ndarray, bins: int) -> np.ndarray:
+    # The rounding keeps a confidence that was meant to be an edge, as 0.6 = 9/15, in the bin that ends there.
+    return np.clip(np.ceil(np.round(confidence * bins, 6)).astype(int) - 1, 0, bins - 1)
+
+
+def calibration_scores(sums: np.ndarray) -> np.ndarray:
+    """The two `CALIBRATION_METRICS` from sums `[..., bins, 4]` of `calibration_per_speaker`: `[..., 2]`."""
+    clips, confidence, hits, squares = np.moveaxis(sums, -1, 0)  # [..., bins]
+    return np.stack([np.abs(confidence - hits).sum(-1), squares.sum(-1)], -1) / clips.sum(-1)[..., None]
+
+
+def calibration_of(
+    predictions: pd.DataFrame, classes: Sequence[str], bins: int = 15, resamples: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """How far the posteriors of one system can be believed, per condition.
+
+    - ece: expected calibration error, the mean over clips of |accuracy - mean confidence| of the clip's bin, 0 to 1
+      (Guo et al. 2017, ICML, section 2). With few clips it is above 0 by chance, and more so in a resample: its
+      interval can lie above the value and should be read as a comparison between systems.
+    - brier: squared error of the posterior against the one true class, summed over the classes, 0 to 2 (Brier 1950).
+
+    Returns:
+        Columns condition, metric (`CALIBRATION_METRICS`), value, low, high.
+
+    Raises:
+        InputError: predictions of several systems, or none.
+    """
+    check_one_system(predictions, classes)
+    rows = []
+    for condition, part in predictions.groupby("condition", sort=False):
+        sums = calibration_per_speaker(part, classes, bins)
+        low, high = interval(resampled(sums, calibration_scores, resamples, seed), len(sums))
+        for row in zip(CALIBRATION_METRICS, calibration_scores(sums.sum(0)), low, high):
+            rows.append((condition, *row))
+    return pd.DataFrame(rows, columns=["condition", "metric", "value", "low", "high"])
+
+
+def reliability(predictions: pd.DataFrame, classes: Sequence[str], bins: int = 15) -> pd.DataFrame:
+    """The reliability diagram of one system under one condition, as a table with a row per bin.
+
+    Returns:
+        Columns low and high (edges of the bin), confidence (its mean in the bin), accuracy, clips; confidence and
+        accuracy are NaN in an empty bin.
+
+    Raises:
+        InputError: predictions of several systems or conditions, or none.
+    """
+    check_one_condition(predictions, classes)
+    clips, confidence, hits, _ = calibration_per_speaker(predictions.assign(speaker=""), classes, bins)[0].T
+    edges = np.linspace(0, 1, bins + 1)
+    some = np.where(clips > 0, clips, np.nan)
+    table = {"low": edges[:-1], "high": edges[1:], "confidence": confidence / some, "accuracy": hits / some}
+    return pd.DataFrame(table | {"clips": clips.astype(int)})
+
+
+def by_group(
+    predictions: pd.DataFrame,
+    speakers: pd.DataFrame,
+    classes: Sequence[str],
+    column: str,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Scores of one system per group of speakers.
+
+    Args:
+        predictions: Of one system, under any conditions.
+        speakers: `Corpus.speakers`: indexed by speaker, with columns sex and age.
+        classes: C names.
+        column: The column that makes the groups; "age" makes `AGE_BANDS`. Speakers without a value are left out.
+        resamples, seed: Of the bootstrap, which draws within the group.
+
+    Returns:
+        Columns group, speakers (how many), condition, metric, value, low, high.
+
+    Raises:
+        InputError: no such column, or speakers that the table lacks.
+    """
+    check_one_system(predictions, classes)
+    if column not in speakers:
+        raise InputError(f'the speakers table has no column "{column}".{suggest(column, speakers.columns)}')
+    unknown = sorted(set(predictions.speaker) - set(speakers.index))
+    if unknown:
+        raise InputError(f"the speakers table lacks the speaker {unknown[0]} of the predictions.")
+    groups = _age_bands(speakers[column]) if column == "age" else speakers[column]
+    names = list(AGE_BANDS) if column == "age" else sorted(groups.dropna().unique())
+    of_clip, tables = predictions.speaker.map(groups), []
+    for name in names:
+        part = predictions[of_clip == name]
+        if len(part):
+            scores = score(part, classes, resamples, seed)
+            tables.append(scores.assign(group=name, speakers=part.speaker.nunique()))
+    if not tables:
+        raise InputError(f'no speaker of the predictions has a value in "{column}".')
+    columns = ["group", "speakers", "condition", "metric", "value", "low", "high"]
+    return pd.concat(tables, ignore_index=True)[columns]
+
+
+def _age_bands(ages: pd.Series) -> pd.Series:
+    bands = pd.Series(None, index=ages.index, dtype=object)
+    for name, (low, high) in AGE_BANDS.items():
+        bands[(ages >= low) & (ages < high)] = name
+    return bands
+
+
+def per_class(predictions: pd.DataFrame, classes: Sequence[str], resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Precision, recall and F1 of every class, per condition, of one system.
+
+    As in `evaluation.scores_of` a class that is never predicted has precision 0. A class without clips has recall
+    NaN, one that is not predicted either has precision and F1 NaN too.
+
+    Returns:
+        Columns condition, class, metric (`CLASS_METRICS`), value, low, high, clips (true ones of the class).
+    """
+    check_one_system(predictions, classes)
+    rows = []
+    for condition, part in predictions.groupby("condition", sort=False):
+        counts = confusion_per_speaker(part, classes)  # [S, C, C]
+        low, high = interval(resampled(counts, _class_scores, resamples, seed), len(counts))  # [C, 3] each
+        values, clips = _class_scores(counts.sum(0)), counts.sum((0, 2))
+        for i, name in enumerate(classes):
+            for j, metric in enumerate(CLASS_METRICS):
+                rows.append((condition, name, metric, values[i, j], low[i, j], high[i, j], clips[i]))
+    return pd.DataFrame(rows, columns=["condition", "class", "metric", "value", "low", "high", "clips"])
+
+
+def _class_scores(confusion: np.ndarray) -> np.ndarray:
+    """`[..., C, C]` -> precision, recall, F1 `[..., C, 3]`."""
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1).astype(float)
+    true, predicted = confusion.sum(-1), confusion.sum(-2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.where(predicted > 0, hits / predicted, np.where(true > 0, 0.0, np.nan))
+        return np.stack([precision, hits / true, 2 * hits / (true + predicted)], -1)

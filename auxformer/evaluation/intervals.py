@@ -1,0 +1,80 @@
+"""Intervals from a bootstrap over speakers."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+from scipy.stats import t as student
+
+from auxformer.corpora.labels import are_attributes
+from auxformer.data.batch import seed_of
+from auxformer.evaluation.scores import (
+    METRICS,
+    attribute_scores_of,
+    confusion_per_speaker,
+    moments_per_speaker,
+    scores_of,
+)
+
+
+def speaker_draws(speakers: int, resamples: int = 1000, seed: int = 0) -> np.ndarray:
+    """How often each speaker is drawn in each resample, `[R, S]`; rows sum to S."""
+    rng = np.random.default_rng(seed_of("bootstrap", seed))
+    return rng.multinomial(speakers, np.full(speakers, 1 / speakers), resamples)
+
+
+def resampled(sums: np.ndarray, score_of: Callable, resamples: int = 1000, seed: int = 0) -> np.ndarray:
+    """A score of resampled speakers.
+
+    Args:
+        sums: `[S, ...]`, whatever adds up over speakers.
+        score_of: Maps sums `[..., *]` of any number of resamples to scores `[...]` or `[..., K]`.
+        resamples: R.
+        seed: Of the draws.
+
+    Returns:
+        `[R]` or `[R, K]`.
+    """
+    return score_of(np.tensordot(speaker_draws(len(sums), resamples, seed), sums, axes=1))
+
+
+def interval(values: np.ndarray, speakers: int) -> np.ndarray:
+    """95 % interval, low and high `[2, ...]`, of resampled values `[R, ...]`; undefined ones are left out.
+
+    With few speakers a bootstrap is too narrow, for what it draws from has a deviation that is too small and unsure: the
+    percentiles are widened as Student's t is (Hesterberg 2015, The American Statistician 69(4)). Seen on simulated speakers
+    (`benchmarks/intervals.py`): of 12, the plain interval covers the truth in 90 % of the cases, this one in 94 %.
+    """
+    freedom = max(speakers - 1, 1)
+    levels = norm.cdf(np.sqrt(max(speakers, 2) / freedom) * student.ppf([0.025, 0.975], freedom))
+    defined = ~np.isnan(values).all(0)
+    ends = np.full((2, *values.shape[1:]), np.nan)
+    ends[:, defined] = np.nanquantile(values[:, defined], levels, axis=0)
+    return ends
+
+
+def score(predictions: pd.DataFrame, classes: Sequence[str], resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Scores per condition with a 95 % interval from a bootstrap over speakers.
+
+    Speakers, not clips, are drawn with replacement: clips of one speaker are not independent.
+
+    Returns:
+        Columns condition, metric, value, low, high. Metrics are `METRICS`, or for attributes ccc-valence, ccc-arousal,
+        ccc-dominance and their mean ccc.
+    """
+    of_speakers, scores_from, metrics = confusion_per_speaker, scores_of, METRICS
+    if are_attributes(classes):
+        of_speakers, scores_from, metrics = (
+            moments_per_speaker,
+            attribute_scores_of,
+            (*(f"ccc-{name}" for name in classes), "ccc"),
+        )
+    rows = []
+    for condition, part in predictions.groupby("condition", sort=False):
+        counts = of_speakers(part, classes)  # [S, C, C] or [S, K, 6]
+        # the same speakers for every system and condition
+        low, high = interval(resampled(counts, scores_from, resamples, seed), len(counts))
+        for i, (metric, value) in enumerate(zip(metrics, scores_from(counts.sum(0)))):
+            rows.append((condition, metric, value, low[i], high[i]))
+    return pd.DataFrame(rows, columns=["condition", "metric", "value", "low", "high"])

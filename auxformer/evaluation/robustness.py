@@ -1,0 +1,174 @@
+"""What is left when something is missing, and whether a system then errs as people do.
+
+Pure functions of a predictions table (`auxformer.evaluation.scores`); intervals from a bootstrap over speakers.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.integrate import trapezoid
+from scipy.special import rel_entr
+
+from auxformer.data.missing import SHARES
+from auxformer.errors import InputError
+from auxformer.evaluation.calibration import check_one_system, per_condition, scorer
+from auxformer.evaluation.intervals import interval, resampled
+
+TOLERANCE = 1e-6
+"""Confidences closer than this are equal: float32 posteriors of the same clip differ by their rounding."""
+
+
+class Estimate(NamedTuple):
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def _resampled_scores(
+    predictions: pd.DataFrame, classes: Sequence[str], metric: str, conditions, resamples: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Condition -> the score and, after it, those of the resamples, `[1 + R]`; the same speakers in every condition."""
+    sums_of, score_of = scorer(classes, metric)
+    scores = {}
+    for name, part in per_condition(predictions, conditions).items():
+        sums = sums_of(part, classes)
+        scores[name] = np.concatenate([[score_of(sums.sum(0))], resampled(sums, score_of, resamples, seed)])
+    return scores
+
+
+def curve_area(
+    predictions: pd.DataFrame,
+    classes: Sequence[str],
+    metric: str = "macro-f1",
+    resamples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Area under the degradation curve of one system: its mean score while 0 to 90 % of the frames are lost.
+
+    The curve goes through the shares 0 (complete) and `missing.SHARES`; the area under its straight pieces is divided
+    by the width of the range, so it is on the scale of the score. A system that loses nothing has its complete score.
+
+    Returns:
+        One row per curve that is there: columns stream (audio, video, both), kind (single, burst), value, low, high.
+
+    Raises:
+        InputError: no curve is whole. Those with holes are left out: an area over other shares could not be compared.
+    """
+    check_one_system(predictions, classes)
+    curves = whole_curves(predictions.condition)
+    if not curves:
+        raise InputError("no whole curve of frame loss (audio-frames-0.1, -0.3 and so on) among the conditions.")
+    needed = ["complete", *(name for names in curves.values() for name in names)]
+    scores = _resampled_scores(predictions, classes, metric, needed, resamples, seed)
+    shares, rows = np.array([0, *SHARES]), []
+    for (stream, kind), names in curves.items():
+        curve = np.stack([scores[name] for name in ("complete", *names)])  # [shares, 1 + R]
+        area = trapezoid(curve, shares, axis=0) / shares[-1]
+        rows.append((stream, kind, area[0], *interval(area[1:], predictions.speaker.nunique())))
+    return pd.DataFrame(rows, columns=["stream", "kind", "value", "low", "high"])
+
+
+def whole_curves(conditions: Iterable[str]) -> dict[tuple[str, str], list[str]]:
+    """(stream, kind) -> the conditions of a curve of frame loss, for those of which every share is there."""
+    curves = {
+        (stream, kind): [f"{stream}-frames-{share}{ending}" for share in SHARES]
+        for stream in ("audio", "video", "both")
+        for kind, ending in (("single", ""), ("burst", "-burst"))
+    }
+    return {key: names for key, names in curves.items() if set(names) <= set(conditions)}
+
+
+def relative_robustness(
+    predictions: pd.DataFrame,
+    classes: Sequence[str],
+    metric: str = "macro-f1",
+    resamples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The share of its complete score that a system keeps under every other condition.
+
+    Both scores of a ratio come from the same draws of speakers, so the interval is narrower than that of either.
+
+    Returns:
+        Columns condition, value, low, high.
+
+    Raises:
+        InputError: no predictions under "complete", or a complete score that is not above 0.
+    """
+    check_one_system(predictions, classes)
+    conditions = list(dict.fromkeys(["complete", *predictions.condition]))
+    scores = _resampled_scores(predictions, classes, metric, conditions, resamples, seed)
+    complete = scores.pop("complete")
+    if not (complete > 0).all():
+        raise InputError(
+            f"the complete {metric} is {complete.min():.3f} for some speakers; no share of it can be said."
+        )
+    rows = []
+    for condition, values in scores.items():
+        kept = values / complete
+        rows.append((condition, kept[0], *interval(kept[1:], predictions.speaker.nunique())))
+    return pd.DataFrame(rows, columns=["condition", "value", "low", "high"])
+
+
+def rising_confidence(
+    predictions: pd.DataFrame, classes: Sequence[str], condition: str, resamples: int = 1000, seed: int = 0
+) -> Estimate:
+    """Share of clips whose largest posterior is higher under a condition than under "complete".
+
+    Taking something away should not make a system surer: the share should be near none.
+
+    Args:
+        predictions: Of one system under "complete" and `condition`, any number of seeds and partitions.
+        classes: C names.
+        condition: "no-audio", say.
+        resamples, seed: Of the bootstrap.
+
+    Raises:
+        InputError: a condition that is not there, or one that was predicted for other clips.
+    """
+    check_one_system(predictions, classes)
+    keys = ["clip", *(name for name in ("partition", "seed") if name in predictions)]
+    parts = {
+        name: part.assign(confidence=part[list(classes)].max(axis=1)).set_index(keys).sort_index()
+        for name, part in per_condition(predictions, ("complete", condition)).items()
+    }
+    complete, changed = parts["complete"], parts[condition]
+    if not complete.index.equals(changed.index) or not complete.index.is_unique:
+        raise InputError(f'"complete" and "{condition}" were not predicted once each for the same clips.')
+    rises = changed.confidence - complete.confidence > TOLERANCE
+    per_speaker = rises.groupby(complete.speaker).agg(["sum", "count"]).to_numpy(float)  # [S, 2]
+    low, high = interval(resampled(per_speaker, _share, resamples, seed), len(per_speaker))
+    return Estimate(float(_share(per_speaker.sum(0))), float(low), float(high))
+
+
+def _share(sums: np.ndarray) -> np.ndarray:
+    return sums[..., 0] / sums[..., 1]
+
+
+def divergence(confusion_a: np.ndarray, confusion_b: np.ndarray) -> float:
+    """Do two confuse the same things? Jensen-Shannon divergence of their answers in bits, 0 (alike) to 1.
+
+    Args:
+        confusion_a, confusion_b: `[C, C]` counts, possibly fractional; rows truth, columns answer. Rows are scaled to
+            sum to 1; the divergence is the mean over the classes that occur as truth in both.
+
+    Raises:
+        InputError: no such class, or different shapes.
+
+    >>> divergence(np.array([[3, 1], [0, 2]]), np.array([[6, 2], [5, 0]]))
+    0.5
+    """
+    a, b = np.asarray(confusion_a, float), np.asarray(confusion_b, float)
+    if a.shape != b.shape:
+        raise InputError(f"confusions of shapes {a.shape} and {b.shape}; expected the same classes in both.")
+    both = (a.sum(1) > 0) & (b.sum(1) > 0)
+    if not both.any():
+        raise InputError("no class occurs as truth in both confusions.")
+    p, q = (rows[both] / rows[both].sum(1, keepdims=True) for rows in (a, b))  # [C', C]
+    middle = (p + q) / 2
+    per_row = (rel_entr(p, middle) + rel_entr(q, middle)).sum(1) / (2 * np.log(2))
+    return float(np.clip(per_row.mean(), 0, 1))

@@ -1,0 +1,181 @@
+"""Is one system better than another? Permutation tests that swap whole speakers, corrected for how many are made."""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
+from math import gcd
+
+import numpy as np
+import pandas as pd
+
+from auxformer.corpora.labels import are_attributes
+from auxformer.data.batch import seed_of
+from auxformer.errors import InputError, suggest
+from auxformer.evaluation.calibration import check_one_condition, scorer
+
+
+def paired_test(
+    a: pd.DataFrame,
+    b: pd.DataFrame,
+    classes: Sequence[str],
+    metric: str = "macro-f1",
+    permutations: int = 10_000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Do two systems differ under a condition? A permutation test that swaps whole speakers.
+
+    If the systems were alike, a coin could decide which of them gave which answers to the clips of a speaker. All
+    that a system said about a speaker, over its seeds and partitions, is swapped as one: clips of one speaker are not
+    independent, nor are seeds. A system with more seeds counts no more than the other. The speakers are what varies
+    in this test: with one seed each it says nothing of what another seed would have done.
+
+    Args:
+        a, b: Predictions of two systems under one condition, on the same clips; any number of seeds each.
+        classes: C names.
+        metric: One of `evaluation.METRICS`; of attributes "ccc" or "ccc-NAME".
+        permutations: All 2**S swaps are tried when they are no more than this, else so many are drawn.
+        seed: Of the draw.
+
+    Returns:
+        (score of a minus score of b, two-sided p). With S speakers p is at least 2**(1 - S).
+
+    Raises:
+        InputError: the clips, their speakers or their truths differ, or one table holds several systems or conditions.
+    """
+    sums_of, score_of = scorer(classes, metric)
+    for predictions in (a, b):
+        check_one_condition(predictions, classes)
+    _check_same_clips(a, b, classes)
+    # Three seeds of a against one of b swap like for like; whole numbers stay whole, so that an empty cell stays empty.
+    common = gcd(len(a), len(b))
+    sums_a, sums_b = sums_of(a, classes) * (len(b) // common), sums_of(b, classes) * (len(a) // common)
+    return permutation_test(sums_a, sums_b, score_of, permutations, seed)
+
+
+def _check_same_clips(a: pd.DataFrame, b: pd.DataFrame, classes: Sequence[str]) -> None:
+    keys = ["clip", "partition"] if "partition" in a and "partition" in b else ["clip"]
+    counts = [predictions.groupby(keys).size() for predictions in (a, b)]
+    if not counts[0].index.equals(counts[1].index):
+        missing = counts[0].index.symmetric_difference(counts[1].index)
+        raise InputError(f"the systems were not tested on the same clips: {missing[0]} is missing from one of them.")
+    uneven = counts[0] * len(b) != counts[1] * len(a)
+    if uneven.any():
+        raise InputError(f"a seed is incomplete: {counts[0].index[uneven][0]} is there more or less often than others.")
+    said = ["clip", "speaker", *([f"true-{name}" for name in classes] if are_attributes(classes) else ["truth"])]
+    facts = [set(predictions[said].itertuples(index=False, name=None)) for predictions in (a, b)]
+    if facts[0] != facts[1]:
+        raise InputError("the systems were tested on different truths or speakers of the same clips.")
+
+
+def permutation_test(
+    sums_a: np.ndarray, sums_b: np.ndarray, score_of: Callable, permutations: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+    """`paired_test` on sums per speaker.
+
+    Args:
+        sums_a, sums_b: `[S, ...]`, the same speakers in the same order, on the same scale.
+        score_of: Maps sums `[..., *]` to scores `[...]`.
+        permutations, seed: As in `paired_test`.
+
+    Returns:
+        (difference, p). Of drawn permutations p is (1 + those as large) / (1 + all), so that it is never 0 (Phipson &
+        Smyth 2010, Statistical Applications in Genetics and Molecular Biology 9(1)).
+    """
+    speakers = len(sums_a)
+    exact = 2**speakers <= permutations
+    if exact:
+        swapped = (np.arange(2**speakers)[:, None] >> np.arange(speakers)) & 1  # [P, S]
+    else:
+        rng = np.random.default_rng(seed_of("permutation", seed))
+        swapped = rng.integers(0, 2, (permutations, speakers))
+    moved = np.tensordot(swapped.astype(float), sums_b - sums_a, axes=1)  # [P, ...], what a gains and b loses
+    total_a, total_b = sums_a.sum(0), sums_b.sum(0)
+    difference = float(score_of(total_a) - score_of(total_b))
+    differences = score_of(total_a + moved) - score_of(total_b - moved)  # [P]
+    as_large = int((np.abs(differences) >= abs(difference) - 1e-12).sum())
+    return difference, as_large / 2**speakers if exact else (1 + as_large) / (1 + permutations)
+
+
+def holm(p_values: Iterable[float]) -> np.ndarray:
+    """p-values adjusted for how many there are, in the order given.
+
+    Holm 1979, Scandinavian Journal of Statistics 6(2). The smallest of m is multiplied by m, the next by m - 1 and so
+    on; none is below one that was smaller, none above 1.
+
+    Raises:
+        InputError: a value outside 0..1.
+
+    >>> holm([0.04, 0.01, 0.03]).round(3).tolist()
+    [0.06, 0.03, 0.06]
+    """
+    p = np.asarray(list(p_values), float)
+    if not ((p >= 0) & (p <= 1)).all():
+        raise InputError(f"p-values {p.tolist()}: expected numbers in 0..1.")
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
+    return adjusted
+
+
+def compare(
+    predictions: pd.DataFrame,
+    classes: Sequence[str],
+    metric: str = "macro-f1",
+    conditions: Iterable[str] | None = None,
+    permutations: int = 10_000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """`paired_test` of every two systems under every condition.
+
+    Args:
+        predictions: Of several systems on the same clips, with a column system.
+        classes, metric, permutations, seed: As in `paired_test`.
+        conditions: Which; None for all that are there.
+
+    Returns:
+        Columns system_a, system_b, condition, difference (a - b), p, p_holm (over the pairs of the condition).
+
+    Raises:
+        InputError: as `paired_test`, and for a condition that is not there or a table without systems.
+    """
+    if "system" not in predictions:
+        raise InputError("the predictions have no column system that says whose they are.")
+    known = list(predictions.condition.unique())
+    tables = []
+    for condition in known if conditions is None else conditions:
+        if condition not in known:
+            raise InputError(f'no predictions under "{condition}".{suggest(condition, known)}')
+        part = predictions[predictions.condition == condition]
+        of = {system: table for system, table in part.groupby("system", sort=False)}
+        rows = [
+            (a, b, condition, *paired_test(of[a], of[b], classes, metric, permutations, seed))
+            for a, b in combinations(of, 2)
+        ]
+        table = pd.DataFrame(rows, columns=["system_a", "system_b", "condition", "difference", "p"])
+        tables.append(table.assign(p_holm=holm(table.p)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def tied_with_best(comparisons: pd.DataFrame, level: float = 0.05) -> dict[str, list[str]]:
+    """Condition -> the best system, and after it those that are not significantly worse, from best to worst.
+
+    Each other system is held against the best, so Holm's correction here is for as many tests as it has rivals, not for
+    every pair as in the column p_holm. "Not significantly worse" is no proof of being as good: with few speakers many tie.
+
+    Args:
+        comparisons: The result of `compare`, or some of its rows.
+        level: A system whose corrected p is below it is worse.
+    """
+    tied = {}
+    for condition, part in comparisons.groupby("condition", sort=False):
+        systems = list(dict.fromkeys([*part.system_a, *part.system_b]))
+        # Differences are score_a - score_b, so their signed sum ranks the systems as their scores do.
+        lead = {
+            name: part.difference[part.system_a == name].sum() - part.difference[part.system_b == name].sum()
+            for name in systems
+        }
+        ranked = sorted(systems, key=lead.get, reverse=True)
+        with_best = part[(part.system_a == ranked[0]) | (part.system_b == ranked[0])]
+        worse = with_best[holm(with_best.p) < level]
+        beaten = {*worse.system_a, *worse.system_b} - {ranked[0]}
+        tied[condition] = [name for name in ranked if name not in beaten]
+    return tied

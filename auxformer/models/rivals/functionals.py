@@ -1,0 +1,95 @@
+"""The classical reference: a clip as statistics over its frames, then logistic regression. It knows nothing of time."""
+
+import copy
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.preprocessing import StandardScaler
+
+from auxformer.data.batch import ClipDataset, collate
+from auxformer.data.missing import apply_condition
+
+STREAMS = {"complete": ("audio", "video"), "no-video": ("audio",), "no-audio": ("video",)}
+"""Condition -> the streams that the reference reads under it; one logistic regression for each."""
+
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
+"""Inverse regularisation strengths C tried on dev."""
+
+
+def functionals(frames: np.ndarray, one: bool = False) -> np.ndarray:
+    """Mean, standard deviation and percentiles 5, 25, 50, 75, 95 of each feature over the clip: `[T, D]` -> `[7·D]`.
+
+    Of clips that are `one` frame each there are only its values: `[1, D]` -> `[D]`.
+    """
+    if one:
+        return frames[0]
+    return np.concatenate([frames.mean(0), frames.std(0), *np.percentile(frames, [5, 25, 50, 75, 95], axis=0)])
+
+
+class FunctionalsLR:
+    """Clip functionals and logistic regression, one for each set of streams that can be present.
+
+    `fit` chooses the regularisation on dev by macro-F1; `posteriors` gives `[N, C]` per condition.
+    """
+
+    def fit(self, train: ClipDataset, dev: ClipDataset) -> "FunctionalsLR":
+        """Fit on train, choose on dev."""
+        (x_train, _), (x_dev, _) = _table(train), _table(dev)
+        y_train, y_dev = (dataset.targets.to_numpy().argmax(1) for dataset in (train, dev))
+        self.classes = len(train.classes)
+        self.models = {
+            condition: _best_model(_beside(x_train, streams), y_train, _beside(x_dev, streams), y_dev)
+            for condition, streams in STREAMS.items()
+        }
+        return self
+
+    def posterior(self, dataset: ClipDataset, condition: str) -> np.ndarray:
+        """Class probabilities `[N, C]` under one condition; see `posteriors`."""
+        return self.posteriors(dataset, [condition])[condition]
+
+    def posteriors(self, dataset: ClipDataset, conditions) -> dict[str, np.ndarray]:
+        """Condition -> class probabilities `[N, C]` in the order of `dataset.clips`; classes never seen in training get 0.
+
+        A stream that has lost frames is described by those that are left, one that has lost all of them is missing.
+        """
+        result = {}
+        for name in conditions:
+            table, present = _table(dataset, name)
+            result[name] = np.zeros((len(dataset), self.classes))
+            for streams, (scaler, model) in ((streams, self.models[key]) for key, streams in STREAMS.items()):
+                rows = np.flatnonzero([there == streams for there in present])
+                if len(rows):
+                    x = scaler.transform(_beside(table, streams)[rows])
+                    result[name][np.ix_(rows, model.classes_)] = model.predict_proba(x)
+        return result
+
+
+def _best_model(x_train, y_train, x_dev, y_dev) -> tuple[StandardScaler, LogisticRegression]:
+    """Scaler and regression with the strength of highest dev macro-F1; each fit starts from the one before."""
+    scaler = StandardScaler().fit(x_train)
+    x_train, x_dev = scaler.transform(x_train), scaler.transform(x_dev)
+    path, best, chosen = LogisticRegression(tol=1e-3, max_iter=500, warm_start=True), -1.0, None
+    for path.C in STRENGTHS:
+        path.fit(x_train, y_train)
+        score = f1_score(y_dev, path.predict(x_dev), average="macro")
+        if score > best:
+            best, chosen = score, copy.deepcopy(path)
+    return scaler, chosen
+
+
+def _beside(table: dict[str, np.ndarray], streams) -> np.ndarray:
+    return np.concatenate([table[stream] for stream in streams], 1)
+
+
+def _table(dataset: ClipDataset, condition: str = "complete") -> tuple[dict[str, np.ndarray], list[tuple[str, ...]]]:
+    """Functionals of each stream, `[N, F]`, and which streams each clip has, in the order of the clips."""
+    parts, present = {"audio": [], "video": []}, []
+    for index in range(len(dataset)):
+        batch = apply_condition(collate([dataset[index]]), condition)
+        present.append(tuple(name for name in parts if getattr(batch, f"{name}_present").item()))
+        for name, rows in parts.items():
+            frames = getattr(batch, name)[0].numpy()
+            kept = getattr(batch, f"{name}_mask")[0].numpy()
+            rows.append(functionals(frames[kept] if kept.any() else frames[:1], len(frames) == 1))
+    return {name: np.stack(rows) for name, rows in parts.items()}, present

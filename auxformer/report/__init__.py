@@ -1,0 +1,1 @@
+"""Tables of scores as pages, figures, Markdown and LaTeX."""

@@ -1,0 +1,1 @@
+"""One fit for every network, and how it goes on after a kill."""

@@ -1,0 +1,404 @@
+"""One `fit()` for every network: train, score dev, keep the best, resume after a kill to the same bits.
+
+A run is a folder: `config.toml`, `environment.json`, `metrics.jsonl` (a line per epoch), `model.safetensors` (the kept
+checkpoint), `state/` (what resuming needs). Every random draw is named by (what, seed, epoch), so an epoch that was cut short
+is simply run again.
+"""
+
+import contextlib
+import importlib.util
+import json
+import math
+import os
+import platform
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+
+import auxformer
+from auxformer.config import Config, TrainingConfig
+from auxformer.data.batch import Batch, BucketSampler, ClipDataset, collate, eval_batches, seed_of, take
+from auxformer.data.missing import modality_dropout
+from auxformer.data.splits import Splits
+from auxformer.errors import InputError, TrainingError
+from auxformer.evaluation.ccc import ccc_loss
+from auxformer.evaluation.predictions import predict
+from auxformer.evaluation.scores import macro_f1, mean_ccc
+from auxformer.files import whole_file
+from auxformer.models import Logits, create_model, shared_loss
+from auxformer.models.memory import keep_freed_memory
+from auxformer.training.state import load_optimizer_tensors, load_state, optimizer_tensors, save_state
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder, its config, its metrics per epoch and the network it kept."""
+
+    folder: Path
+    config: Config
+    metrics: pd.DataFrame
+    model: torch.nn.Module
+
+
+def fit(config: Config, splits: Splits, folder: Path, progress: bool = True) -> Run:
+    """Train the network of `config` on `splits.train`, choose on `splits.dev`, keep the choice in `folder`.
+
+    Calling it again on the same folder continues where a killed run stopped, or returns the finished run. The test split is
+    not touched.
+
+    Raises:
+        InputError: when the folder holds a run of another config.
+        TrainingError: when the loss stops being a number; the message names the step and the clips.
+    """
+    folder = Path(folder)
+    _claim(folder, config)
+    finished = load_run(folder, splits.train) if (folder / "finished.json").is_file() else None
+    if finished:
+        return finished
+    keep_freed_memory()
+    with (
+        torch.random.fork_rng(devices=[]),
+        _determinism(config.training.deterministic),
+    ):  # the caller's state is left alone
+        return _Trainer(config, splits, folder, progress).run()
+
+
+def load_run(folder: Path, dataset: ClipDataset) -> Run:
+    """The finished run in `folder`; `dataset` gives the widths and the classes.
+
+    Raises:
+        InputError: when there is no finished run, or its features are not those of the dataset.
+    """
+    folder = Path(folder)
+    if not (folder / "finished.json").is_file():
+        raise InputError(f"{folder}: no finished run here; train first.")
+    config = Config.load(folder / "config.toml")
+    model = _network(config, dataset)
+    try:
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+    except RuntimeError as error:
+        raise InputError(
+            f"{folder}: its weights do not fit these features or classes; was it trained on others?"
+        ) from error
+    return Run(folder, config, read_metrics(folder), model.eval())
+
+
+def list_runs(folder: Path) -> pd.DataFrame:
+    """Every run under `folder`, one row each: run, system, config (digest), seed, epochs ("7/15"), state, dev (best score).
+
+    The state is "finished", "stopped" (it goes on when started again) or "reference" (nothing was trained).
+    """
+    rows = []
+    for path in sorted(Path(folder).glob("*")):
+        done = path / "finished.json"
+        if (path / "config.toml").is_file():
+            config = Config.load(path / "config.toml")
+            count = len(read_metrics(path)) if (path / "metrics.jsonl").is_file() else 0
+            score = json.loads(done.read_text())["score"] if done.is_file() else math.nan
+            state = "finished" if done.is_file() else "stopped"
+            epochs = f"{count}/{config.training.epochs}"
+            rows.append((path.name, config.model.name, config.digest(), config.training.seed, epochs, state, score))
+        elif (path / "predictions.parquet").is_file():
+            rows.append((path.name, "", "", 0, "", "reference", math.nan))
+    return pd.DataFrame(rows, columns=["run", "system", "config", "seed", "epochs", "state", "dev"])
+
+
+def read_metrics(folder: Path) -> pd.DataFrame:
+    """One row per finished epoch."""
+    lines = (Path(folder) / "metrics.jsonl").read_text().splitlines()
+    return pd.DataFrame([json.loads(line) for line in lines])
+
+
+def _claim(folder: Path, config: Config) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made or written ({error.strerror}); give another folder.") from error
+    file = folder / "config.toml"
+    if file.is_file():
+        if Config.load(file).digest() != config.digest():
+            raise InputError(f"{folder}: holds a run of another config; give another folder or remove this one.")
+        return
+    config.save(file)
+    versions = {"auxformer": auxformer.__version__, "torch": torch.__version__, "python": platform.python_version()}
+    (folder / "environment.json").write_text(json.dumps({**versions, "threads": torch.get_num_threads()}, indent=1))
+
+
+def _network(config: Config, dataset: ClipDataset) -> torch.nn.Module:
+    dims = dataset.audio.dims, dataset.video.dims
+    return create_model(config.model.name, config.model, *dims, len(dataset.classes))
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(
+            'training.device is "cuda", but this machine has no GPU that torch can use; say "cpu" or "auto".'
+        )
+    return torch.device(name)
+
+
+class _Trainer:
+    """What one call of `fit` holds in hand."""
+
+    def __init__(self, config: Config, splits: Splits, folder: Path, progress: bool):
+        from accelerate import Accelerator
+
+        self.config, self.splits, self.folder, self.progress = config, splits, folder, progress
+        settings = config.training
+        self.score_name = "ccc" if splits.train.kind == "attributes" else "macro_f1"
+        self.accelerator = Accelerator(cpu=_device(settings.device).type == "cpu")
+        self.device = self.accelerator.device
+        torch.manual_seed(seed_of("weights", settings.seed))
+        self.network = _network(
+            config, splits.train
+        )  # the module itself; `model` may be wrapped and shares its parameters
+        model = torch.compile(self.network) if settings.compile else self.network
+        self.model, self.optimizer = self.accelerator.prepare(model, make_optimizer(self.network, settings))
+        self.sampler = BucketSampler(splits.train.lengths, settings.batch_size, settings.seed, settings.bucket)
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimizer.optimizer, factor=0.1, patience=settings.decay
+        )
+        self.best = {"score": -math.inf, "epoch": -1}
+        self.best_weights: dict[str, torch.Tensor] = {}
+        self.lines: list[dict] = []
+
+    def run(self) -> Run:
+        from tqdm.auto import tqdm
+
+        from auxformer.progress import is_watched
+
+        epochs, clips = self.config.training.epochs, len(self.splits.train)
+        start = self._resume()
+        watched = self.progress and is_watched() and self.accelerator.is_main_process
+        look = {"unit": " clips", "disable": not watched, "dynamic_ncols": True}
+        board = _board(self.folder) if self.accelerator.is_main_process else None
+        with tqdm(desc="training", total=epochs * clips, initial=start * clips, **look) as self.bar:
+            for epoch in range(start, epochs):
+                line = self._epoch(epoch)
+                shown = {"dev": line[f"dev_{self.score_name}_complete"], "best": self.best["score"]}
+                self.bar.set_postfix(epoch=f"{epoch + 1}/{epochs}", loss=line["train_loss"], **shown)
+                self._save(epoch)
+                if board:
+                    for name, value in line.items():
+                        board.add_scalar(name, value, epoch + 1)
+        if board:
+            board.close()
+        if self.accelerator.is_main_process:
+            with whole_file(self.folder / "model.safetensors") as part:
+                save_file(self.best_weights, part)
+            with whole_file(self.folder / "finished.json") as part:
+                part.write_text(json.dumps(self.best))
+            if self.config.training.keep == 1:
+                shutil.rmtree(self.folder / "state", ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+        return load_run(self.folder, self.splits.train)
+
+    def _epoch(self, epoch: int) -> dict:
+        settings, started = self.config.training, time.perf_counter()
+        rank = self.accelerator.process_index
+        torch.manual_seed(seed_of("dropout", settings.seed, epoch, *([rank] if rank else [])))
+        coins = torch.Generator().manual_seed(seed_of("modality", settings.seed, epoch))
+        self.sampler.set_epoch(epoch)
+        self.model.train()
+        losses = []
+        for step, indices in enumerate(self.sampler):
+            batch = collate([self.splits.train[index] for index in indices])
+            batch = drop_streams(batch, settings, coins)
+            self._set_learning_rate(epoch * len(self.sampler) + step)
+            losses.append(self._step(batch, f"epoch {epoch + 1}, step {step + 1}"))
+            self.bar.update(len(indices))
+        train_seconds = time.perf_counter() - started
+        line = {"epoch": epoch + 1, "train_loss": float(np.mean(losses)), **self._dev(epoch)}
+        line["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        line["clips_per_second"] = round(len(self.splits.train) / train_seconds, 1)
+        if settings.schedule == "plateau":
+            self.plateau.step(line["dev_loss"])
+        self.lines.append(line)
+        return line
+
+    def _step(self, batch, where: str) -> float:
+        """One step of the optimiser on a batch of all processes: each takes its clips of it, in `accumulate` parts.
+
+        The parts' losses are weighed by their clips, so that the gradient is that of the whole batch however it is divided.
+        """
+        settings, processes = self.config.training, self.accelerator.num_processes
+        self.optimizer.zero_grad(set_to_none=True)
+        total, last = 0.0, settings.accumulate - 1
+        for part in range(settings.accumulate):
+            rows = range(
+                self.accelerator.process_index * settings.accumulate + part,
+                len(batch.clips),
+                processes * settings.accumulate,
+            )
+            share = len(rows) / len(batch.clips)
+            piece = (
+                batch if share == 1 else take(batch, list(rows) or [0])
+            )  # every process goes backward, if with weight 0
+            piece = piece.to(self.device)
+            with contextlib.nullcontext() if part == last else self.accelerator.no_sync(self.model):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+                    logits = self.model(piece)
+                loss = _loss(self.splits.train.kind, _float32(logits), piece.target, settings, settings.label_smoothing)
+                value = loss.item()
+                if not math.isfinite(value):
+                    raise TrainingError(f"{where}: the loss is {value}, with the clips {', '.join(piece.clips)}.")
+                self.accelerator.backward(loss * share * processes)
+            total += value * share
+        if settings.clip:
+            self.accelerator.clip_grad_norm_(self.model.parameters(), settings.clip)
+        self.optimizer.step()
+        if processes == 1:
+            return total
+        return self.accelerator.reduce(torch.tensor(total, device=self.device), "sum").item()
+
+    def _set_learning_rate(self, step: int) -> None:
+        settings = self.config.training
+        if settings.schedule != "plateau":
+            rate = learning_rate(settings, step, settings.epochs * len(self.sampler))
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+
+    def _dev(self, epoch: int) -> dict:
+        settings, dev = self.config.training, self.splits.dev
+        network = self.network.eval()
+        loss = dev_loss(network, dev, settings, self.device, epoch)
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"epoch {epoch + 1}: the dev loss is {loss}; a lower learning rate or clipping may help."
+            )
+        try:
+            score_of = mean_ccc if dev.kind == "attributes" else macro_f1
+            scores = score_of(predict(network, dev, device=self.device), dev.classes)
+        except InputError as error:  # a posterior that is not a number is the training's fault here, not the input's
+            raise TrainingError(f"epoch {epoch + 1}, on dev: {error}") from error
+        score = -loss if settings.select == "loss" else float(np.mean(list(scores.values())))
+        if score > self.best["score"]:
+            self.best = {"score": score, "epoch": epoch + 1}
+            self.best_weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+        return {
+            "dev_loss": loss,
+            **{f"dev_{self.score_name}_{condition}": value for condition, value in scores.items()},
+        }
+
+    def _save(self, epoch: int) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        tensors = {
+            "model": self.network.state_dict(),
+            "best": self.best_weights,
+            "optimizer": optimizer_tensors(self.optimizer),
+        }
+        values = {"epoch": epoch + 1, "best": self.best, "plateau": self.plateau.state_dict(), "lines": self.lines}
+        values["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        save_state(self.folder / "state", epoch + 1, tensors, values, self.config.training.keep)
+        text = "".join(json.dumps(line) + "\n" for line in self.lines)
+        with whole_file(self.folder / "metrics.jsonl") as part:
+            part.write_text(text)
+
+    def _resume(self) -> int:
+        """Number of finished epochs, with everything as it was after them."""
+        found = load_state(self.folder / "state")
+        if found is None:
+            return 0
+        tensors, values = found
+        self.network.load_state_dict(tensors["model"])
+        self.best_weights = tensors["best"]
+        load_optimizer_tensors(self.optimizer, tensors["optimizer"])
+        self.plateau.load_state_dict(values["plateau"])
+        self.best, self.lines = values["best"], values["lines"]
+        for group in self.optimizer.param_groups:
+            group["lr"] = values["learning_rate"]
+        return values["epoch"]
+
+
+@contextlib.contextmanager
+def _determinism(wanted: bool):
+    """PyTorch's deterministic algorithms, for as long as a run lasts."""
+    before = torch.are_deterministic_algorithms_enabled()
+    if wanted:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def _board(folder: Path):
+    """A TensorBoard writer where TensorBoard is installed, else None."""
+    if importlib.util.find_spec("tensorboard") is None:
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(folder / "tensorboard")
+
+
+def _float32(logits: Logits) -> Logits:
+    """Losses are computed in float32, whatever the network computed in."""
+    return type(logits)(*(value.float() if torch.is_tensor(value) else value for value in logits))
+
+
+def learning_rate(settings: TrainingConfig, step: int, steps: int) -> float:
+    """Learning rate at `step` of `steps`: constant, or a linear warm-up followed by a half cosine to 1 % of it."""
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    warmup = settings.warmup * steps
+    if step < warmup:
+        return settings.learning_rate * (step + 1) / warmup
+    done = (step - warmup) / max(steps - warmup, 1)
+    return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def make_optimizer(model: torch.nn.Module, settings: TrainingConfig) -> torch.optim.Optimizer:
+    """The optimiser of `settings`; weight decay spares vectors (biases, LayerNorms, α)."""
+    matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9)
+    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, lr=settings.learning_rate, fused=True)
+
+
+def drop_streams(batch: Batch, settings: TrainingConfig, coins: torch.Generator) -> Batch:
+    """Modality dropout as the settings have it."""
+    rates = settings.drop_audio, settings.drop_video, settings.drop_unit
+    return modality_dropout(batch, *rates, coins, settings.drop_law, settings.drop_fill)
+
+
+@torch.no_grad()
+def dev_loss(model, dev: ClipDataset, settings: TrainingConfig, device, epoch: int = 0) -> float:
+    """Mean shared loss over dev; with `drop_on_dev` under the same random dropout as in training (the published code).
+
+    Of attributes, the loss of all clips of dev together: a CCC is no mean over batches.
+    """
+    coins = torch.Generator().manual_seed(seed_of("modality on dev", settings.seed, epoch))
+    outputs, targets, total = [], [], 0.0
+    for batch in eval_batches(dev):
+        if settings.drop_on_dev:
+            batch = drop_streams(batch, settings, coins)
+        batch = batch.to(device)
+        if dev.kind == "attributes":
+            outputs.append(model(batch)[:4])  # without `extra`, which is for training
+            targets.append(batch.target)
+        else:
+            total += shared_loss(model(batch), batch.target, settings.loss_weights).item() * len(batch.clips)
+    if dev.kind == "attributes":
+        return ccc_loss(Logits(*map(torch.cat, zip(*outputs))), torch.cat(targets), settings.loss_weights).item()
+    return total / len(dev)
+
+
+def _loss(
+    kind: str, logits: Logits, target: torch.Tensor, settings: TrainingConfig, label_smoothing: float
+) -> torch.Tensor:
+    if kind == "attributes":
+        return ccc_loss(logits, target, settings.loss_weights)
+    return shared_loss(logits, target, settings.loss_weights, label_smoothing)
