@@ -27,8 +27,8 @@ from auxformer.data.normalise import Normalizer
 from auxformer.errors import InputError, MediaError
 from auxformer.features import create_extractor
 from auxformer.features.base import Extractor
-from auxformer.features.hog import FaceBox, crop, evenly, find_face
-from auxformer.features.sound import SAMPLING_RATE
+from auxformer.features.face import FaceBox, crop, evenly, find_face
+from auxformer.features.base import SAMPLING_RATE
 from auxformer.training.fit import Run, load_run
 
 LONGEST = 30.0

@@ -60,7 +60,7 @@ def _draw(video: str | Path, audio: str | Path):
 def _frames(axes, content, path):
     from matplotlib.patches import Rectangle
 
-    from auxformer.features.hog import find_face
+    from auxformer.features.face import find_face
 
     frames, times = content
     plots.draw_frames(axes, frames, times=times)
@@ -90,7 +90,7 @@ def _spectrogram(axes, waveform, path):
 
 
 def _lld(axes, waveform, path):
-    from auxformer.features.sound import LowLevelDescriptors
+    from auxformer.features.lld import LowLevelDescriptors
 
     extractor = LowLevelDescriptors()
     plots.draw_features(axes, extractor.of_waveform(waveform), extractor.frames_per_second, "LLD")

@@ -27,7 +27,7 @@ from auxformer.corpora import read_corpus
 from auxformer.corpora.base import EMOTIONS, Corpus
 from auxformer.features import Clip, create_extractor
 from auxformer.features.extract import extract, list_clips
-from auxformer.features.sound import SAMPLING_RATE
+from auxformer.features.base import SAMPLING_RATE
 
 ROUNDS = 3
 """Every measurement is repeated and the best kept: the others were disturbed."""

@@ -7,8 +7,8 @@ import pytest
 
 from auxformer.corpora import read_corpus
 from auxformer.errors import InputError
-from auxformer.features.facetable import face_table, summary
-from auxformer.features.hog import GradientHistograms, find_face
+from auxformer.features.face import face_summary, face_table, find_face
+from auxformer.features.hog import GradientHistograms
 from auxformer.media import read_frames, write_video
 from auxformer.show import draw_clip
 
@@ -37,7 +37,7 @@ def test_every_film_has_its_box_and_share_whatever_the_number_of_processes(corpu
             frames, GradientHistograms().looks, GradientHistograms().margin
         )
         assert row.uneven == pytest.approx(1, abs=0.05)
-    text = summary(table)
+    text = face_summary(table)
     assert "8 films, 1 cannot be read" in text and table.index[0] in text
 
 

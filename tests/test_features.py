@@ -11,8 +11,10 @@ from skimage import data
 from auxformer import media
 from auxformer.errors import InputError, MediaError
 from auxformer.features import Clip, Extractor, create_extractor, list_extractors
-from auxformer.features.hog import FaceBox, GradientHistograms, crop, evenly, find_face, resize
-from auxformer.features.sound import LogMel, LowLevelDescriptors
+from auxformer.features.face import FaceBox, crop, evenly, find_face, resize
+from auxformer.features.hog import GradientHistograms
+from auxformer.features.lld import LowLevelDescriptors
+from auxformer.features.logmel import LogMel
 
 RATE = 16000
 

@@ -18,7 +18,7 @@ from auxformer.errors import InputError, MediaError
 from auxformer.features import Clip, Extractor, create_extractor
 from auxformer.features import extract as extract_module
 from auxformer.features.extract import extract
-from auxformer.features.hog import crop, face_film, find_face, resize, resize_colour
+from auxformer.features.face import crop, face_film, find_face, resize, resize_colour
 from auxformer.features.imported.emoca import in_order
 from auxformer.features.pretrained.networks import convert
 from auxformer.features.pretrained.vggface import MEAN, VggFace, layout, read_weights

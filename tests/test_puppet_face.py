@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from auxformer.errors import InputError
-from auxformer.features.hog import GradientHistograms, find_face
+from auxformer.features.face import find_face
+from auxformer.features.hog import GradientHistograms
 from auxformer.puppets.drawing import curve, points
 from auxformer.puppets.expression import ACTION_UNITS, COLUMN, PROTOTYPES, express
 from auxformer.puppets.face import SIZE, draw

@@ -86,12 +86,12 @@ def corpus_faces(
     Example: auxformer corpus faces data/corpora/puppets-course-0 --out faces.csv
     """
     from auxformer.corpora import read_corpus
-    from auxformer.features.facetable import face_table, summary
+    from auxformer.features.face import face_summary, face_table
 
     table = face_table(read_corpus(corpus, root, on_error="skip"), jobs)
     if out:
         table.to_csv(out, float_format="%.3f")
-    print(summary(table))
+    print(face_summary(table))
 
 
 @corpus_app.command("corrupt")

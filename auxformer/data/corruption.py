@@ -15,8 +15,8 @@ import numpy as np
 from auxformer import media
 from auxformer.corpora import read_corpus
 from auxformer.errors import InputError
-from auxformer.features.hog import find_face
-from auxformer.features.sound import SAMPLING_RATE
+from auxformer.features.base import SAMPLING_RATE
+from auxformer.features.face import find_face
 from auxformer.progress import progress
 
 NOTE = "corruption.json"

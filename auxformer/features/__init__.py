@@ -11,15 +11,15 @@ from auxformer.errors import InputError, suggest
 from auxformer.features.base import Clip, Extractor
 
 EXTRACTORS = {
-    "lld": ("sound", "LowLevelDescriptors", "ComParE 2016 low-level descriptors and deltas, 130 at 100 Hz"),
-    "logmel": ("sound", "LogMel", "log-mel spectrogram, 80 at 100 Hz"),
+    "lld": ("lld", "LowLevelDescriptors", "ComParE 2016 low-level descriptors and deltas, 130 at 100 Hz"),
+    "logmel": ("logmel", "LogMel", "log-mel spectrogram, 80 at 100 Hz"),
     "wav2vec2": ("pretrained.wav2vec2", "Wav2Vec2", "wav2vec2[:MODEL], hidden states of wav2vec 2.0, 768 or 1024 at 50 Hz"),
     "hog": ("hog", "GradientHistograms", "histograms of oriented gradients of the face, at the rate of the video"),
     "vggface": ("pretrained.vggface", "VggFace", "vggface:FILE.safetensors, layer fc7 of VGG-Face, 4096 per frame of video"),
     "emoca": ("imported.emoca", "Emoca", "emoca:FOLDER, the AuxFormer release's EMOCA codes, 50 per frame of video"),
     "hf-vision": ("pretrained.hf_vision", "HuggingFaceVision", "hf-vision:MODEL, any vision network of transformers, per frame"),
     "table": ("imported.table", "TableFeatures", "table:FILE.csv, one row of numbers per clip"),
-}
+}  # fmt: skip
 """Name -> (module, class, one line)."""
 
 ARGUMENTS = {

@@ -5,6 +5,9 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+SAMPLING_RATE = 16000
+"""Hz to which every recording is brought before features are taken."""
+
 
 class Clip(NamedTuple):
     """What an extractor is given: the clip's name and where its media lie (None when the corpus has none)."""
@@ -12,6 +15,11 @@ class Clip(NamedTuple):
     name: str
     audio: str | None
     video: str | None
+
+    @property
+    def sound(self) -> str | None:
+        """The file that holds its sound: the audio file, or else the video file."""
+        return self.audio or self.video
 
 
 @runtime_checkable
@@ -46,3 +54,9 @@ class Extractor(Protocol):
 def settings_digest(extractor, *more: str) -> str:
     """Eight hex digits over the settings of a dataclass extractor, as its `repr` shows them, and over `more` texts."""
     return hashlib.sha256("\n".join([repr(extractor), *more]).encode()).hexdigest()[:8]
+
+
+def at_least(waveform: np.ndarray, seconds: float) -> np.ndarray:
+    """A waveform `[samples]` at `SAMPLING_RATE`, silence added at its end where it is shorter than `seconds`."""
+    short = round(seconds * SAMPLING_RATE) - len(waveform)
+    return np.pad(waveform, (0, short)) if short > 0 else waveform

@@ -57,7 +57,7 @@ from auxformer.course.checks import lesson1
 from auxformer.data.normalise import Normalizer
 from auxformer.features import create_extractor
 from auxformer.features.base import Clip
-from auxformer.features.hog import crop, find_face
+from auxformer.features.face import crop, find_face
 from auxformer.course.widgets import explorer, predict, show
 
 lab.begin()

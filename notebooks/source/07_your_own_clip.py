@@ -50,8 +50,7 @@ from auxformer.puppets.drawing import brightness
 from auxformer.puppets.looks import Face
 from auxformer.course import lab
 from auxformer.course.checks import lesson7
-from auxformer.features import visual
-from auxformer.features.hog import BRIGHTNESS, CENTRE_SHARE, FaceBox, find_face
+from auxformer.features.face import BRIGHTNESS, CENTRE_SHARE, FaceBox, crop, evenly, find_face
 from auxformer.recognise import Features, Film, Recogniser
 from auxformer.course.widgets import explorer, predict, show
 
@@ -743,8 +742,8 @@ for index in tested:
     grey, times = media.read_frames(corpus.clips.video[splits.test.clips[index]], grey=True)
     side = round(CENTRE_SHARE * min(grey.shape[1:]))
     top, left = (grey.shape[1] - side) // 2, (grey.shape[2] - side) // 2
-    crops = visual.crop(
-        grey[visual.evenly(times)], FaceBox(top, left, side, 0.0), recogniser.video.size
+    crops = crop(
+        grey[evenly(times)], FaceBox(top, left, side, 0.0), recogniser.video.size
     )
     histograms = recogniser.video_normalizer(recogniser.video.of_crops(crops))
     centred.append(Features(None, histograms, 100.0, 25.0, None))

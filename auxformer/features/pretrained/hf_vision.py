@@ -9,7 +9,7 @@ import numpy as np
 
 from auxformer.errors import InputError, check_choice, check_range
 from auxformer.features.base import Clip, settings_digest
-from auxformer.features.hog import face_film
+from auxformer.features.face import face_film
 from auxformer.features.pretrained.networks import choose_device, find_model, load_model, model_hash, read_config
 
 FRAMES_AT_ONCE = 32

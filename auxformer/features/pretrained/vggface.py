@@ -10,7 +10,7 @@ import numpy as np
 
 from auxformer.errors import InputError, check_choice, check_range
 from auxformer.features.base import Clip, settings_digest
-from auxformer.features.hog import face_film, resize_colour
+from auxformer.features.face import face_film, resize_colour
 from auxformer.features.pretrained.networks import choose_device, file_hash, read_pickled
 
 SIZE = 224

@@ -10,9 +10,8 @@ import numpy as np
 
 from auxformer import media
 from auxformer.errors import InputError, check_range
-from auxformer.features.base import Clip, settings_digest
+from auxformer.features.base import SAMPLING_RATE, Clip, settings_digest
 from auxformer.features.pretrained.networks import choose_device, find_model, load_model, model_hash, read_config
-from auxformer.features.sound import SAMPLING_RATE, sound_of
 
 PUBLISHED = ("facebook/wav2vec2-large-robust", 12)
 """The model of the AuxFormer release and how many of its 24 layers that keeps. Its weights lie on the hub as safetensors
@@ -94,7 +93,7 @@ class Wav2Vec2:
 
     def source(self, clip: Clip) -> str | None:
         """The clip's audio file, or its video file when it has no other."""
-        return sound_of(clip)
+        return clip.sound
 
     def __call__(self, clip: Clip) -> np.ndarray:
         """Hidden states `[T, D]` float32 of a clip. Raises `MediaError` when its sound cannot be read."""

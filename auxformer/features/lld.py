@@ -1,4 +1,4 @@
-"""What the voice does, 100 times a second: ComParE 2016 low-level descriptors, and a log-mel spectrogram."""
+"""What the voice does, 100 times a second: ComParE 2016 low-level descriptors by openSMILE."""
 
 import functools
 import os
@@ -8,18 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from auxformer import media
-from auxformer.features.base import Clip, settings_digest
+from auxformer.features.base import SAMPLING_RATE, Clip, at_least, settings_digest
 
-SAMPLING_RATE = 16000
-"""Hz to which every recording is brought before features are taken."""
 LLD_CONFIG = Path(__file__).with_name("compare_2016_lld.conf")
 LONGEST_WINDOW = 0.060
 """Seconds of the longest analysis window of ComParE 2016; anything shorter gives no descriptors at all."""
-
-
-def sound_of(clip: Clip) -> str | None:
-    """The file that holds a clip's sound: its audio file, or else its video file."""
-    return clip.audio or clip.video
 
 
 @dataclass(frozen=True)
@@ -42,7 +35,7 @@ class LowLevelDescriptors:
 
     def source(self, clip: Clip) -> str | None:
         """The clip's audio file, or its video file when it has no other."""
-        return sound_of(clip)
+        return clip.sound
 
     @property
     def names(self) -> list[str]:
@@ -55,59 +48,9 @@ class LowLevelDescriptors:
 
     def of_waveform(self, waveform: np.ndarray) -> np.ndarray:
         """Descriptors `[T, 130]` float32 of a waveform `[samples]` in -1..1 at 16 kHz."""
-        waveform = _at_least(waveform, LONGEST_WINDOW)
+        waveform = at_least(waveform, LONGEST_WINDOW)
         loudest = 32767 / 32768  # opensmile turns samples into 16-bit integers, where 1.0 would wrap around to -1.0
         return _engine().run((np.minimum(waveform, loudest) * 32768).astype(np.int16))
-
-
-@dataclass(frozen=True)
-class LogMel:
-    """Log-mel spectrogram: the natural logarithm of the power in 80 mel bands from 20 Hz to 8 kHz, every 10 ms.
-
-    For those whom openSMILE's licence (research and teaching) does not suit.
-    """
-
-    name = "logmel"
-    modality = "audio"
-    dims: int = 80
-    window: float = 0.025
-    frames_per_second: float = 100.0
-
-    def digest(self) -> str:
-        """Changes with the number of bands, the window and the rate."""
-        return settings_digest(self)
-
-    def source(self, clip: Clip) -> str | None:
-        """The clip's audio file, or its video file when it has no other."""
-        return sound_of(clip)
-
-    def __call__(self, clip: Clip) -> np.ndarray:
-        """Log-mel bands `[T, 80]` float32 of a clip. Raises `MediaError` when its sound cannot be read."""
-        return self.of_waveform(media.read_audio(self.source(clip), SAMPLING_RATE))
-
-    def of_waveform(self, waveform: np.ndarray) -> np.ndarray:
-        """Log-mel bands `[T, 80]` float32 of a waveform `[samples]` in -1..1 at 16 kHz."""
-        from transformers.audio_utils import spectrogram, window_function  # slow to import, so only where it is used
-
-        length = round(self.window * SAMPLING_RATE)
-        bands = spectrogram(
-            _at_least(waveform, self.window).astype(np.float64),
-            window=window_function(length, "hann"),
-            frame_length=length,
-            hop_length=round(SAMPLING_RATE / self.frames_per_second),
-            fft_length=512,
-            power=2.0,
-            center=True,
-            mel_filters=_mel_filters(self.dims),
-            mel_floor=1e-10,
-            log_mel="log",
-        )  # [80, T]
-        return np.ascontiguousarray(bands.T, dtype=np.float32)  # [T, 80]
-
-
-def _at_least(waveform: np.ndarray, seconds: float) -> np.ndarray:
-    short = round(seconds * SAMPLING_RATE) - len(waveform)
-    return np.pad(waveform, (0, short)) if short > 0 else waveform
 
 
 @functools.cache
@@ -155,10 +98,3 @@ class _Engine:
 @functools.cache
 def _engine() -> _Engine:
     return _Engine()
-
-
-@functools.cache
-def _mel_filters(bands: int) -> np.ndarray:
-    from transformers.audio_utils import mel_filter_bank
-
-    return mel_filter_bank(257, bands, 20.0, 8000.0, SAMPLING_RATE, norm="slaney", mel_scale="slaney")  # [257, bands]
