@@ -38,7 +38,7 @@ def main() -> None:
     arguments = _options()
     with tempfile.TemporaryDirectory() as scratch:
         if arguments.root:
-            corpus = read_corpus(arguments.corpus, arguments.root)
+            corpus = read_corpus(arguments.root, arguments.corpus)
         else:
             corpus = generate(Path(scratch) / "corpus", arguments.clips)
         clips = [clip for clip in list_clips(corpus) if clip.audio][: arguments.clips]

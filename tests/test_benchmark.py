@@ -109,7 +109,7 @@ def test_ravdess_goes_from_recordings_to_scores(config, tmp_path):
     root = REAL / "ravdess"
     if not root.is_dir():
         pytest.skip("the real RAVDESS recordings are not beside the project")
-    corpus = read_corpus("ravdess", root)
+    corpus = read_corpus(root, "ravdess")
     some = corpus.clips[corpus.clips.sentence == corpus.clips.sentence.iloc[0]].groupby(["speaker", "intended"]).head(1)
     small = tmp_path / "ravdess"
     for clip, row in some.iterrows():

@@ -39,7 +39,7 @@ def write_partition(root, splits=("Train", "Train", "Development", "Test"), name
 
 
 def check(root, *files):
-    return check_corpus(read_corpus("auto", root, on_error="skip"), files)
+    return check_corpus(read_corpus(root, on_error="skip"), files)
 
 
 def fact(report, heading):

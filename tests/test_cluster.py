@@ -48,7 +48,7 @@ def test_a_worker_that_dies_costs_only_its_own_task(cluster, tmp_path):
 
 
 def test_extraction_on_the_cluster_gives_the_same_bits(cluster, tiny_puppets, tmp_path):
-    corpus = read_corpus("puppets", tiny_puppets[0])
+    corpus = read_corpus(tiny_puppets[0], "puppets")
     extractor = create_extractor("logmel")
     here = extract(corpus, extractor, tmp_path / "here", jobs=1)
     there = extract(corpus, extractor, tmp_path / "there", scheduler=cluster)

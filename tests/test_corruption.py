@@ -39,7 +39,7 @@ def few(tiny_puppets, tmp_path_factory):
 @pytest.mark.parametrize("kind", ["noise", "babble"])
 def test_the_signal_to_noise_ratio_measured_on_the_file_is_the_one_asked_for(few, tmp_path, snr, kind):
     derived = derive_corpus(few, tmp_path / "noisy", f"audio-{kind}-snr-{snr}", jobs=1)
-    clean, noisy = read_corpus("auto", few, on_error="skip"), read_corpus("auto", derived, on_error="skip")
+    clean, noisy = read_corpus(few, on_error="skip"), read_corpus(derived, on_error="skip")
     assert list(noisy.clips.index) == list(clean.clips.index)
     for clip in clean.clips.index[:4]:
         voice, mixed = media.read_audio(clean.clips.audio[clip]), media.read_audio(noisy.clips.audio[clip])
@@ -71,8 +71,8 @@ def test_level_zero_is_the_identity_and_what_is_not_touched_is_the_same_file(few
 
 @pytest.mark.parametrize("condition", ["video-blur", "video-dark", "video-occlude", "video-drop-0.5"])
 def test_films_keep_their_frames_their_rate_and_their_sound(few, tmp_path, condition):
-    derived = read_corpus("auto", derive_corpus(few, tmp_path / "out", condition, jobs=2), on_error="skip")
-    source = read_corpus("auto", few, on_error="skip")
+    derived = read_corpus(derive_corpus(few, tmp_path / "out", condition, jobs=2), on_error="skip")
+    source = read_corpus(few, on_error="skip")
     for clip in source.clips.index[:3]:
         before, times = media.read_frames(source.clips.video[clip])
         after, new_times = media.read_frames(derived.clips.video[clip])

@@ -262,22 +262,22 @@ def test_a_folder_that_is_no_corpus_says_what_was_expected(tmp_path):
     with pytest.raises(InputError, match="expected AudioWAV/"):
         read_cremad(tmp_path)
     with pytest.raises(InputError, match="none of the corpora.*truth.csv.*AudioWAV.*Actor_01"):
-        read_corpus("auto", tmp_path)
+        read_corpus(tmp_path)
     with pytest.raises(InputError, match="is not there"):
-        read_corpus("auto", tmp_path / "nowhere")
+        read_corpus(tmp_path / "nowhere")
 
 
 def test_a_corpus_is_found_by_what_lies_there(tmp_path):
     make_corpus(tmp_path)
-    assert read_corpus("auto", tmp_path).name == "crema-d"
+    assert read_corpus(tmp_path).name == "crema-d"
     write_truth(tmp_path)
-    assert read_corpus("auto", tmp_path).name == read_corpus("puppets", tmp_path).name == "puppets"
+    assert read_corpus(tmp_path).name == read_corpus(tmp_path, "puppets").name == "puppets"
 
 
 def test_another_corpus_than_the_one_asked_for_is_refused(tmp_path):
     make_corpus(tmp_path)
     with pytest.raises(InputError, match="holds the corpus crema-d, not ravdess"):
-        read_corpus("ravdess", tmp_path)
+        read_corpus(tmp_path, "ravdess")
 
 
 @pytest.mark.parametrize(
@@ -285,20 +285,31 @@ def test_another_corpus_than_the_one_asked_for_is_refused(tmp_path):
 )
 def test_a_misspelt_corpus_is_guessed(tmp_path, name, near):
     with pytest.raises(InputError, match=f"did you mean {near}"):
+        read_corpus(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["crema-d", "auto"])
+def test_swapped_arguments_are_put_right(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    make_corpus(tmp_path)
+    with pytest.raises(InputError, match=f'the folder comes first: read_corpus.".*", "{name}"'):
         read_corpus(name, tmp_path)
+    (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match="there is no corpus"):  # a folder that happens to be called so
+        read_corpus(name, str(tmp_path))
 
 
 def test_an_option_no_reader_has_is_refused(tmp_path):
     make_corpus(tmp_path)
     with pytest.raises(InputError, match="no option 'song', expected some of keep_damaged, on_error"):
-        read_corpus("crema-d", tmp_path, song=True)
+        read_corpus(tmp_path, "crema-d", song=True)
     with pytest.raises(InputError, match="'ignore'.*stop, skip"):
-        read_corpus("crema-d", tmp_path, on_error="ignore")
+        read_corpus(tmp_path, "crema-d", on_error="ignore")
 
 
 @needs_crema_d
 def test_the_real_tables_are_complete():
-    corpus = read_corpus("auto", REAL)
+    corpus = read_corpus(REAL)
     assert corpus.name == "crema-d" and len(corpus.clips) == 7442 and not corpus.skipped
     assert corpus.speakers["sex"].value_counts().to_dict() == {"male": 48, "female": 43}
     assert corpus.clips["intended"].value_counts().to_dict() == {e: 1087 if e == "neutral" else 1271 for e in EMOTIONS}

@@ -23,7 +23,7 @@ def corpus(tiny_puppets, tmp_path_factory):
         film.unlink()
     write_video(films[0], np.full((10, 64, 64, 3), 90, np.uint8), 25)
     films[1].write_bytes(films[1].read_bytes()[:3000])
-    return read_corpus("auto", root, on_error="skip")
+    return read_corpus(root, on_error="skip")
 
 
 def test_every_film_has_its_box_and_share_whatever_the_number_of_processes(corpus):

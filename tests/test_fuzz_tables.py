@@ -70,7 +70,7 @@ def test_a_damaged_table_is_read_or_refused_in_a_sentence(root, table, on_error,
     try:
         path.write_bytes(change(sound))
         try:
-            corpus = read_corpus("auto", root, on_error=on_error)
+            corpus = read_corpus(root, on_error=on_error)
         except InputError as error:
             assert str(root) in str(error) and len(str(error)) < 600
         else:
@@ -88,7 +88,7 @@ def test_a_damaged_table_is_read_or_refused_in_a_sentence(root, table, on_error,
 @fuzzed
 @given(change=damage())
 def test_a_damaged_partition_file_is_read_or_refused_in_a_sentence(root, tmp_path_factory, change):
-    corpus = read_corpus("auto", root)
+    corpus = read_corpus(root)
     table = targets(corpus, "audiovisual", "distributional")
     who = corpus.clips.speaker[table.index]
     parts = dict(zip(sorted(who.unique()), ["Train"] * 3 + ["Development"] + ["Test"] * 2))

@@ -200,7 +200,7 @@ def test_a_corpus_with_one_way_of_watching_has_the_rows_of_that_way():
 
 
 def test_puppets_are_perceived_by_their_raters(tiny_puppets):
-    rows = human_rows(read_corpus("puppets", tiny_puppets[0]), resamples=100)
+    rows = human_rows(read_corpus(tiny_puppets[0], "puppets"), resamples=100)
     macro = rows[rows.metric == "macro-f1"].set_index(["system", "condition"]).value
     assert macro["human-crowd", "no-audio"] > macro["human-crowd", "no-video"]
     assert macro["human-rater", "complete"] > macro["human-rater-others", "complete"] > macro["human-rater", "no-audio"]
@@ -209,7 +209,7 @@ def test_puppets_are_perceived_by_their_raters(tiny_puppets):
 @needs_crema_d
 def test_people_on_crema_d():
     """The figures of the design, to .001, and the clips they are about."""
-    corpus = read_corpus("crema-d", REAL)
+    corpus = read_corpus(REAL, "crema-d")
     rows = human_rows(corpus, resamples=200)
     found = rows.set_index(["system", "condition", "metric"]).value
     for (system, condition), macro, micro in [

@@ -151,7 +151,7 @@ def test_targets_follow_the_clips_table():
 @needs_crema_d
 @pytest.mark.parametrize(("way", "kept"), [("voice", 5012), ("face", 5523), ("audiovisual", 5913)])
 def test_the_majority_of_crema_d_keeps_what_was_published(way, kept):
-    corpus = read_corpus("crema-d", REAL)
+    corpus = read_corpus(REAL, "crema-d")
     labels = targets(corpus, way, "majority")
     assert len(labels) == kept and tuple(labels.columns) == EMOTIONS
     assert len(targets(corpus, way, "distributional")) == 7442

@@ -167,7 +167,7 @@ def test_shares_of_a_published_table_serve_where_the_votes_are_absent(tmp_path):
 
 def test_a_table_with_attributes_only_still_gives_the_intended_emotion(tmp_path):
     table(tmp_path, rows_of_all())
-    corpus = read_corpus("auto", tmp_path)
+    corpus = read_corpus(tmp_path)
     assert not corpus.ratings and len(attribute_targets(corpus)) == 12
     assert targets(corpus, "intended").idxmax(axis=1).unique().tolist() == ["angry"]
     with pytest.raises(InputError, match="no votes of audiovisual raters"):

@@ -358,7 +358,7 @@ def test_wrong_settings_are_a_sentence(models, options, words):
 
 
 def first_clips(tiny_puppets, count):
-    corpus = read_corpus("auto", tiny_puppets[0])
+    corpus = read_corpus(tiny_puppets[0])
     return replace(corpus, clips=corpus.clips.iloc[:count].copy())
 
 

@@ -259,7 +259,7 @@ def test_a_partition_file_that_is_no_table_is_explained(tmp_path, content):
 @needs_crema_d
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_the_published_partitions_agree_with_the_votes(number):
-    corpus = read_corpus("crema-d", REAL)
+    corpus = read_corpus(REAL, "crema-d")
     partition, labels = read_partition_file(REAL / f"labels_consensus_6class_M/label_consensus_{number}.csv", corpus)
     ours = targets(corpus, "audiovisual", "majority")
     both = labels.index.intersection(ours.index)
@@ -272,7 +272,7 @@ def test_the_published_partitions_agree_with_the_votes(number):
 
 @needs_crema_d
 def test_our_partitions_of_crema_d_are_stratified():
-    corpus = read_corpus("crema-d", REAL)
+    corpus = read_corpus(REAL, "crema-d")
     labels = targets(corpus)
     men = (corpus.speakers["sex"] == "male").mean()
     partitions = speaker_partitions(corpus.clips, corpus.speakers, labels)

@@ -13,7 +13,7 @@ from auxformer.errors import InputError
 @pytest.fixture(scope="module")
 def files(tiny_puppets, tmp_path_factory):
     """Two partition files of the tiny puppets, in the authors' format."""
-    corpus = read_corpus("puppets", tiny_puppets[0])
+    corpus = read_corpus(tiny_puppets[0], "puppets")
     shares = targets(corpus, "audiovisual", "distributional")
     majority = targets(corpus, "audiovisual", "majority").index
     speakers = sorted(corpus.speakers.index)

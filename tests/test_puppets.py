@@ -252,7 +252,7 @@ def test_media_hold_what_was_played(tmp_path, small_size):
 def test_the_reader_finds_a_puppet_corpus(tmp_path, small_size):
     from auxformer.corpora import read_corpus
 
-    corpus = read_corpus("puppets", generate(tmp_path / "p", small_size, jobs=1))
+    corpus = read_corpus(generate(tmp_path / "p", small_size, jobs=1), "puppets")
     assert len(corpus.clips) == 12 and list(corpus.truth["bound"]) == [True] * 12
     assert set(corpus.ratings) == {"voice", "face", "audiovisual"}
     assert corpus.clips["duration"].between(1.6, 3.2).all()

@@ -52,7 +52,7 @@ def test_odd_actors_are_men(tmp_path):
 def test_song_is_read_only_when_asked_for(tmp_path):
     add(tmp_path, "Actor_01/03-01-03-01-01-01-01.wav", "Actor_01/03-02-03-01-01-01-01.wav")
     assert list(read_ravdess(tmp_path).clips.index) == ["01-01-03-01-01-01-01"]
-    assert len(read_corpus("ravdess", tmp_path, song=True).clips) == 2
+    assert len(read_corpus(tmp_path, "ravdess", song=True).clips) == 2
 
 
 def test_a_second_copy_is_counted_and_not_read(tmp_path):
@@ -95,7 +95,7 @@ def test_files_of_other_kinds_are_not_looked_at(tmp_path):
 
 
 def test_a_single_actors_folder_is_a_corpus(tmp_path):
-    assert len(read_corpus("auto", add(tmp_path, "Actor_02/03-01-03-01-01-01-02.wav") / "Actor_02").clips) == 1
+    assert len(read_corpus(add(tmp_path, "Actor_02/03-01-03-01-01-01-02.wav") / "Actor_02").clips) == 1
 
 
 def test_a_folder_without_actors_says_what_was_expected(tmp_path):
@@ -105,7 +105,7 @@ def test_a_folder_without_actors_says_what_was_expected(tmp_path):
 
 @needs_ravdess
 def test_the_real_recordings_are_complete_and_have_action_units():
-    corpus = read_corpus("auto", REAL)
+    corpus = read_corpus(REAL)
     assert corpus.name == "ravdess" and len(corpus.clips) == 720 and not corpus.skipped
     counts = corpus.clips["intended"].value_counts()
     assert counts["neutral"] == 48 and (counts.drop("neutral") == 96).all()

@@ -223,7 +223,7 @@ def people_table(
     """
     from auxformer.corpora import read_corpus
 
-    return humans.human_rows(read_corpus(corpus, root, on_error="skip"), target, rule, resamples=resamples)
+    return humans.human_rows(read_corpus(root, corpus, on_error="skip"), target, rule, resamples=resamples)
 
 
 def _task(suite: Suite, root: Path | None, data: Path, jobs: int) -> tuple:

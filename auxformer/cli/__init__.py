@@ -69,7 +69,7 @@ def corpus_check(
     from auxformer.corpora import read_corpus
     from auxformer.corpora.check import check_corpus
 
-    report = check_corpus(read_corpus(corpus, root, on_error="skip"), partition or ())
+    report = check_corpus(read_corpus(root, corpus, on_error="skip"), partition or ())
     print("\n".join(report.lines()))
     raise typer.Exit(0 if report.ok else 1)
 
@@ -88,7 +88,7 @@ def corpus_faces(
     from auxformer.corpora import read_corpus
     from auxformer.features.face import face_summary, face_table
 
-    table = face_table(read_corpus(corpus, root, on_error="skip"), jobs)
+    table = face_table(read_corpus(root, corpus, on_error="skip"), jobs)
     if out:
         table.to_csv(out, float_format="%.3f")
     print(face_summary(table))
@@ -135,7 +135,7 @@ def features_extract(
     from auxformer.features import create_extractor
     from auxformer.features.extract import extract, store_folder
 
-    read = read_corpus(corpus, root, on_error=on_error)
+    read = read_corpus(root, corpus, on_error=on_error)
     for spec, modality in ((audio, "audio"), (video, "video")):
         if spec:
             extractor = create_extractor(spec, root=read.root, modality=modality)
@@ -316,7 +316,7 @@ def show_command(
     if root:
         from auxformer.corpora import read_corpus
 
-        figure = draw_clip(read_corpus("auto", root, on_error="skip"), file)
+        figure = draw_clip(read_corpus(root, on_error="skip"), file)
     else:
         figure = draw_media(file)
     out.parent.mkdir(parents=True, exist_ok=True)

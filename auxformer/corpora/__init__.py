@@ -1,4 +1,4 @@
-"""The corpora: `read_corpus(name, root)` reads any of them into the same tables."""
+"""The corpora: `read_corpus(root)` reads any of them into the same tables."""
 
 import difflib
 from collections.abc import Callable
@@ -47,18 +47,20 @@ def detect_corpus(root: str | Path) -> str:
     )
 
 
-def read_corpus(name: str, root: str | Path, **options) -> Corpus:
+def read_corpus(root: str | Path, name: str = "auto", **options) -> Corpus:
     """Read a corpus: its tables only, no media are decoded.
 
     Args:
-        name: "puppets", "crema-d", "ravdess" or "msp-improv", or "auto" to go by what lies at ROOT.
         root: Folder of the corpus.
+        name: "puppets", "crema-d", "ravdess" or "msp-improv", or "auto" to go by what lies at ROOT.
         options: Of its reader, such as on_error="skip" (leave unusable clips out instead of stopping) or, for RAVDESS,
             song=True.
 
     Raises:
         InputError: An unknown name or option, another corpus at ROOT, or anything the reader objects to.
     """
+    if str(root) in ("auto", *CORPORA) and not Path(root).is_dir() and Path(name).is_dir():
+        raise InputError(f'the folder comes first: read_corpus("{name}", "{root}")')
     if name != "auto" and name not in CORPORA:
         near = difflib.get_close_matches(name.lower().replace("_", "-"), CORPORA, n=1, cutoff=0.5)
         hint = f", did you mean {near[0]}?" if near else ""

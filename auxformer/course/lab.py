@@ -103,7 +103,7 @@ def open_corpus(size: str = "course", seed: int = 0, binding: float = 0.0, jobs:
     if not (folder / "truth.csv").exists():  # written last
         with _quietly():
             generate(folder, size=size, seed=seed, binding=binding, jobs=jobs)
-    return read_corpus("puppets", folder)
+    return read_corpus(folder, "puppets")
 
 
 def open_store(corpus, spec: str, jobs: int = 2):
@@ -133,7 +133,7 @@ def prepare(size: str = "course", seed: int = 0, jobs: int = 2) -> None:
     from auxformer.features.extract import extract, store_folder
     from auxformer.puppets import generate
 
-    corpus = read_corpus("puppets", generate(corpus_folder(size, seed), size=size, seed=seed, jobs=jobs))
+    corpus = read_corpus(generate(corpus_folder(size, seed), size=size, seed=seed, jobs=jobs), "puppets")
     for spec in ("lld", "hog"):
         extractor = create_extractor(spec)
         extract(corpus, extractor, store_folder(feature_root(), corpus, extractor), jobs=jobs)

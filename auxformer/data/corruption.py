@@ -147,7 +147,7 @@ def derive_corpus(
 
     kind, level = parse_condition(condition)
     root, out = Path(root).absolute(), Path(out).absolute()
-    corpus = read_corpus("auto", root, on_error="skip")
+    corpus = read_corpus(root, on_error="skip")
     stream = stream_of(condition)
     without = corpus.clips.index[corpus.clips[stream].isna()]
     if len(without):
