@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from auxformer.errors import InputError, MediaError
 from auxformer.files import whole_file
@@ -94,9 +95,10 @@ def read_frames(
     with opened(path) as container:
         stream = first_stream(container, "video", path)
         begin = (container.start_time or 0) / av.time_base
+        convert = VideoReformatter()  # one for all frames: each frame's own would be set up anew
         for frame in container.decode(stream):
             size = size or (frame.height, frame.width)
-            picture = frame.reformat(width=size[1], height=size[0], format="gray" if grey else "rgb24")
+            picture = convert.reformat(frame, size[1], size[0], "gray" if grey else "rgb24")
             pictures.append(picture.to_ndarray())
             stamps.append(frame.time)
         if not pictures:

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from skimage import data
+from skimage.feature import hog as library_hog
 
 from auxformer import media
 from auxformer.errors import InputError, MediaError
@@ -122,6 +125,31 @@ def test_histograms_are_those_of_each_frame_alone():
     hog = GradientHistograms()
     crops = crop(film, FaceBox(60, 120, 110, 1.0), hog.size)
     np.testing.assert_array_equal(hog.of_crops(crops)[2], hog.of_crops(crops[2:3])[0])
+
+
+@st.composite
+def hog_settings(draw):
+    """Settings that fit each other, small enough for a property."""
+    cells, cell = draw(st.integers(1, 6)), draw(st.integers(1, 9))
+    block, orientations = draw(st.integers(1, cells)), draw(st.integers(1, 20))
+    return {"size": cells * cell, "cell": cell, "block": block, "orientations": orientations}
+
+
+@settings(max_examples=60, deadline=None)
+@given(hog_settings(), st.sampled_from(["noise", "few greys", "slopes", "flat"]), st.integers(0, 2**32 - 1))
+def test_histograms_of_a_clip_are_those_of_scikit_image_frame_by_frame(options, kind, seed):
+    shape, draw = (3, options["size"], options["size"]), np.random.default_rng(seed)
+    crops = {
+        "noise": draw.uniform(0, 255, shape),
+        "few greys": draw.integers(0, 3, shape),  # many gradients of exactly 0, 45 and 90 degrees
+        "slopes": np.cumsum(np.cumsum(draw.normal(size=shape), 1), 2),
+        "flat": np.full(shape, draw.uniform(0, 255)),
+    }[kind].astype(np.float32)
+    cell, block = (options["cell"],) * 2, (options["block"],) * 2
+    theirs = [library_hog(crop, options["orientations"], cell, block, block_norm="L2-Hys") for crop in crops]
+    ours = GradientHistograms(**options).of_crops(crops)
+    np.testing.assert_allclose(ours, np.stack(theirs), rtol=0, atol=1e-5)
+    assert (ours == np.stack(theirs)).mean() > 0.999, "bit for bit but for gradients on the edge of a bin"
 
 
 def test_histograms_do_not_see_brightness_or_contrast_but_see_a_smile():
