@@ -13,7 +13,7 @@ from auxformer.corpora.base import EMOTIONS
 from auxformer.errors import InputError
 from auxformer.media import read_audio, read_frames
 from auxformer.puppets import casting, generate, ideal_observer
-from auxformer.puppets.generate import play
+from auxformer.puppets.corpus import play
 from auxformer.puppets.observer import CONDITIONS, TARGETS
 from auxformer.puppets.perception import answers, combine, confusion, perceived
 

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from auxformer.corpora.base import EMOTIONS, WAYS, Corpus
+from auxformer.corpora.registry import register_corpus
 from auxformer.corpora.tables import POINTER_SIZE, check_on_error, clip_table, leave_out, pointer_reason, read_table
 from auxformer.errors import InputError
 
@@ -113,6 +114,9 @@ def looks_like_cremad(root: Path) -> bool:
         any((root / name).is_dir() for name in ("AudioWAV", "VideoFlash"))
         or _find(root, "tabulatedVotes.csv") is not None
     )
+
+
+register_corpus("crema-d", read_cremad, looks_like_cremad, LAYOUT)
 
 
 def looks_like_puppets(root: Path) -> bool:

@@ -27,6 +27,7 @@ import pandas as pd
 
 from auxformer.corpora.base import ATTRIBUTE_SCALE, ATTRIBUTES, OTHER, Corpus
 from auxformer.corpora.partitions import MEANS, without_smoothing
+from auxformer.corpora.registry import register_corpus
 from auxformer.corpora.tables import check_on_error, clip_table, leave_out, pointer_reason, read_table
 from auxformer.errors import InputError
 
@@ -115,6 +116,9 @@ def read_mspimprov(root: str | Path, on_error: str = "stop") -> Corpus:
 def looks_like_mspimprov(root: Path) -> bool:
     """True where a file or folder below ROOT bears one of the names of MSP-IMPROV; the first one found settles it."""
     return next(_files(root), None) is not None
+
+
+register_corpus("msp-improv", read_mspimprov, looks_like_mspimprov, LAYOUT)
 
 
 def _files(root: Path, depth: int = DEPTH):

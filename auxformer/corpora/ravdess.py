@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from auxformer.corpora.base import Corpus
+from auxformer.corpora.registry import register_corpus
 from auxformer.corpora.tables import check_on_error, clip_table, leave_out, pointer_reason
 from auxformer.errors import InputError
 
@@ -70,6 +71,9 @@ def read_ravdess(root: str | Path, song: bool = False, on_error: str = "stop") -
 def looks_like_ravdess(root: Path) -> bool:
     """True where actors' folders lie in ROOT or a few folders below it."""
     return next(_actor_folders(root), None) is not None
+
+
+register_corpus("ravdess", read_ravdess, looks_like_ravdess, LAYOUT)
 
 
 def _actor_folders(root: Path, depth: int = DEPTH):

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import qmc
 
 from auxformer.corpora.base import EMOTIONS, WAYS
 from auxformer.errors import InputError
@@ -81,6 +80,8 @@ def cast_clips(size: str, seed: int, binding: float) -> list[Clip]:
     dimension for the voice, one for the face, one for binding): their shares follow the human confusion matrices
     closely even in a small corpus, while voice and face stay independent given the intended emotion.
     """
+    from scipy.stats import qmc  # takes a second to import
+
     known_size(size)
     puppets = {puppet.speaker: puppet for puppet in cast("full", seed)}
     clips = []

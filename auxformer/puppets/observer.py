@@ -6,7 +6,6 @@ model, neither the intended emotion nor the raters' votes. Its posterior is exac
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
 
 from auxformer.corpora.base import EMOTIONS
 from auxformer.errors import InputError
@@ -62,6 +61,8 @@ def _joint(target: str, is_bound: bool) -> np.ndarray:
 
     For a target by raters it sums to less than 1: the rest are clips without a majority.
     """
+    from scipy.stats import binom  # takes a second to import
+
     shown = np.einsum("ea,ef->afe", confusion("voice"), confusion("face")) / len(EMOTIONS)  # [voice, face, intended]
     if target == "intended":
         return shown

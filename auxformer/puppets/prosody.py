@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import convolve1d
-from scipy.signal.windows import hann
 
 from auxformer.puppets.axes import generator
 from auxformer.puppets.sentences import SOUNDS, VOWELS, spell
@@ -278,6 +277,11 @@ def _bumps(timing: Timing, times: np.ndarray) -> np.ndarray:
     place = timing.place(times)
     start, end = timing.starts[first][place], timing.ends[last][place]
     return np.sin(np.pi * np.clip((times - start) / (end - start), 0, 1)) ** 2
+
+
+def hann(length: int) -> np.ndarray:
+    """A raised cosine `[length]`, 0 at both ends (SciPy's, whose `signal` takes a second to import)."""
+    return 0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, length))
 
 
 def smooth(track: np.ndarray, seconds: float) -> np.ndarray:

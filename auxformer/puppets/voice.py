@@ -10,9 +10,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.fft import irfft, rfft
 from scipy.ndimage import convolve1d
-from scipy.signal.windows import hann
 
-from auxformer.puppets.prosody import LEVELS, Manner, Timing, Voice, manner_of, melody, schedule, smooth
+from auxformer.puppets.prosody import LEVELS, Manner, Timing, Voice, hann, manner_of, melody, schedule, smooth
 from auxformer.puppets.sentences import SOUNDS, STOPS
 
 SAMPLING_RATE = 16000
@@ -20,7 +19,7 @@ FRAMES_PER_SECOND = 25
 """Rate of the mouth track, that of the video."""
 
 HOP = 128
-WINDOW = hann(4 * HOP, sym=False).astype(np.float32)
+WINDOW = hann(4 * HOP + 1)[:-1].astype(np.float32)
 """Frames of 32 ms, one every 8 ms (`TRACK_RATE`)."""
 FREQUENCIES = np.fft.rfftfreq(len(WINDOW), 1 / SAMPLING_RATE).astype(np.float32)  # [bins] Hz
 HIGH_FORMANTS = (3500, 4500)
