@@ -83,8 +83,9 @@ def feature_root() -> Path:
 
 def corpus_folder(size: str = "course", seed: int = 0, binding: float = 0.0) -> Path:
     """Where the puppets of this size, seed and binding lie: `corpora/puppets-course-0`, or `...-bound30` for .3."""
-    bound = f"-bound{round(100 * binding)}" if binding else ""
-    return data_root() / "corpora" / f"puppets-{size}-{seed}{bound}"
+    from auxformer.corpora import registry
+
+    return registry.corpus_folder("puppets", size, seed, binding, data_root() / "corpora")
 
 
 def open_corpus(size: str = "course", seed: int = 0, binding: float = 0.0, jobs: int = 2):
@@ -96,13 +97,12 @@ def open_corpus(size: str = "course", seed: int = 0, binding: float = 0.0, jobs:
         binding: Share of clips whose voice and face are out of step.
         jobs: Processes for generating.
     """
-    from auxformer.corpora import read_corpus
-    from auxformer.puppets import generate
+    from auxformer.corpora import make_corpus, read_corpus
 
     folder = corpus_folder(size, seed, binding)
     if not (folder / "truth.csv").exists():  # written last
         with _quietly():
-            generate(folder, size=size, seed=seed, binding=binding, jobs=jobs)
+            make_corpus("puppets", folder, size, seed, binding, jobs)
     return read_corpus(folder, "puppets")
 
 
@@ -128,12 +128,12 @@ def open_task(corpus, audio: str = "lld", video: str = "hog", target: str = "aud
 
 def prepare(size: str = "course", seed: int = 0, jobs: int = 2) -> None:
     """Make the corpus and the feature stores that the lessons share; what stands and is up to date is kept."""
-    from auxformer.corpora import read_corpus
+    from auxformer.corpora import make_corpus, read_corpus
     from auxformer.features import create_extractor
     from auxformer.features.extract import extract, store_folder
-    from auxformer.puppets import generate
 
-    corpus = read_corpus(generate(corpus_folder(size, seed), size=size, seed=seed, jobs=jobs), "puppets")
+    folder = make_corpus("puppets", corpus_folder(size, seed), size, seed, jobs=jobs)
+    corpus = read_corpus(folder, "puppets")
     for spec in ("lld", "hog"):
         extractor = create_extractor(spec)
         extract(corpus, extractor, store_folder(feature_root(), corpus, extractor), jobs=jobs)
