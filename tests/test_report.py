@@ -3,9 +3,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from auxformer.benchmark.run import RESULT_COLUMNS
 from auxformer.errors import InputError
-from auxformer.report.markdown import comparisons_beside, fill_markers, markdown_table, read_results
+from auxformer.evaluation.scores import RESULT_COLUMNS
+from auxformer.reports.results import comparisons_beside, read_results
+from auxformer.reports.tables import fill_markers, markdown_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -65,7 +66,7 @@ def test_what_is_no_result_table_is_refused(tmp_path):
         read_results(tmp_path / "none.csv")
 
 
-@pytest.mark.parametrize("name", ["puppets", "ravdess", "binding"])
+@pytest.mark.parametrize("name", ["puppets", "seeds", "ravdess", "binding"])
 def test_the_readme_quotes_the_committed_results(name):
     readme = (ROOT / "README.md").read_text()
     path = ROOT / "data" / "results" / f"{name}.csv"
@@ -85,7 +86,7 @@ def test_the_model_of_ones_own_in_the_readme_runs():
     from auxformer.data.batch import Batch
     from auxformer.models import create_model, registry, shared_loss
 
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     exec(code, {"__name__": "readme"})
     try:
         model = create_model("mean-pool", preset("default").model, 5, 4, 3)

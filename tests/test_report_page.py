@@ -3,23 +3,26 @@
 import json
 import re
 import sys
+from base64 import b64decode
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from auxformer.benchmark.run import RESULT_COLUMNS
 from auxformer.cli import main
 from auxformer.data.missing import SHARES
 from auxformer.errors import InputError
 from auxformer.evaluation.calibration import calibration_of, per_class
 from auxformer.evaluation.intervals import score
+from auxformer.evaluation.scores import RESULT_COLUMNS
 from auxformer.evaluation.tests import compare
-from auxformer.report.literature import PUBLISHED_COLUMNS, published_results
-from auxformer.report.page import summary, write_report
-from auxformer.report.sections import command_of
-from auxformer.report.tables import BEST, TIED, ResultsFolder, escape_latex, leaderboard, share, signed
+from auxformer.reports import report
+from auxformer.reports.literature import LITERATURE_COLUMNS, literature
+from auxformer.reports.page import summary
+from auxformer.reports.results import BEST, REFERENCE_ROWS, TIED, ResultsFolder
+from auxformer.reports.sections import command_of
+from auxformer.reports.tables import escape_latex, leaderboard, share, signed
 
 CLASSES = ["angry", "happy_ish", "sad"]
 SYSTEMS = {"late_fusion & co": 0.92, "auxformer": 0.9, "poor": 0.4, "ideal-observer": 0.98}
@@ -127,7 +130,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def page(folder):
-    assert write_report(folder) == [folder / name for name in FILES]
+    assert report(folder) == [folder / name for name in FILES]
     return Page((folder / "report.html").read_text())
 
 
@@ -136,31 +139,40 @@ def test_the_page_stands_alone_and_can_be_read_without_eyes(page, folder):
     assert len(text) < 1_500_000
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
+    pictures = [attrs for tag, attrs in page.tags if tag == "img"]
+    assert all(attrs["src"].startswith("data:image/svg+xml;base64,") and len(attrs["alt"]) > 30 for attrs in pictures)
     fetched = [
-        (tag, attrs) for tag, attrs in page.tags if "src" in attrs or tag in ("link", "script", "iframe", "image")
+        (tag, attrs)
+        for tag, attrs in page.tags
+        if ("src" in attrs and tag != "img") or tag in ("link", "script", "iframe", "image", "svg")
     ]
     assert not fetched and "@import" not in text and not re.search(r"url\(\s*['\"]?(?!#)", text)
     for tag, attrs in page.tags:
         href = attrs.get("href", "")
         assert tag == "a" or not href or href[0] == "#", (tag, href)
         assert href[:1] != "#" or href[1:] in ids, href
-        if tag == "svg":
-            assert attrs.get("aria-hidden") == "true" or (attrs["role"] == "img" and len(attrs["aria-label"]) > 30)
         if tag == "th":
             assert attrs["scope"] in ("col", "row")
     tags = [tag for tag, _ in page.tags]
     assert tags.count("caption") == tags.count("table") >= 8
-    assert sum(attrs.get("role") == "img" for _, attrs in page.tags) >= 6
+    drawn = [attrs["id"] for tag, attrs in page.tags if tag == "figure"]
+    assert drawn == [f"figure-{name}" for name in ("curves", "media", "reliability", "emotions", "cost")]
+    assert len(pictures) == len(drawn)
     contents = [attrs["href"] for tag, attrs in page.tags if tag == "a" and attrs["href"][0] == "#"]
     assert len(contents) == tags.count("section") + 1
     assert "a &lt;tiny&gt; one" in text and "/secret" not in text
 
 
-def test_colours_follow_the_page(folder, page):
+def test_a_dark_page_and_paper_can_show_it(folder, page):
+    """The page has colours of its own for the dark; a drawing brings its white ground along, and is the same when drawn again."""
     text = (folder / "report.html").read_text()
-    drawings = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
-    assert not re.search(r"#[0-9a-f]{6}", drawings), "a colour that a dark page cannot change"
     assert "prefers-color-scheme: dark" in text and "@media print" in text
+    for _, attrs in (tag for tag in page.tags if tag[0] == "img"):
+        drawing = b64decode(attrs["src"].split(",")[1]).decode()
+        ground = re.search(r'<g id="patch_1">\s*<path d="M 0 [^"]*"\s*style="([^"]*)"', drawing)[1]
+        assert "fill: #ffffff" in ground and "opacity" not in ground
+    report(folder)
+    assert (folder / "report.html").read_text() == text
 
 
 def test_the_leaderboard_says_what_the_results_say(page, folder):
@@ -200,18 +212,18 @@ def test_ties_are_marked_for_the_right_systems(folder):
     rows = {name: [cell.mark for cell in cells][:3] for name, cells in leaderboard(ResultsFolder.read(folder)).rows}
     assert rows["late_fusion & co"][0] == BEST and rows["auxformer"][0] == TIED and rows["poor"][0] == ""
     assert {marks[2] for marks in rows.values()} == {""}
-    below = leaderboard(ResultsFolder.read(folder)).below
-    assert not any(cell.mark or cell.strong for _, cells in below for cell in cells)
-    text = " ".join(summary(ResultsFolder.read(folder)))
+    assert list(rows)[-3:] == ["human-rater", "human-rater-others", "ideal-observer"]
+    assert not any(mark for name in REFERENCE_ROWS for mark in rows.get(name, ()))
+    text = summary(ResultsFolder.read(folder))
     assert "`late_fusion & co` leads" in text and "do not set `auxformer` apart from it" in text
     assert "Failed and left out: `mine`" in text and "judged by the other raters" in text
 
 
 def test_the_summary_tells_distances(folder):
     read = ResultsFolder.read(folder)
-    value = read.scores().value
+    value = read.board.value
     gap = signed(value["late_fusion & co", "complete"] - value["ideal-observer", "complete"])
-    assert f"{share(value['ideal-observer', 'complete'])} with both streams ({gap})" in " ".join(summary(read))
+    assert f"{share(value['ideal-observer', 'complete'])} with both streams ({gap})" in summary(read)
 
 
 def test_markdown_and_latex_have_as_many_columns_in_every_row(folder, page):
@@ -233,7 +245,7 @@ def test_markdown_and_latex_have_as_many_columns_in_every_row(folder, page):
 @pytest.mark.parametrize("missing", ["suite.json", "predictions.parquet", "comparisons.csv", "classes.csv", "groups.csv", "cost.csv", "people.csv"])  # fmt: skip
 def test_any_file_beside_the_results_may_be_missing(folder, missing):
     (folder / missing).unlink()
-    write_report(folder)
+    report(folder)
     Page((folder / "report.html").read_text())
 
 
@@ -241,7 +253,7 @@ def test_results_alone_are_enough_and_another_folder_can_take_the_report(folder,
     for path in folder.iterdir():
         if path.name != "results.csv":
             path.unlink()
-    paths = write_report(folder, tmp_path / "other" / "place")
+    paths = report(folder, tmp_path / "other" / "place")
     assert [path.parent.name for path in paths] == ["place"] * 4 and not (folder / "report.html").exists()
     text = paths[0].read_text()
     assert BEST not in text and 'id="curves"' in text and 'id="tests"' not in text and 'id="confusions"' not in text
@@ -253,7 +265,7 @@ def test_one_system_with_one_seed(tmp_path, predictions):
     results[results.system == "poor"].to_csv(tmp_path / "results.csv", index=False)
     part.to_parquet(tmp_path / "predictions.parquet")
     compare(part, CLASSES).to_csv(tmp_path / "comparisons.csv", index=False)
-    write_report(tmp_path)
+    report(tmp_path)
     assert "`poor` scores macro-F1" in (tmp_path / "report.md").read_text()
     assert "means over" not in (tmp_path / "report.md").read_text()
 
@@ -279,7 +291,7 @@ def test_attributes(tmp_path):
         for metric, value in (("ccc-valence", level - less), ("ccc", level - less))
     ]
     pd.DataFrame(rows, columns=RESULT_COLUMNS).to_csv(tmp_path / "results.csv", index=False)
-    write_report(tmp_path)
+    report(tmp_path)
     page = Page((tmp_path / "report.html").read_text())
     assert page.rows["attributes-table-t"][0] == ["system", "valence"]
     assert page.rows["leaderboard-t"][2][:2] == ["mult", "−.020 [−.120, .080]"]
@@ -291,7 +303,7 @@ def test_many_systems_are_thinned_in_figures_only(tmp_path):
     results_of(predictions_of(systems, seeds=(0,))).to_csv(tmp_path / "results.csv", index=False)
     read = ResultsFolder.read(tmp_path)
     assert read.shown() == ["auxformer", *(f"system-{i}" for i in range(6))] and len(read.systems()) == 13
-    write_report(tmp_path)
+    report(tmp_path)
     page = Page((tmp_path / "report.html").read_text())
     assert set(systems) < set(page.rows["all-conditions-t"][0])
     assert "the other 6 stand in the table" in (tmp_path / "report.html").read_text()
@@ -310,7 +322,7 @@ def test_many_systems_are_thinned_in_figures_only(tmp_path):
 def test_what_cannot_be_reported_is_a_sentence(folder, spoil, message):
     spoil(folder)
     with pytest.raises(InputError, match=message):
-        write_report(folder)
+        report(folder)
     assert not (folder / "report.html").exists()
 
 
@@ -341,15 +353,15 @@ def test_the_command_that_runs_it_again():
     assert command_of(about) == "auxformer bench quick --system auxformer --system mmin --seeds 5"
 
 
-def test_published_results_have_sources_and_stand_beside_ours(folder):
-    table = published_results()
-    assert tuple(table.columns) == PUBLISHED_COLUMNS and table.link.str.startswith("https://").all()
+def test_literature_have_sources_and_stand_beside_ours(folder):
+    table = literature()
+    assert tuple(table.columns) == LITERATURE_COLUMNS and table.link.str.startswith("https://").all()
     assert not table.duplicated(["corpus", "system", "metric", "condition"]).any()
-    assert set(table.corpus) == {"crema-d", "ravdess"} and published_results("msp-improv").empty
+    assert set(table.corpus) == {"crema-d", "ravdess"} and literature("msp-improv").empty
     results = pd.read_csv(folder / "results.csv").assign(corpus="ravdess")
     results.to_csv(folder / "results.csv", index=False)
-    write_report(folder)
-    rows = Page((folder / "report.html").read_text()).rows["published-t"]
+    report(folder)
+    rows = Page((folder / "report.html").read_text()).rows["literature-t"]
     assert rows[1][0] == "SFAV" and rows[1][3].startswith(".816")
     ours = ResultsFolder.read(folder).scores("micro-recall").value["auxformer", "complete"]
     assert rows[1][4].startswith(share(ours))
@@ -366,10 +378,10 @@ def test_a_published_result_without_its_source_is_refused(tmp_path, change, mess
     text = '[sources.a]\ntext = "A"\nlink = "https://a"\n[[result]]\ncorpus = "c"\nsystem = "s"\nmetric = "macro-f1"\n'
     text += 'condition = "complete"\nvalue = 0.5\nsource = "a"\ndiffers = "x"\n'
     (tmp_path / "good.toml").write_text(text)
-    assert published_results("c", tmp_path / "good.toml").spread.isna().all()
+    assert literature("c", tmp_path / "good.toml").spread.isna().all()
     (tmp_path / "bad.toml").write_text(text.replace(*change))
     with pytest.raises(InputError, match=message):
-        published_results(file=tmp_path / "bad.toml")
+        literature(file=tmp_path / "bad.toml")
 
 
 def run_cli(monkeypatch, *words) -> int:

@@ -10,19 +10,19 @@ from auxformer.errors import InputError
 from auxformer.evaluation.scores import METRICS
 
 FILE = Path(__file__).with_name("literature.toml")
-PUBLISHED_COLUMNS = ("corpus", "system", "metric", "condition", "value", "spread", "source", "link", "differs")
+LITERATURE_COLUMNS = ("corpus", "system", "metric", "condition", "value", "spread", "source", "link", "differs")
 _NEEDED = {"corpus", "system", "metric", "condition", "value", "source", "differs"}
 
 
-def published_results(corpus: str | None = None, file: Path = FILE) -> pd.DataFrame:
+def literature(corpus: str | None = None, file: Path = FILE) -> pd.DataFrame:
     """What others report as their results, in the order of the file.
 
     Args:
         corpus: Only on this one, by its name in a result table; None for all.
-        file: A TOML file laid out as `published.toml` of the package.
+        file: A TOML file laid out as `literature.toml` of the package.
 
     Returns:
-        Columns `PUBLISHED_COLUMNS`: value on 0..1, spread as the source prints it after "±" (NaN where it prints none),
+        Columns `LITERATURE_COLUMNS`: value on 0..1, spread as the source prints it after "±" (NaN where it prints none),
         source in words and its link. No rows where nothing with a source is known.
 
     Raises:
@@ -46,4 +46,4 @@ def _read(file: Path) -> pd.DataFrame:
                 raise InputError(f'{who}: unknown {key} "{row[key]}"; known are {", ".join(known)}.')
         source = content["sources"][row["source"]]
         rows.append({"spread": float("nan"), **row, "source": source["text"], "link": source["link"]})
-    return pd.DataFrame(rows, columns=list(PUBLISHED_COLUMNS))
+    return pd.DataFrame(rows, columns=list(LITERATURE_COLUMNS))

@@ -1,1 +1,0 @@
-"""Tables of scores as pages, figures, Markdown and LaTeX."""

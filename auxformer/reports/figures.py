@@ -1,0 +1,289 @@
+"""Figures of a report: SVG on a white ground, with words for who cannot see them. Each is None where its data are not there."""
+
+import io
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from auxformer.data.missing import PROTOCOL, SHARES
+from auxformer.evaluation.calibration import reliability
+from auxformer.plots import style
+from auxformer.reports.results import ResultsFolder
+from auxformer.reports.tables import share
+
+COLOURS = ("#c44e00", "#0072b2", "#00805f", "#9b3f95", "#a87400", "#7a4a13", "#4b5fb6", "#607080")
+"""After Okabe and Ito; the first is the system looked at most closely."""
+
+MARKERS = "osD^vPX*"
+INK, SOFT, LINE = "#1d232b", "#5b6673", "#d9dfe6"
+
+REFERENCE_LINES = {
+    "ideal-observer": {"color": "#6b7281", "linestyle": (0, (5, 2))},
+    "human-rater-others": {"color": "#343c48", "linestyle": (0, (1, 1.5))},
+    "human-rater": {"color": "#343c48", "linestyle": (0, (4, 1, 1, 1))},
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing, with its caption and what there is to see in it."""
+
+    name: str
+    caption: str
+    alt: str
+    svg: str
+
+    @property
+    def source(self) -> str:
+        """The drawing itself as the address of a picture, so that a page fetches nothing."""
+        return f"data:image/svg+xml;base64,{b64encode(self.svg.encode()).decode()}"
+
+
+@contextmanager
+def _look():
+    import matplotlib
+
+    with matplotlib.rc_context({"svg.hashsalt": "auxformer"}):
+        style()
+        matplotlib.rcParams["font.size"] = 9
+        yield
+
+
+def _panels(count: int, width: float, height: float, columns: int = 3, **shared):
+    """A drawing and its `count` panels, each of `width` x `height` inches."""
+    from matplotlib.figure import Figure as Drawing
+
+    columns = min(count, columns)
+    lines = -(-count // columns)
+    drawing = Drawing(figsize=(width * columns, height * lines + 0.4))
+    axes = drawing.subplots(lines, columns, squeeze=False, **shared).ravel()
+    for axis in axes[count:]:
+        axis.set_visible(False)
+    return drawing, axes[:count]
+
+
+def _finished(drawing, name: str, caption: str, alt: str, legend: int = 4) -> Figure:
+    """With one legend of `legend` columns for all panels, where something has a label."""
+    handles = {
+        text: handle for axis in drawing.axes for handle, text in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    if handles:
+        drawing.legend(handles.values(), handles, loc="outside upper left", ncols=legend)
+    text = io.StringIO()
+    drawing.savefig(text, format="svg", metadata={"Date": None})
+    return Figure(name, caption, alt, text.getvalue())
+
+
+def _line(place: int) -> dict:
+    """How the system in this place is drawn; the first one stands out."""
+    width, size = (2.2, 5) if place == 0 else (1.1, 4)
+    look = {"color": COLOURS[place], "marker": MARKERS[place], "zorder": 9 - place}
+    return look | {"linewidth": width, "markersize": size}
+
+
+def _in_rows(axis, names: Sequence[str]) -> None:
+    """Name the rows of a dot plot, the first one on top, with thin lines between them."""
+    for row in range(len(names) + 1):
+        axis.axhline(row - 0.5, color=LINE, linewidth=0.6)
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.tick_params(axis="y", length=0)
+
+
+@_look()
+def curves(folder: ResultsFolder) -> Figure | None:
+    """The score against the share of frames lost, per stream, single and in one gap."""
+    board, systems, known, panels = folder.board, folder.shown(), set(folder.conditions()), {}
+    for ending, how in (("", "single frames"), ("-burst", "one gap")):
+        for stream in ("audio", "video", "both"):
+            names = {lost: f"{stream}-frames-{lost}{ending}" for lost in SHARES}
+            there = {0.0: "complete"} | {lost: name for lost, name in names.items() if name in known}
+            if len(there) > 1:
+                panels[f"{'both streams' if stream == 'both' else stream}, {how}"] = stream, there
+    if not panels:
+        return None
+    drawing, axes = _panels(len(panels), 3.3, 2.5, sharey=True)
+    told = []
+    for axis, (title, (stream, there)) in zip(axes, panels.items(), strict=True):
+        _draw_curves(axis, board, systems, there)
+        _draw_references(axis, board, {"audio": "no-audio", "video": "no-video"}.get(stream))
+        axis.set(title=title, xlim=(-0.03, 1.0), xticks=[0, *SHARES], xlabel="share of frames lost")
+        first, *_, last = there.values()
+        ends = [
+            f"{name} from {share(board.value[name, first])} to {share(board.value[name, last])}"
+            for name in systems
+            if (name, first) in board.index and (name, last) in board.index
+        ]
+        told.append(f"{title}: from 0 to {max(there):.0%} lost, {'; '.join(ends)}.")
+    caption = "Score against the share of frames lost; the band is the 95 % interval over speakers"
+    caption += " of the first system." if len(systems) > 3 else "."
+    if set(REFERENCE_LINES) & set(folder.references()):
+        caption += (
+            " Level lines are references with both streams (human-rater-others: judged by the others); short ones "
+        )
+        caption += "on the right, without the stream that is lost."
+    if left := len(folder.systems()) - len(systems):
+        lead = "" if len(systems) < 7 else f" and {folder.lead()}"
+        caption += f" Drawn are the best six{lead}; the other {left} stand in the table of all conditions."
+    return _finished(drawing, "curves", caption, f"Score against frames lost. {' '.join(told)}")
+
+
+def _draw_curves(axis, board: pd.DataFrame, systems: Sequence[str], there: Mapping[float, str]) -> None:
+    for place, system in enumerate(systems):
+        known = {lost: name for lost, name in there.items() if (system, name) in board.index}
+        rows = board.loc[[(system, name) for name in known.values()]]
+        if place == 0 or len(systems) <= 3:
+            axis.fill_between(list(known), rows.low, rows.high, color=COLOURS[place], alpha=0.16, linewidth=0)
+        axis.plot(list(known), rows.value, label=system, **_line(place))
+
+
+def _draw_references(axis, board: pd.DataFrame, absent: str | None) -> None:
+    for name, look in REFERENCE_LINES.items():
+        if (name, "complete") in board.index:
+            axis.axhline(board.value[name, "complete"], linewidth=1, label=name, **look)
+        if (name, absent) in board.index:
+            axis.plot([0.93, 1.0], [board.value[name, absent]] * 2, linewidth=1.6, **look)
+
+
+@_look()
+def media(folder: ResultsFolder) -> Figure | None:
+    """Media-level conditions as a dot plot."""
+    scores, systems = folder.board.value, folder.shown()
+    names = [name for name in folder.conditions() if name not in PROTOCOL]
+    if not names:
+        return None
+    rows = ["complete", *names]
+    drawing, (axis,) = _panels(1, 6.5, 0.8 + 0.36 * len(rows))
+    for place, system in enumerate(systems):
+        offset = (place - (len(systems) - 1) / 2) * 0.6 / len(systems)
+        values = [scores.get((system, name), np.nan) for name in rows]
+        axis.plot(values, np.arange(len(rows)) + offset, label=system, **_line(place) | {"linewidth": 0})
+    _in_rows(axis, rows)
+    axis.set_xlabel("score")
+    worst = min(rows, key=lambda row: scores.get((systems[0], row), np.inf))
+    alt = f"Scores under conditions on the media themselves, a row per condition; {systems[0]} scores lowest under {worst}."
+    return _finished(
+        drawing, "media", "Conditions on the recordings themselves, before features are extracted.", alt, legend=2
+    )
+
+
+@_look()
+def reliability_diagram(folder: ResultsFolder, bins: int = 10) -> Figure | None:
+    """Accuracy against confidence, a panel per stream that may be missing."""
+    if folder.predictions is None or not folder.labels:
+        return None
+    tables = {}
+    parts = folder.predictions.groupby(["condition", "system"])
+    for condition in folder.streams():
+        for system in folder.shown(6):
+            if (condition, system) in parts.groups:
+                part = parts.get_group((condition, system))
+                table = reliability(part, folder.labels, bins)
+                tables.setdefault(condition, {})[system] = table[table.clips >= max(5, 0.005 * len(part))]
+    if not tables:
+        return None
+    drawing, axes = _panels(len(tables), 3.2, 3.2, sharey=True)
+    told = []
+    for axis, (condition, of_system) in zip(axes, tables.items(), strict=True):
+        axis.plot([0, 1], [0, 1], color=SOFT, linestyle=(0, (3, 3)), linewidth=1)
+        for system, table in of_system.items():
+            look, weight = _line(folder.shown(6).index(system)), table.clips / table.clips.sum()
+            axis.plot(table.confidence, table.accuracy, label=system, **look | {"markersize": 0})
+            dots = {"color": look["color"], "marker": look["marker"], "zorder": look["zorder"], "linewidths": 0}
+            axis.scatter(table.confidence, table.accuracy, 8 + 90 * weight, **dots)
+            gap = (weight * (table.confidence - table.accuracy)).sum()
+            told.append(f"{condition}: {system} is {share(abs(gap))} too {'sure' if gap > 0 else 'unsure'}")
+        axis.set(title=condition, xlim=(0, 1), ylim=(0, 1), xlabel="confidence", aspect="equal")
+    axes[0].set_ylabel("accuracy")
+    caption = (
+        f"Accuracy of the clips of a bin of confidence ({bins} bins; the size of a dot is its share of the clips, bins with "
+        "hardly any clips are left out). On the diagonal a system is right as often as it says; below it, it is too sure of itself."
+    )
+    return _finished(drawing, "reliability", caption, f"Reliability diagram. On average, {'; '.join(told)}.")
+
+
+@_look()
+def emotions(folder: ResultsFolder) -> Figure | None:
+    """F1 per emotion of the closely watched system under the basic conditions."""
+    if folder.classes is None:
+        return None
+    lead = folder.lead()
+    part = folder.classes[(folder.classes.system == lead) & (folder.classes.metric == "f1")]
+    table = part.set_index(["condition", "class"])[["value", "low", "high"]]
+    conditions = folder.streams(table)
+    labels = folder.labels or list(dict.fromkeys(part["class"]))
+    if not conditions:
+        return None
+    drawing, (axis,) = _panels(1, 6.5, 0.7 + 0.4 * len(labels))
+    for place, condition in enumerate(conditions):
+        rows = table.loc[condition].reindex(labels)
+        offset = (place - (len(conditions) - 1) / 2) * 0.22
+        ends = np.clip([rows.value - rows.low, rows.high - rows.value], 0, None)  # [2, C]
+        look = {"fmt": MARKERS[place], "color": COLOURS[place], "markersize": 5, "elinewidth": 1.2, "clip_on": False}
+        axis.errorbar(rows.value, np.arange(len(labels)) + offset, xerr=ends, label=condition, **look)
+    _in_rows(axis, labels)
+    axis.set(xlim=(-0.01, 1), xlabel="F1")
+    first = table.loc[conditions[0]].value
+    alt = (
+        f"F1 per emotion of {lead} with 95 % intervals; {conditions[0]}: best {first.idxmax()} ({share(first.max())}), "
+        f"worst {first.idxmin()} ({share(first.min())})."
+    )
+    return _finished(drawing, "emotions", f"F1 per emotion of {lead}, with 95 % intervals over speakers.", alt)
+
+
+@_look()
+def cost(folder: ResultsFolder) -> Figure | None:
+    """Score with both streams against parameters and against seconds of training."""
+    if folder.cost is None:
+        return None
+    table = folder.cost.set_index("system").assign(score=folder.board.value.xs("complete", level="condition"))
+    table = table[table.score.notna()]
+    labels = {"parameters": "parameters", "training_seconds": "seconds of training, first seed and partition"}
+    labels = {column: label for column, label in labels.items() if (table[column] > 0).any()}
+    if not labels:
+        return None
+    drawing, axes = _panels(len(labels), 4.9, 3.6, sharey=True)
+    told = []
+    for axis, (column, label) in zip(axes, labels.items(), strict=True):
+        part = table[table[column] > 0]
+        costs, best, cheap = part[column], part.score.idxmax(), part[column].idxmin()
+        _draw_cost(axis, costs, part.score, folder.lead())
+        axis.set_xlabel(label)
+        told.append(
+            f"Score against {label}: {best} scores most ({share(part.score[best])} at {costs[best]:,.0f}), {cheap} costs "
+            f"least ({costs[cheap]:,.0f}, {share(part.score[cheap])})."
+        )
+    axes[0].set_ylabel("score")
+    caption = "Score with both streams against cost: up and to the left is better. Seconds are those of one run on the machine at hand."
+    return _finished(drawing, "cost", caption, " ".join(told))
+
+
+def _draw_cost(axis, costs: pd.Series, scores: pd.Series, lead: str) -> None:
+    """A point per system, its name to the right, moved up or down as far as the names of the others need."""
+    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+
+    spread = costs.max() / costs.min()
+    axis.set(xscale="log", xlim=(costs.min() / 1.6, costs.max() * max(2.5, spread**0.45)))
+    axis.scatter(costs, scores, c=[COLOURS[0] if name == lead else COLOURS[1] for name in costs.index], s=30)
+    axis.margins(y=0.12)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 3) if spread < 300 else (1,)))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axis.figure.draw_without_rendering()  # now the places of the points on the paper are known
+    points = axis.transData.transform(np.column_stack([costs, scores]))[:, 1] * 72 / axis.figure.dpi
+    order = np.argsort(points, kind="stable")
+    steps = 9.5 * np.arange(len(order))
+    level = points[order] - steps
+    # No two names closer than a step: between lifting each over the one below and lowering each under the one above.
+    heights = (np.maximum.accumulate(level) + np.minimum.accumulate(level[::-1])[::-1]) / 2 + steps
+    for place, height in zip(order, heights, strict=True):
+        name = costs.index[place]
+        axis.annotate(
+            name, (costs[name], scores[name]), xytext=(9, height - points[place]), textcoords="offset points",
+            va="center", fontsize=8, fontweight="bold" if name == lead else "normal", color=INK,
+            arrowprops={"arrowstyle": "-", "color": SOFT, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2},
+        )  # fmt: skip
