@@ -1,11 +1,28 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, a lock that writers take in turns, and what a file's content is told by."""
 
 import contextlib
+import errno
+import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from auxformer.errors import InputError
+
+LFS_POINTER = b"version https://git-lfs"
+"""How a Git-LFS pointer begins, the text that lies in a clone in place of a large file."""
+REMEDIES = {
+    errno.ENOSPC: "make room on the disk and run it again",
+    errno.EDQUOT: "make room within your quota and run it again",
+    errno.EROFS: "choose a folder that can be written",
+    errno.EACCES: "check its permissions and those of the folder, or choose another one",
+    errno.EPERM: "check its permissions and those of the folder, or choose another one",
+    errno.ENOENT: "make its folder first",
+    errno.ENOTDIR: "a file lies where its folder should be, so choose another one",
+    errno.EISDIR: "a folder of this name is in the way, so choose another name",
+}
+"""What to do about a file that cannot be written, by the system's number for the reason."""
 
 
 @contextlib.contextmanager
@@ -13,16 +30,80 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
     """A temporary path beside `path` that is renamed to it when the block ends well, and removed when it does not.
 
     Raises:
-        InputError: The file cannot be written (no such folder, read-only, disk full).
+        InputError: The file cannot be written (disk full, read-only, no such folder).
     """
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
         os.replace(part, path)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror or error}); check the folder and the free space"
-        ) from error
+    except InputError:
+        raise
+    except Exception as error:
+        number, reason = _system_error(error)
+        if reason is None:
+            raise
+        raise cannot_write(path, number, reason) from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing can be written nothing can be removed either
+            part.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write a text as UTF-8 with plain line ends, whole or not at all. Raises `InputError` as `whole_file` does."""
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def make_folder(path: str | os.PathLike) -> Path:
+    """Make a folder and those above it; it may be there already. Raises `InputError` when that cannot be."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be made ({error.strerror}); choose a folder that can be written") from error
+    return Path(path)
+
+
+@contextlib.contextmanager
+def locked(folder: str | os.PathLike) -> Iterator[None]:
+    """Wait until no other process has the folder locked, and lock it for the block; a process that dies lets go.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    from filelock import FileLock
+
+    lock = FileLock(Path(folder) / ".lock", thread_local=False)
+    try:
+        lock.acquire(poll_interval=0.01)
+    except OSError as error:
+        raise cannot_write(folder, error.errno, error.strerror) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def fingerprint_of_file(path: str | os.PathLike) -> str:
+    """Sixteen hex digits (BLAKE2b) that change with a file's content; reads all of it. Raises OSError."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+
+
+def is_lfs_pointer(path: str | os.PathLike) -> bool:
+    """Whether a file is a Git-LFS pointer, not what it stands for; reads a few bytes. Raises OSError."""
+    with open(path, "rb") as file:
+        return file.read(len(LFS_POINTER)) == LFS_POINTER
+
+
+def cannot_write(path: str | os.PathLike, number: int | None, reason: str | None) -> InputError:
+    """The sentence on a file or folder that cannot be written, from the system's number and words for the reason."""
+    return InputError(f"{path}: cannot be written ({reason}); {REMEDIES.get(number, 'check the disk and the folder')}")
+
+
+def _system_error(error: Exception) -> tuple[int | None, str | None]:
+    """Number and words of what the system said; (None, None) when it was not the system that refused."""
+    if isinstance(error, OSError):
+        return error.errno, error.strerror or str(error)
+    told = re.search(r"\(os error (\d+)\)", str(error))  # as safetensors passes it on, as an exception of its own
+    return (int(told[1]), os.strerror(int(told[1]))) if told else (None, None)

@@ -15,7 +15,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from auxformer.errors import InputError, MediaError
-from auxformer.files import whole_file
+from auxformer.files import LFS_POINTER, whole_file
 
 # Only containers that hold media themselves: a playlist could make the decoder read other files.
 CONTAINERS = "wav,w64,flac,mp3,mov,avi,flv,matroska,webm,ogg,aac,aiff,au,mpeg,mpegts,asf"
@@ -29,7 +29,6 @@ RATES = (1000, 768_000)
 """Hz of any sound there is; a damaged header can say 3, and resampling that would fill the memory."""
 WAV_OPTIONS = {"probesize": "4096"}
 """A wav file says all about itself in its header: nothing to probe. Opening takes a tenth of the time."""
-LFS_POINTER = b"version https://git-lfs"
 
 
 def read_audio(path: str | os.PathLike, sampling_rate: int = 16000) -> np.ndarray:

@@ -17,17 +17,18 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from auxformer.errors import InputError, MediaError
 from auxformer.features.base import Extractor
-from auxformer.files import whole_file
+from auxformer.files import fingerprint_of_file, locked, make_folder, whole_file, write_text
 
 FORMAT = 1
 INDEX_COLUMNS = {
@@ -56,10 +57,8 @@ class Source(NamedTuple):
     @classmethod
     def of(cls, path: str | os.PathLike) -> "Source":
         """Look at the file as it is now; reads all of it. Raises OSError when it is not there."""
-        with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
-            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
-        return cls(str(path), status.st_size, status.st_mtime_ns, digest)
+        status = os.stat(path)  # first, so that a file written to meanwhile looks changed later
+        return cls(str(path), status.st_size, status.st_mtime_ns, fingerprint_of_file(path))
 
 
 class Extracted(NamedTuple):
@@ -126,16 +125,10 @@ class FeatureStore:
         Raises:
             InputError: The folder cannot be written, or belongs to another extractor.
         """
-        folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{folder}: cannot be made ({error.strerror}); choose a folder that can be written"
-            ) from error
-        if not (folder / "store.json").exists():
-            with whole_file(folder / "store.json") as part:
-                part.write_text(json.dumps(_describe(extractor), indent=2))
+        folder = make_folder(folder)
+        with locked(folder):
+            if not (folder / "store.json").exists():
+                write_text(folder / "store.json", json.dumps(_describe(extractor), indent=2))
         store = cls(folder)
         if (store.digest, store.dims) != (extractor.digest(), extractor.dims):
             raise InputError(
@@ -201,7 +194,7 @@ class FeatureStore:
         """
         for item in items:
             check_features(item.features, self.dims, item.clip)
-        with self._locked():
+        with locked(self.folder):
             self.reload()
             items = [item for item in items if not self._holds(item)]
             if not items:
@@ -216,15 +209,14 @@ class FeatureStore:
 
     def record_skipped(self, reasons: Mapping[str, str]) -> None:
         """Note why clips have no features, drop those of an older state of their files, strike off what works now."""
-        with self._locked():
+        with locked(self.folder):
             self.reload()
             outdated = self.index.index.intersection(list(reasons))
             if len(outdated):
                 self._write_index(self.index.drop(outdated))
             skipped = {clip: why for clip, why in {**self.skipped, **reasons}.items() if clip not in self}
             if skipped != self.skipped:
-                with whole_file(self.folder / "skipped.json") as part:
-                    part.write_text(json.dumps(skipped, indent=2))
+                write_text(self.folder / "skipped.json", json.dumps(skipped, indent=2))
             self.skipped = skipped
 
     def verify(self) -> list[str]:
@@ -284,7 +276,8 @@ class FeatureStore:
         self.reload()
 
     def _forget_damaged(self) -> None:
-        with self._locked():
+        with locked(self.folder):
+            self.reload()
             # writers hold the lock, so what is half written belongs to one that was killed
             for leftover in self.folder.glob(".*.part"):
                 leftover.unlink(missing_ok=True)
@@ -297,16 +290,6 @@ class FeatureStore:
                     damaged.append(number)
             if damaged:
                 self._write_index(self.index[~self.index["shard"].isin(damaged)])
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            file = (self.folder / ".lock").open("a+b")
-        except OSError as error:
-            raise InputError(f"{self.folder}: cannot be written ({error.strerror}); check its permissions") from error
-        with file:
-            _wait_for_lock(file)
-            yield  # closing the file lets go of the lock, and so does dying
 
 
 def find_stores(root: str | os.PathLike) -> list[FeatureStore]:
@@ -352,22 +335,20 @@ def _index_rows(items: Sequence[Extracted], number: int) -> pd.DataFrame:
 
 
 def _map_shard(path: Path, dims: int) -> np.ndarray:
-    """Frames `[N, dims]` of a shard, mapped. The safetensors library itself would copy them; its layout is simple:
-    eight bytes with the header's length, a JSON header, and the numbers."""
+    """Frames `[N, dims]` of a shard, mapped. The library checks the header; a slice from it would be a copy, which takes
+    twice as long."""
     try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            length = int.from_bytes(file.read(8), "little")
-            entry = json.loads(file.read(min(length, size)))["frames"]
-            rows, width = entry["shape"]
-            end = 8 + length + entry["data_offsets"][1]
+        with safe_open(path, "np") as shard:
+            frames = shard.get_slice("frames")
+            shape, kind = frames.get_shape(), frames.get_dtype()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); extract the features again") from error
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise InputError(f"{path}: its header is damaged; extract the features again") from error
-    if entry["dtype"] != "F32" or width != dims or end != size or rows * width * 4 != size - 8 - length:
-        raise InputError(f"{path}: holds {size} bytes, which is not what its header says; extract the features again")
-    mapped = np.memmap(path, "<f4", "r", offset=8 + length, shape=(rows, width))
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); extract the features again") from error
+    except SafetensorError as error:
+        raise InputError(f"{path}: is damaged ({error}); extract the features again") from error
+    if kind != "F32" or len(shape) != 2 or shape[1] != dims:
+        raise InputError(f"{path}: holds {kind} of shape {shape}, expected F32 [N, {dims}]; extract the features again")
+    start = path.stat().st_size - 4 * shape[0] * dims  # the numbers are the end of the file
+    mapped = np.memmap(path, "<f4", "r", offset=start, shape=tuple(shape))
     return mapped.view(np.ndarray)  # [N, D]
 
 
@@ -377,14 +358,13 @@ def _checksum(frames: np.ndarray) -> str:
 
 def _written_checksum(path: Path) -> str | None:
     """What the frames of a shard gave when they were written; None in shards of before there were checksums."""
-    with path.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return header.get("__metadata__", {}).get("sha256")
+    with safe_open(path, "np") as shard:
+        return (shard.metadata() or {}).get("sha256")
 
 
 def _read_json(path: Path) -> dict:
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); delete the folder and extract again") from error
 
@@ -400,14 +380,3 @@ def _read_index(path: Path) -> pd.DataFrame:
     if index.index.has_duplicates:
         raise InputError(f"{path}: lists the clip {index.index[index.index.duplicated()][0]} twice; extract again")
     return index
-
-
-def _wait_for_lock(file) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-    else:
-        fcntl.flock(file, fcntl.LOCK_EX)
