@@ -7,11 +7,11 @@ import pandas as pd
 
 from auxformer.corpora.base import CLIP_COLUMNS
 from auxformer.errors import InputError
+from auxformer.files import LFS_POINTER, is_lfs_pointer
 
 ON_ERROR = ("stop", "skip")
 """What a reader does with an unusable clip: stop with an `InputError`, or skip it and keep the reason."""
 
-POINTER_START = b"version https://git-lfs"
 POINTER_SIZE = 1024
 """Bytes below which a media file is looked into: a Git-LFS pointer has some 130, .1 s of speech 3,244."""
 
@@ -38,7 +38,7 @@ def read_table(path: Path, columns: Sequence[str], **options) -> pd.DataFrame:
             f"{path}: is not a CSV table ({str(error).strip()}); expected the columns {', '.join(columns)}; download it "
             "again"
         ) from error
-    if str(table.columns[0]).startswith(POINTER_START.decode()):
+    if str(table.columns[0]).startswith(LFS_POINTER.decode()):
         raise InputError(
             f"{path}: this is a Git-LFS pointer, not the table; run `git lfs pull` in the folder it came from"
         )
@@ -60,11 +60,8 @@ def clip_table(rows: dict[str, tuple]) -> pd.DataFrame:
 
 def pointer_reason(path: str, size: int) -> str | None:
     """A sentence if a media file of `size` bytes is a Git-LFS pointer, else None; only small files are opened."""
-    if size >= POINTER_SIZE:
+    if size >= POINTER_SIZE or not is_lfs_pointer(path):
         return None
-    with open(path, "rb") as file:
-        if file.read(len(POINTER_START)) != POINTER_START:
-            return None
     return f"{path}: this is a Git-LFS pointer, not the media; run `git lfs pull` in the folder it came from"
 
 
