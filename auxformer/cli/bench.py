@@ -1,0 +1,154 @@
+"""auxformer bench, report: suites of the benchmark and their pages."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auxformer.cli.options import Corpus, Official, Wide, WorkOptions, with_options
+from auxformer.cli.settings import SettingsCommand
+from auxformer.cli.tables import show_results, write_csv
+from auxformer.errors import InputError
+
+app = typer.Typer()
+
+KEPT = ("macro-f1", "ccc", "ece", "brier", "area", "rising", "divergence")
+"""Metrics that `--table` keeps."""
+
+
+@dataclass(frozen=True)
+class SuiteOptions:
+    """What is different from the suite's file."""
+
+    system: Annotated[list[str] | None, typer.Option(help="Only these systems of the suite; may be given again.")] = (
+        None
+    )
+    add: Annotated[list[str] | None, typer.Option(help="A system beside those of the suite; may be given again.")] = (
+        None
+    )
+    models: Annotated[
+        list[Path] | None, typer.Option(help="Python file that registers a model; may be given again.")
+    ] = None
+    seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds, instead of the suite's.")] = None
+    official: Official = None
+
+    def read(self, name: str):
+        """The suite of that name or file, changed."""
+        from auxformer.benchmark.suite import Suite
+
+        suite = Suite.load(name)
+        suite = suite.only(self.system) if self.system else suite
+        return suite.with_(self.add or (), seeds=self.seeds, official=str(self.official) if self.official else None)
+
+
+@app.command("bench", cls=SettingsCommand)
+@with_options(SuiteOptions, WorkOptions)
+def bench(
+    changes: SuiteOptions,
+    work: WorkOptions,
+    suite: Annotated[
+        str,
+        typer.Argument(
+            help='quick, puppets, seeds, binding, ablation, ravdess, crema-d, msp-improv, a TOML file of your own, or "humans".'
+        ),
+    ],
+    root: Annotated[Path | None, typer.Option(help="Folder of the corpus; puppets are generated when absent.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the tables and the report (humans: CSV file).")] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(help="CSV file for the main scores over all partitions; the paired tests go into NAME-tests.csv."),
+    ] = None,
+    corpus: Corpus = "auto",
+    target: Annotated[str, typer.Option(help="humans: audiovisual, voice or face.")] = "audiovisual",
+    wide: Wide = False,
+):
+    """Run a benchmark: systems x conditions x seeds, with intervals, paired tests, people and a report.
+
+    Run it again after a kill and it goes on. Copy a file of auxformer/benchmark/suites, edit it and give its name for one
+    of your own.
+
+    Examples:
+
+    - auxformer bench quick
+    - auxformer bench ravdess --root RAVDESS
+    - auxformer bench quick --models mine.py --add mine
+    - auxformer bench humans --root CREMA-D --out humans.csv
+    """
+    if suite == "humans":
+        show_results(people(corpus, root, target, out), wide)
+        return
+    from auxformer.benchmark.bench import bench as run_suite
+    from auxformer.reports import report
+
+    chosen = changes.read(suite)
+    out = out or Path("build/bench") / chosen.name
+    results = run_suite(chosen, out, root, work.data, work.work(tuple(changes.models or ())))
+    written = report(out)
+    if table:
+        keep_main_scores(results, table)
+        shutil.copyfile(out / "comparisons.csv", table.with_name(f"{table.stem}-tests.csv"))
+    show_results(results, wide)
+    print(f"tables: {out}\nreport: {written[0]}")
+
+
+def people(corpus: str, root: Path | None, target: str, out: Path | None):
+    """People alone as a result table; also written to the CSV file `out` where one is given."""
+    from auxformer.benchmark.bench import people_table
+
+    if root is None:
+        raise InputError("--root is missing: say in which folder the ratings lie.")
+    table = people_table(corpus, root, target)
+    if out:
+        write_csv(table, out)
+    return table
+
+
+def keep_main_scores(results, file: Path) -> None:
+    """The rows over all partitions of the metrics in `KEPT`: small enough to be kept beside the code."""
+    pooled = results.partition == "all"
+    whole = results[pooled] if pooled.any() else results
+    write_csv(whole[whole.metric.isin(KEPT)], file)
+
+
+@app.command("report")
+def report(
+    results: Annotated[
+        list[Path], typer.Argument(help="Results folders, or long result tables (CSV).", show_default=False)
+    ],
+    into: Annotated[
+        Path | None, typer.Option(help="File whose <!-- NAME --> markers are filled; NAME is the CSV's.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the report of a results folder, instead of that folder.")
+    ] = None,
+):
+    """A results folder as a page, Markdown, LaTeX and CSV; a result table as Markdown, printed or put into a file.
+
+    Examples:
+
+    - auxformer report build/bench/quick
+    - auxformer report build/bench/quick --out paper
+    - auxformer report data/results/puppets.csv --into README.md
+    """
+    from auxformer.reports import report as write_report
+    from auxformer.reports.results import comparisons_beside, read_results
+    from auxformer.reports.tables import fill_markers, markdown_table
+
+    folders = [path for path in results if path.is_dir()]
+    if out and (len(folders) != 1 or len(results) != 1):
+        raise InputError(
+            f"--out takes the report of one results folder, not of {len(results)} arguments; leave it out."
+        )
+    if into and folders:
+        raise InputError(f"{folders[0]}: is a folder; --into takes result tables (CSV).")
+    for path in results:
+        if path in folders:
+            print("\n".join(str(written) for written in write_report(path, out)))
+            continue
+        table = markdown_table(read_results(path), tests=comparisons_beside(path))
+        if into:
+            into.write_text(fill_markers(into.read_text("utf-8"), path.stem, table), "utf-8")
+        else:
+            print(table)

@@ -1,0 +1,89 @@
+"""auxformer corpus: make, check and spoil corpora."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auxformer.cli.options import Corpus, Jobs, Root
+
+app = typer.Typer(
+    no_args_is_help=True, help="Make and check corpora.", epilog="Example: auxformer corpus check CREMA-D"
+)
+
+
+@app.command("puppets")
+def puppets(
+    out: Annotated[Path, typer.Argument(help="Folder to write.", show_default=False)],
+    size: Annotated[str, typer.Option(help="tiny, course or full.")] = "course",
+    seed: Annotated[int, typer.Option(help="Another seed, other puppets.")] = 0,
+    binding: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of clips whose voice and face are out of step.")
+    ] = 0.0,
+    jobs: Jobs = 2,
+):
+    """Generate the embedded corpus: drawn faces that speak, in CREMA-D's layout.
+
+    Example: auxformer corpus puppets data/corpora/puppets --size tiny
+    """
+    from auxformer.corpora import make_corpus
+
+    print(make_corpus("puppets", out, size, seed, binding, jobs))
+
+
+@app.command("check")
+def check(
+    root: Root,
+    corpus: Corpus = "auto",
+    partition: Annotated[list[Path] | None, typer.Option(help="Official partition file; may be given again.")] = None,
+):
+    """What is there, missing, damaged, duplicated; clips kept per rule and class. Exit 1 when speakers leak.
+
+    Example: auxformer corpus check CREMA-D --partition label_consensus_1.csv
+    """
+    from auxformer.corpora import read_corpus
+    from auxformer.corpora.check import check_corpus
+
+    report = check_corpus(read_corpus(root, corpus, on_error="skip"), partition or ())
+    print("\n".join(report.lines()))
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command("faces")
+def faces(
+    root: Root,
+    corpus: Corpus = "auto",
+    out: Annotated[Path | None, typer.Option(help="CSV file for the box and the share of every clip.")] = None,
+    jobs: Jobs = 2,
+):
+    """In which films a face is found, in what share of the frames, and where.
+
+    Example: auxformer corpus faces data/corpora/puppets-course-0 --out faces.csv
+    """
+    from auxformer.corpora import read_corpus
+    from auxformer.features.face import face_summary, face_table
+
+    table = face_table(read_corpus(root, corpus, on_error="skip"), jobs)
+    if out:
+        table.to_csv(out, float_format="%.3f")
+    print(face_summary(table))
+
+
+@app.command("corrupt")
+def corrupt(
+    root: Root,
+    out: Annotated[Path, typer.Argument(help="Folder to write.", show_default=False)],
+    condition: Annotated[str, typer.Option(help="What goes wrong; see above.", show_default=False)],
+    seed: Annotated[int, typer.Option(help="Another seed, other noise.")] = 0,
+    jobs: Jobs = 2,
+):
+    """Write a corpus again with media that went wrong, for the robustness protocol.
+
+    Conditions: audio-noise-snr-DB, audio-babble-snr-DB, audio-gaps-SHARE, video-blur, video-dark, video-occlude,
+    video-drop-SHARE, desync-MS.
+
+    Example: auxformer corpus corrupt CREMA-D CREMA-D-noisy --condition audio-noise-snr-10
+    """
+    from auxformer.data.corruption import derive_corpus
+
+    print(derive_corpus(root, out, condition, seed, jobs))

@@ -1,0 +1,136 @@
+"""auxformer models, cost, parity, convert: what the networks are, and the authors' form of ours."""
+
+import textwrap
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auxformer.cli.options import Wide
+
+app = typer.Typer()
+
+AudioDims = Annotated[int, typer.Option(min=1, help="Width of the audio features.")]
+VideoDims = Annotated[int, typer.Option(min=1, help="Width of the video features.")]
+
+
+@app.command("models")
+def models(
+    name: Annotated[
+        str | None, typer.Argument(help="A model; all of them when none is given.", show_default=False)
+    ] = None,
+    audio_dims: AudioDims = 130,
+    video_dims: VideoDims = 4096,
+    classes: Annotated[int, typer.Option(min=2, help="Number of classes, for the parameters.")] = 6,
+    wide: Wide = False,
+):
+    """The models there are, or the card of one: source, parameters, what it does when a stream is missing, deviations.
+
+    Example: auxformer models mmin
+    """
+    from auxformer.cli.tables import show
+    from auxformer.config import preset
+    from auxformer.models import card_of, count_parameters, list_models
+
+    def parameters(model: str, settings: str) -> str:
+        return f"{count_parameters(model, preset(settings).model, audio_dims, video_dims, classes):,}"
+
+    if name is None:
+        published = {model: card_of(model).published for model in list_models()}
+        rows = [
+            (
+                model,
+                parameters(model, "default"),
+                line,
+                preset_name,
+                parameters(model, preset_name) if preset_name else "",
+            )
+            for (model, line), preset_name in zip(list_models().items(), published.values())
+        ]
+        show(
+            rows,
+            ["model", "parameters", "what it is", "published preset", "its parameters"],
+            wide=wide,
+            text="what it is",
+        )
+        return
+    card = card_of(name)
+    sizes = [
+        f"{parameters(name, settings)} (preset {settings})" for settings in ("default", card.published) if settings
+    ]
+    rows = [
+        ("source", card.source),
+        ("parameters", ", ".join(sizes)),
+        ("a stream missing", card.missing),
+        ("deviations", card.deviations),
+    ]
+    show(rows, [name, " "], wide=wide, text=" ")
+
+
+@app.command("cost")
+def cost(
+    preset: Annotated[str, typer.Option(help="Preset whose model is priced.")] = "default",
+    audio_dims: AudioDims = 130,
+    video_dims: VideoDims = 4096,
+    audio_frames: Annotated[int, typer.Option(min=1, help="Audio frames of a clip.")] = 250,
+    video_frames: Annotated[int, typer.Option(min=1, help="Video frames of a clip.")] = 75,
+    clips: Annotated[int, typer.Option(min=1, help="Clips in a batch, for the memory.")] = 32,
+    wide: Wide = False,
+):
+    """Parameters, operations per clip and memory per batch, by stack. Nothing is computed.
+
+    Example: auxformer cost --preset paper
+    """
+    import auxformer.config
+    from auxformer.benchmark.cost import cost_table
+    from auxformer.cli.tables import show
+
+    model = auxformer.config.preset(preset).model
+    frames = {"audio_frames": audio_frames, "video_frames": video_frames, "clips": clips}
+    table = cost_table(model, audio_dims, video_dims, **frames)
+    rows = [
+        (name, f"{row.parameters:,}", f"{row.mflops:,.1f}", f"{row.saved_mb:,.1f}")
+        for name, row in zip(table.index, table.itertuples())
+    ]
+    show(rows, ["part", "parameters", "mflops", "saved_mb"], wide=wide)
+    print(f"mflops: forward, of a clip of {audio_frames} audio and {video_frames} video frames;")
+    print(f"saved_mb: kept of {clips} clips for backward")
+
+
+@app.command("parity")
+def parity(files: Annotated[list[Path], typer.Argument(help="Parity vectors (safetensors).", show_default=False)]):
+    """Largest difference per tensor against parity vectors; exit 1 above 1e-5 (gradient norm: 1e-4, relative).
+
+    Example: auxformer parity tests/parity/*.safetensors
+    """
+    from auxformer.models.authors import parity as differences_of
+
+    worst = 0.0
+    for file in files:
+        differences = differences_of(file)
+        print(f"{file}:")
+        pairs = ", ".join(f"{name}={value:.1e}" for name, value in differences.items())
+        print(textwrap.fill(pairs, 78, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False))
+        worst = max([worst, differences.pop("grad_norm") / 10, *differences.values()])
+    print(f"largest difference {worst:.1e}: {'within' if worst <= 1e-5 else 'ABOVE'} 1e-5")
+    raise typer.Exit(0 if worst <= 1e-5 else 1)
+
+
+@app.command("convert")
+def convert(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="The authors' .pt, .pth or .safetensors file.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Argument(help="File to write (safetensors).", show_default=False)],
+    heads: Annotated[int, typer.Option(help="Attention heads; no tensor tells.")] = 10,
+    attn_mask: Annotated[bool, typer.Option(help="Whether it was trained with the causal mask.")] = True,
+):
+    """The authors' checkpoint to safetensors, without running any code in the file.
+
+    Example: auxformer convert authors_checkpoint.pt auxformer.safetensors
+    """
+    from auxformer.models.authors import convert as convert_checkpoint
+
+    model = convert_checkpoint(checkpoint, out, heads, attn_mask)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    print(f"{out}: {count:,} parameters, width {model.config.width}, {model.config.layers} layers")

@@ -1,0 +1,151 @@
+"""Options that several commands share.
+
+A group of options is a dataclass whose fields are what Typer reads; `@with_options(Group)` puts them among the options of a
+command, which gets them as one object.
+"""
+
+import functools
+import inspect
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auxformer.cli.settings import read_settings
+from auxformer.errors import InputError
+
+Corpus = Annotated[str, typer.Option(help='Name of the corpus, or "auto".')]
+Data = Annotated[Path, typer.Option(help="Folder under which feature stores lie.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes.")]
+OnError = Annotated[str, typer.Option(help='A clip that cannot be read: "skip" it and count, or "stop".')]
+Official = Annotated[
+    Path | None, typer.Option(help="The authors' partition file, or a folder of them; their labels are used.")
+]
+Root = Annotated[Path, typer.Argument(help="Folder of the corpus.", show_default=False)]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Address of a Dask cluster that does the work; it needs the same files and paths.")
+]
+Wide = Annotated[bool, typer.Option("--wide", help="Every column, however wide.")]
+
+
+def _option(help: str, panel: str):
+    return typer.Option(help=help, rich_help_panel=panel)
+
+
+@dataclass(frozen=True)
+class TaskOptions:
+    """What is learned: corpus, features, labels."""
+
+    corpus: Annotated[str, _option("puppets, crema-d, ravdess or msp-improv.", "Task")] = "puppets"
+    root: Annotated[Path | None, _option("Folder of the corpus; puppets are generated when absent.", "Task")] = None
+    audio: Annotated[str, _option("lld, logmel, wav2vec2:MODEL or table:FILE.csv.", "Task")] = "lld"
+    video: Annotated[str, _option("hog, vggface:FILE, emoca:FOLDER, hf-vision:MODEL or table:FILE.csv.", "Task")] = (
+        "hog"
+    )
+    target: Annotated[
+        str | None,
+        _option("audiovisual, voice, face, intended; MSP-IMPROV: secondary, secondary-four, attributes.", "Task"),
+    ] = None
+    rule: Annotated[str | None, _option("majority, plurality or distributional labels.", "Task")] = None
+    classes: Annotated[
+        str | None, _option('Classes to keep: "happy,sad"; "4" = angry, happy, neutral, sad.', "Task")
+    ] = None
+    folds: Annotated[int | None, _option("Speaker folds; 0 = 70/15/15 partitions.", "Task")] = None
+    official: Annotated[Path | None, _option("The authors' partition file(s); their labels are used.", "Task")] = None
+    on_error: Annotated[str, _option('A clip that cannot be read: "skip" or "stop".', "Task")] = "skip"
+
+    def read(self, work: "WorkOptions"):
+        """The task; what features it lacks are extracted, and puppets generated."""
+        from auxformer.corpora import read_corpus
+        from auxformer.data.task import Task
+
+        corpus = read_corpus(self._folder(work.jobs), self.corpus, on_error=self.on_error)
+        chosen = {"target": self.target, "rule": self.rule, "classes": class_names(self.classes)}
+        given = {key: value for key, value in chosen.items() if value}
+        return Task(
+            corpus, self.audio, self.video, **given, data=work.data, jobs=work.jobs, on_error=self.on_error,
+            scheduler=work.scheduler,
+        )  # fmt: skip
+
+    def partitions(self, task, count: int) -> tuple:
+        """The task, with the labels of the official partitions where these are asked for, and the partitions."""
+        return task.official(self.official) if self.official else (task, task.partitions(count, self.folds))
+
+    def _folder(self, jobs: int) -> Path:
+        if self.root:
+            return self.root
+        if self.corpus != "puppets":
+            raise InputError(f"--root is missing: say in which folder the recordings of {self.corpus} lie.")
+        from auxformer.corpora.registry import make_corpus
+
+        return make_corpus(self.corpus, jobs=jobs)
+
+
+def class_names(text: str | None) -> tuple[str, ...]:
+    """("happy", "sad") of "happy,sad"; "4" stands for the four that most corpora share."""
+    text = "angry,happy,neutral,sad" if text == "4" else text or ""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+@dataclass(frozen=True)
+class SettingsOptions:
+    """The network and its training: a preset, a file over it, single settings over both."""
+
+    preset: Annotated[str, _option("default, quick, small-corpus, paper, release ...", "Settings")] = "default"
+    config: Annotated[Path | None, _option("TOML file of settings that differ from the preset.", "Settings")] = None
+    set: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="One setting, such as model.layers=3; may be given again.",
+            metavar="SECTION.KEY=VALUE",
+            rich_help_panel="Settings",
+        ),
+    ] = None
+
+    def read(self, **training):
+        """The `Config`; `training` are settings that the command has options of its own for."""
+        return read_settings(self.preset, self.config, self.set or (), training)
+
+
+@dataclass(frozen=True)
+class WorkOptions:
+    """Where things lie and who does the work."""
+
+    data: Annotated[Path, _option("Folder under which feature stores lie.", "Work")] = Path("data/features")
+    runs: Annotated[Path, _option("Folder of the runs.", "Work")] = Path("runs")
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.", rich_help_panel="Work")] = 2
+    scheduler: Annotated[
+        str | None, _option("Address of a Dask cluster; it needs the same files and paths.", "Work")
+    ] = None
+
+    def work(self, plugins: tuple[Path, ...] = ()):
+        """The same as the benchmark takes it."""
+        from auxformer.benchmark.run import Work
+
+        return Work(self.runs, self.jobs, self.scheduler, plugins)
+
+
+def with_options(*groups: type):
+    """Decorator: the command's first parameters, one per group, are filled from the options of these groups."""
+
+    def decorate(function):
+        own = list(inspect.signature(function).parameters.values())[len(groups) :]
+        shared = [
+            inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=item.default, annotation=item.type)
+            for group in groups
+            for item in fields(group)
+        ]
+
+        @functools.wraps(function)
+        def command(**given):
+            filled = [group(**{item.name: given.pop(item.name) for item in fields(group)}) for group in groups]
+            return function(*filled, **given)
+
+        # Typer reads a command's options from its signature: here the shared ones, then its own.
+        own = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in own]
+        command.__signature__ = inspect.Signature([*own, *shared])
+        command.__annotations__ = {item.name: item.annotation for item in [*own, *shared]}
+        return command
+
+    return decorate

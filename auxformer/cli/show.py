@@ -1,0 +1,34 @@
+"""auxformer show: a picture of a media file or a clip."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command("show")
+def show(
+    file: Annotated[
+        str,
+        typer.Argument(help="A media file (wav, flac, mp3, mp4, avi, flv), or with --root a clip.", show_default=False),
+    ],
+    root: Annotated[Path | None, typer.Option(help="Folder of the corpus that has the clip.")] = None,
+    out: Annotated[Path, typer.Option(help="Picture to write (PNG).")] = Path("build/show.png"),
+):
+    """Draw what a media file or a clip holds: frames with the face box, waveform, spectrogram, features.
+
+    Example: auxformer show 1001_DFA_ANG_XX --root data/corpora/puppets-course-0 --out clip.png
+    """
+    from auxformer.show import draw_clip, draw_media
+
+    if root:
+        from auxformer.corpora import read_corpus
+
+        figure = draw_clip(read_corpus(root, on_error="skip"), file)
+    else:
+        figure = draw_media(file)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=100, facecolor="white")
+    print(out)
