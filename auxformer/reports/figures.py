@@ -66,13 +66,13 @@ def _panels(count: int, width: float, height: float, columns: int = 3, **shared)
     return drawing, axes[:count]
 
 
-def _finished(drawing, name: str, caption: str, alt: str, legend: int = 4) -> Figure:
-    """With one legend of `legend` columns for all panels, where something has a label."""
+def _finished(drawing, name: str, caption: str, alt: str) -> Figure:
+    """With one legend for all panels, where something has a label."""
     handles = {
         text: handle for axis in drawing.axes for handle, text in zip(*axis.get_legend_handles_labels(), strict=True)
     }
     if handles:
-        drawing.legend(handles.values(), handles, loc="outside upper left", ncols=legend)
+        drawing.legend(handles.values(), handles, loc="outside upper left", ncols=int(drawing.get_figwidth() // 2))
     text = io.StringIO()
     drawing.savefig(text, format="svg", metadata={"Date": None})
     return Figure(name, caption, alt, text.getvalue())
@@ -106,7 +106,7 @@ def curves(folder: ResultsFolder) -> Figure | None:
                 panels[f"{'both streams' if stream == 'both' else stream}, {how}"] = stream, there
     if not panels:
         return None
-    drawing, axes = _panels(len(panels), 3.3, 2.5, sharey=True)
+    drawing, axes = _panels(len(panels), 3.3 if len(panels) > 1 else 6.5, 2.5, sharey=True)
     told = []
     for axis, (title, (stream, there)) in zip(axes, panels.items(), strict=True):
         _draw_curves(axis, board, systems, there)
@@ -166,9 +166,8 @@ def media(folder: ResultsFolder) -> Figure | None:
     axis.set_xlabel("score")
     worst = min(rows, key=lambda row: scores.get((systems[0], row), np.inf))
     alt = f"Scores under conditions on the media themselves, a row per condition; {systems[0]} scores lowest under {worst}."
-    return _finished(
-        drawing, "media", "Conditions on the recordings themselves, before features are extracted.", alt, legend=2
-    )
+    caption = "Conditions on the recordings themselves, before features are extracted."
+    return _finished(drawing, "media", caption, alt)
 
 
 @_look()
@@ -186,18 +185,18 @@ def reliability_diagram(folder: ResultsFolder, bins: int = 10) -> Figure | None:
                 tables.setdefault(condition, {})[system] = table[table.clips >= max(5, 0.005 * len(part))]
     if not tables:
         return None
-    drawing, axes = _panels(len(tables), 3.2, 3.2, sharey=True)
+    drawing, axes = _panels(len(tables), 3.2, 3.3, sharey=True)
     told = []
     for axis, (condition, of_system) in zip(axes, tables.items(), strict=True):
         axis.plot([0, 1], [0, 1], color=SOFT, linestyle=(0, (3, 3)), linewidth=1)
         for system, table in of_system.items():
             look, weight = _line(folder.shown(6).index(system)), table.clips / table.clips.sum()
-            axis.plot(table.confidence, table.accuracy, label=system, **look | {"markersize": 0})
+            axis.plot(table.confidence, table.accuracy, label=system, **look | {"markersize": 3})
             dots = {"color": look["color"], "marker": look["marker"], "zorder": look["zorder"], "linewidths": 0}
             axis.scatter(table.confidence, table.accuracy, 8 + 90 * weight, **dots)
             gap = (weight * (table.confidence - table.accuracy)).sum()
             told.append(f"{condition}: {system} is {share(abs(gap))} too {'sure' if gap > 0 else 'unsure'}")
-        axis.set(title=condition, xlim=(0, 1), ylim=(0, 1), xlabel="confidence", aspect="equal")
+        axis.set(title=condition, xlim=(0, 1), ylim=(0, 1), xlabel="confidence")
     axes[0].set_ylabel("accuracy")
     caption = (
         f"Accuracy of the clips of a bin of confidence ({bins} bins; the size of a dot is its share of the clips, bins with "
