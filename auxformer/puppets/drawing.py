@@ -2,7 +2,8 @@
 
 import functools
 from collections.abc import Callable
-from itertools import compress, groupby
+from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.backends.backend_agg import RendererAgg
@@ -30,8 +31,10 @@ def brightness(of: Colour) -> float:
 
 def points(*xy) -> np.ndarray:
     """Corner points `[T, M, 2]` from pairs (x, y) whose members are numbers or tracks `[T]`."""
-    flat = np.broadcast_arrays(*[np.atleast_1d(value) for pair in xy for value in pair])
-    return np.stack(flat, axis=-1).reshape(len(flat[0]), len(xy), 2)
+    corners = np.empty((max(np.size(value) for pair in xy for value in pair), len(xy), 2))
+    for place, pair in enumerate(xy):
+        corners[:, place, 0], corners[:, place, 1] = pair
+    return corners
 
 
 def mirrored(right_half: np.ndarray) -> np.ndarray:
@@ -66,10 +69,23 @@ def _spline(corners: int, closed: bool, steps: int) -> np.ndarray:
 
 def ellipse(x, y, width, height, count: int = 24) -> np.ndarray:
     """Outline `[T, count, 2]`; centre and half axes are numbers or tracks `[T]`."""
+    x, y, width, height = (np.reshape(value, (-1, 1)) for value in (x, y, width, height))
+    across, down = _circle(count)
+    outline = np.empty((max(map(len, (x, y, width, height))), count, 2))
+    outline[..., 0] = x + width * across
+    outline[..., 1] = y + height * down
+    return outline
+
+
+@functools.cache
+def _circle(count: int) -> tuple[np.ndarray, np.ndarray]:
     angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
-    x, y, width, height = (np.atleast_1d(value)[:, None] for value in (x, y, width, height))
-    across, down = np.broadcast_arrays(x + width * np.cos(angle), y + height * np.sin(angle))
-    return np.stack([across, down], axis=-1)
+    return np.cos(angle), np.sin(angle)
+
+
+def between(line: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The outline `[T, N + M, 2]` of what lies between two lines `[T, N, 2]` and `[T, M, 2]` of the same direction."""
+    return np.concatenate([line, other[:, ::-1]], axis=1)
 
 
 def ribbon(line: np.ndarray, half_width: np.ndarray) -> np.ndarray:
@@ -77,7 +93,20 @@ def ribbon(line: np.ndarray, half_width: np.ndarray) -> np.ndarray:
     along = np.gradient(line, axis=1)
     across = np.stack([-along[..., 1], along[..., 0]], axis=-1)
     across = across / np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-6) * half_width[..., None]
-    return np.concatenate([line + across, (line - across)[:, ::-1]], axis=1)
+    return between(line + across, line - across)
+
+
+INK, WHITE = colour("2a1a18"), colour("fbf6ee")
+
+
+class Shape(NamedTuple):
+    """An outline that is filled (`width` 0) or a line of so many pixels, `[T or 1, N, 2]`; does it follow the head?"""
+
+    course: np.ndarray
+    colour: Colour
+    alpha: float | np.ndarray
+    width: float
+    moving: bool
 
 
 class Scene:
@@ -89,37 +118,27 @@ class Scene:
     def __init__(self, length: int):
         self.length = length
         self.moving = False
-        self._shapes, self._moving, self._fills, self._lines, self._widths = [], [], [], [], []
+        self.shapes: list[Shape] = []
 
     def fill(self, outline: np.ndarray, with_colour: Colour, alpha=1.0) -> None:
         """Fill an outline `[T or 1, N, 2]`; `alpha` is a number or a track `[T]`."""
-        self._add(np.concatenate([outline, outline[:, :1]], axis=1), with_colour, alpha, (0, 0, 0), 0.0, 0.0)
+        closed = np.concatenate([outline, outline[:, :1]], axis=1)
+        self.shapes.append(Shape(closed, with_colour, alpha, 0.0, self.moving))
 
     def line(self, course: np.ndarray, with_colour: Colour, width: float, alpha=1.0) -> None:
         """Draw a line `[T or 1, N, 2]`, `width` pixels wide."""
-        self._add(course, (0, 0, 0), 0.0, with_colour, alpha, width)
+        self.shapes.append(Shape(course, with_colour, alpha, width, self.moving))
+
+    def stroke(self, corners: np.ndarray, with_colour: Colour, width: float, alpha=1.0) -> None:
+        """Draw a smooth line through corners `[T or 1, M, 2]`."""
+        self.line(curve(corners, closed=False), with_colour, width, alpha)
 
     def glow(self, x, y, width, height, with_colour: Colour, alpha=1.0, rings: int = 4) -> None:
         """A soft spot: nested ellipses that together reach `alpha` in the middle."""
         for ring in range(rings):
             size = 1 - ring / rings
-            self.fill(
-                ellipse(x, y, np.multiply(width, size), np.multiply(height, size), 20),
-                with_colour,
-                np.divide(alpha, rings),
-            )
-
-    def _add(self, course, fill, fill_alpha, line, line_alpha, width) -> None:
-        self._shapes.append(np.broadcast_to(course, (self.length, *course.shape[1:])))
-        self._moving.append(self.moving)
-        self._fills.append(self._rgba(fill, fill_alpha))
-        self._lines.append(self._rgba(line, line_alpha))
-        self._widths.append(width)
-
-    def _rgba(self, with_colour: Colour, alpha) -> np.ndarray:
-        rgba = np.empty((self.length, 4))
-        rgba[:, :3], rgba[:, 3] = with_colour, np.clip(alpha, 0, 1)
-        return rgba
+            outline = ellipse(x, y, np.multiply(width, size), np.multiply(height, size), 20)
+            self.fill(outline, with_colour, np.divide(alpha, rings))
 
     def paint(self, background: np.ndarray, centre, pose: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Pictures `[T, H, W, 3]` uint8 of the shapes over a background `[H, W, 3]` uint8.
@@ -132,13 +151,13 @@ class Scene:
         canvas = np.asarray(renderer.buffer_rgba())  # [H, W, 4], the renderer's own memory
         paper = np.full((height, width, 4), 255, np.uint8)
         paper[..., :3] = background
-        courses = self._placed(pose) + centre  # [T, all points, 2]
+        courses, ends = self._courses(pose)
+        courses += centre
         moment = np.empty(courses.shape[1:])  # the paths below look into this array
-        ends = np.cumsum([shape.shape[1] for shape in self._shapes])
         paths = [Path(part) for part in np.split(moment, ends[:-1])]
-        fills, lines = np.stack(self._fills, axis=1), np.stack(self._lines, axis=1)  # [T, shapes, 4]
+        fills, lines = self._colours()
         seen = np.maximum(fills[..., 3], lines[..., 3]) > 0.01  # [T, shapes]
-        widths = np.array(self._widths)
+        widths = np.array([shape.width for shape in self.shapes])
         upright = Affine2D().scale(1, -1).translate(0, height).frozen()
         pictures = np.empty((self.length, height, width, 3), np.uint8)
         for t, some in enumerate(seen):
@@ -148,16 +167,29 @@ class Scene:
                 pen, upright, list(compress(paths, some)), np.zeros((0, 3, 3)), np.zeros((0, 2)), IdentityTransform(),
                 fills[t, some], lines[t, some], widths[some], [(0, None)], [True], [None], "screen",
             )  # fmt: skip
-            pictures[t] = canvas[..., :3]
+            for channel in range(3):  # six times as fast as all three at once
+                pictures[t, ..., channel] = canvas[..., channel]
         return pictures
 
-    def _placed(self, pose: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """All points `[T, N, 2]`; neighbours in the list that move are moved together."""
-        runs = []
-        for moving, run in groupby(zip(self._moving, self._shapes, strict=True), key=lambda shape: shape[0]):
-            courses = np.concatenate([shape for _, shape in run], axis=1)
-            runs.append(pose(courses) if moving else courses)
-        return np.concatenate(runs, axis=1)
+    def _courses(self, pose: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """All points `[T, N, 2]` where the pose puts them, and where each shape ends among them `[shapes]`."""
+        lengths = [shape.course.shape[1] for shape in self.shapes]
+        ends = np.cumsum(lengths)
+        courses = np.empty((self.length, ends[-1], 2))
+        for shape, end in zip(self.shapes, ends, strict=True):
+            courses[:, end - shape.course.shape[1] : end] = shape.course
+        moving = np.repeat([shape.moving for shape in self.shapes], lengths)
+        courses[:, moving] = pose(courses[:, moving])
+        return courses, ends
+
+    def _colours(self) -> tuple[np.ndarray, np.ndarray]:
+        """Red, green, blue and alpha `[T, shapes, 4]` of what is filled and of what is drawn; either is transparent."""
+        fills = np.zeros((self.length, len(self.shapes), 4))
+        lines = np.zeros_like(fills)
+        for place, shape in enumerate(self.shapes):
+            rgba = (lines if shape.width else fills)[:, place]
+            rgba[:, :3], rgba[:, 3] = shape.colour, np.clip(shape.alpha, 0, 1)
+        return fills, lines
 
 
 def _renderer(width: int, height: int):

@@ -2,11 +2,8 @@
 
 import numpy as np
 
-from auxformer.puppets.drawing import Scene, colour, curve, ellipse, mirrored, mix, points
+from auxformer.puppets.drawing import INK, WHITE, Scene, curve, ellipse, mirrored, mix, points
 from auxformer.puppets.looks import Face
-
-INK = colour("2a1a18")
-WHITE = colour("fbf6ee")
 
 
 def hair_behind(scene: Scene, face: Face) -> None:
@@ -16,14 +13,8 @@ def hair_behind(scene: Scene, face: Face) -> None:
     if style in ("long", "waves"):
         reach = 62 if style == "long" else 50
         half = points(
-            (0, -50),
-            (w + 2, -36),
-            (w + 8 + v, -6),
-            (w + 9 + v, 28),
-            (w + 6 + v, reach),
-            (w * 0.5, reach + 3),
-            (0, reach),
-        )
+            (0, -50), (w + 2, -36), (w + 8 + v, -6), (w + 9 + v, 28), (w + 6 + v, reach), (w * 0.5, reach + 3), (0, reach)
+        )  # fmt: skip
         scene.fill(_curly(curve(mirrored(half)), 1.4 if style == "waves" else 0, 26), dark)
     elif style in ("bob", "fringe"):
         half = points((0, -50), (w + 2, -36), (w + 8 + v, -6), (w + 10 + v, 22), (w + 3, 36), (w * 0.5, 34), (0, 30))
@@ -45,61 +36,37 @@ def hair_behind(scene: Scene, face: Face) -> None:
 
 def hair_over(scene: Scene, face: Face) -> None:
     """What lies over forehead and temples."""
-    if face.hair_style == "scarf":
-        _wrap(scene, face)
-        return
-    if face.hair_style == "bald":
-        _sideburns(scene, face)
-        return
+    {"scarf": _wrap, "bald": _sideburns}.get(face.hair_style, _cap)(scene, face)
+
+
+HAIRLINES = {  # from the right temple to the left, as shares of the head's width and height above its centre
+    "crop": ((0.95, 0.1), (0.88, 0.4), (0.66, 0.58), (0.3, 0.7), (-0.2, 0.62), (-0.62, 0.66), (-0.88, 0.4), (-0.95, 0.1)),
+    "parting": ((0.94, 0.05), (0.88, 0.45), (0.6, 0.72), (0.42, 0.84), (0.05, 0.68), (-0.5, 0.6), (-0.86, 0.4), (-0.94, 0.05)),
+    "quiff": ((0.94, 0.05), (0.88, 0.46), (0.7, 0.7), (0.3, 0.74), (-0.2, 0.78), (-0.66, 0.68), (-0.88, 0.44), (-0.94, 0.05)),
+    "fringe": ((1.0, -0.3), (0.93, 0.32), (0.6, 0.5), (0.25, 0.47), (-0.2, 0.5), (-0.6, 0.47), (-0.93, 0.32), (-1.0, -0.3)),
+    "bob": ((1.0, -0.4), (0.9, 0.3), (0.62, 0.62), (0.38, 0.8), (0.0, 0.64), (-0.5, 0.52), (-0.88, 0.28), (-1.0, -0.4)),
+    "long": ((1.0, -0.5), (0.9, 0.3), (0.5, 0.66), (0.05, 0.86), (-0.05, 0.86), (-0.5, 0.66), (-0.9, 0.3), (-1.0, -0.5)),
+    "waves": ((1.0, -0.4), (0.86, 0.3), (0.7, 0.6), (0.4, 0.82), (-0.05, 0.66), (-0.55, 0.55), (-0.86, 0.25), (-1.0, -0.4)),
+    "bun": ((0.95, 0.1), (0.9, 0.42), (0.66, 0.66), (0.25, 0.76), (-0.25, 0.76), (-0.66, 0.66), (-0.9, 0.42), (-0.95, 0.1)),
+    "curls": ((0.98, 0.0), (0.9, 0.4), (0.66, 0.6), (0.25, 0.64), (-0.25, 0.64), (-0.66, 0.6), (-0.9, 0.4), (-0.98, 0.0)),
+    "tufts": ((0.94, 0.05), (0.88, 0.46), (0.62, 0.66), (0.2, 0.6), (-0.2, 0.68), (-0.6, 0.6), (-0.88, 0.46), (-0.94, 0.05)),
+}  # fmt: skip
+
+
+def _cap(scene: Scene, face: Face) -> None:
+    """The hair on top of the head, and a few lighter and darker lines that follow it."""
     cap = cap_of(face)
     scene.fill(cap, mix(face.hair, INK, 0.12))
     middle = cap.mean(axis=1, keepdims=True)
     scene.fill(middle + (cap - middle) * (0.9, 0.84) + (face.light * 1.6, -0.8), face.hair, 0.75)
-    _strands(scene, face)
-
-
-HAIRLINES = {  # from the right temple to the left, as shares of the head's width and height above its centre
-    "crop": (
-        (0.95, 0.1), (0.88, 0.4), (0.66, 0.58), (0.3, 0.7),
-        (-0.2, 0.62), (-0.62, 0.66), (-0.88, 0.4), (-0.95, 0.1),
-    ),
-    "parting": (
-        (0.94, 0.05), (0.88, 0.45), (0.6, 0.72), (0.42, 0.84),
-        (0.05, 0.68), (-0.5, 0.6), (-0.86, 0.4), (-0.94, 0.05),
-    ),
-    "quiff": (
-        (0.94, 0.05), (0.88, 0.46), (0.7, 0.7), (0.3, 0.74),
-        (-0.2, 0.78), (-0.66, 0.68), (-0.88, 0.44), (-0.94, 0.05),
-    ),
-    "fringe": (
-        (1.0, -0.3), (0.93, 0.32), (0.6, 0.5), (0.25, 0.47),
-        (-0.2, 0.5), (-0.6, 0.47), (-0.93, 0.32), (-1.0, -0.3),
-    ),
-    "bob": (
-        (1.0, -0.4), (0.9, 0.3), (0.62, 0.62), (0.38, 0.8),
-        (0.0, 0.64), (-0.5, 0.52), (-0.88, 0.28), (-1.0, -0.4),
-    ),
-    "long": (
-        (1.0, -0.5), (0.9, 0.3), (0.5, 0.66), (0.05, 0.86),
-        (-0.05, 0.86), (-0.5, 0.66), (-0.9, 0.3), (-1.0, -0.5),
-    ),
-    "waves": (
-        (1.0, -0.4), (0.86, 0.3), (0.7, 0.6), (0.4, 0.82),
-        (-0.05, 0.66), (-0.55, 0.55), (-0.86, 0.25), (-1.0, -0.4),
-    ),
-    "bun": (
-        (0.95, 0.1), (0.9, 0.42), (0.66, 0.66), (0.25, 0.76),
-        (-0.25, 0.76), (-0.66, 0.66), (-0.9, 0.42), (-0.95, 0.1),
-    ),
-    "curls": (
-        (0.98, 0.0), (0.9, 0.4), (0.66, 0.6), (0.25, 0.64),
-        (-0.25, 0.64), (-0.66, 0.6), (-0.9, 0.4), (-0.98, 0.0),
-    ),
-    "tufts": (
-        (0.94, 0.05), (0.88, 0.46), (0.62, 0.66), (0.2, 0.6),
-        (-0.2, 0.68), (-0.6, 0.6), (-0.88, 0.46), (-0.94, 0.05),
-    ),
-}  # fmt: skip
+    if face.hair_style == "curls":
+        return
+    w, top = face.width, -face.crown
+    bright, dark = mix(face.hair, WHITE, 0.28), mix(face.hair, INK, 0.35)
+    for share, tint in ((-0.55, dark), (-0.25, bright), (0.1, bright), (0.4, dark), (0.68, bright)):
+        x = share * w * face.light
+        strand = points((x * 0.5, top - 2), (x * 0.95 + 1.2, top + 4), (x * 1.3 + 2.5 * np.sign(x), top + 12))
+        scene.stroke(strand, tint, 1.1, 0.4)
 
 
 def cap_of(face: Face) -> np.ndarray:
@@ -111,23 +78,19 @@ def cap_of(face: Face) -> np.ndarray:
     lean = {"quiff": 9, "parting": -3, "bob": -3, "waves": -3}.get(style, 0)
     tall = {"quiff": 4, "tufts": 2, "curls": 2.5}.get(style, 0)
     side = -HAIRLINES[style][0][1] * face.crown
-    outer = [
-        (-w - 2, side),
-        (-w - 3 - v, -14),
-        (-w * 0.93 - v, -33),
-        (-w * 0.55 + lean, crown + 2.5),
-        (lean, crown - tall),
-    ]
-    outer += [(w * 0.6 + 0.5 * lean, crown + 2.5), (w * 0.93 + v, -33), (w + 3 + v, -14), (w + 2, side)]
+    edge = points(
+        (-w - 2, side), (-w - 3 - v, -14), (-w * 0.93 - v, -33), (-w * 0.55 + lean, crown + 2.5), (lean, crown - tall),
+        (w * 0.6 + 0.5 * lean, crown + 2.5), (w * 0.93 + v, -33), (w + 3 + v, -14), (w + 2, side),
+    )  # fmt: skip
+    edge = curve(edge, closed=False)
     line = [(share * w * -face.light, -height * face.crown) for share, height in HAIRLINES[style]]
     if face.light > 0:  # the hairline was mirrored, so it runs from left to right
         line = line[::-1]
-    edge = curve(points(*outer), closed=False)
-    if style in ("curls", "tufts"):
-        edge = _curly(edge, 1.9 if style == "curls" else 2.6, 22 if style == "curls" else 15)
     lower = curve(points(*line), closed=False)
     if style == "curls":
-        lower = _curly(lower, 1.2, 16)
+        edge, lower = _curly(edge, 1.9, 22), _curly(lower, 1.2, 16)
+    elif style == "tufts":
+        edge = _curly(edge, 2.6, 15)
     return np.concatenate([edge, lower], axis=1)
 
 
@@ -142,31 +105,12 @@ def _curly(outline: np.ndarray, size: float, count: int) -> np.ndarray:
     return (np.stack([x, y], axis=-1) + away * wave[:, None])[None]
 
 
-def _strands(scene: Scene, face: Face) -> None:
-    """A few lighter and darker lines that follow the hair."""
-    if face.hair_style == "curls":
-        return
-    w, top = face.width, -face.crown
-    bright, dark = mix(face.hair, WHITE, 0.28), mix(face.hair, INK, 0.35)
-    for share, tint in ((-0.55, dark), (-0.25, bright), (0.1, bright), (0.4, dark), (0.68, bright)):
-        x = share * w * face.light
-        strand = points((x * 0.5, top - 2), (x * 0.95 + 1.2, top + 4), (x * 1.3 + 2.5 * np.sign(x), top + 12))
-        scene.line(curve(strand, closed=False), tint, 1.1, 0.4)
-
-
 def _sideburns(scene: Scene, face: Face) -> None:
     """The temples of a bald head."""
     w = face.width
     for side in (-1, 1):
-        patch = points(
-            (side * (w + 1), -20),
-            (side * (w - 1.5), -17),
-            (side * (w - 3.5), -10),
-            (side * (w - 2), -5),
-            (side * (w + 0.5), -4),
-            (side * (w + 2), -8),
-        )
-        scene.fill(curve(patch), face.hair)
+        patch = points((w + 1, -20), (w - 1.5, -17), (w - 3.5, -10), (w - 2, -5), (w + 0.5, -4), (w + 2, -8))
+        scene.fill(curve(patch * (side, 1)), face.hair)
 
 
 def _scarf(face: Face):
@@ -176,23 +120,13 @@ def _scarf(face: Face):
 def _wrap(scene: Scene, face: Face) -> None:
     """A headscarf around the face."""
     w, cloth = face.width, _scarf(face)
-    outer = mirrored(
-        points((0, -face.crown - 6), (w * 0.66, -face.crown - 1), (w + 5, -22), (w + 6, 6), (w + 2, 32), (0, 52))
-    )
-    inner = mirrored(
-        points(
-            (0, -0.72 * face.crown),
-            (w * 0.6, -0.62 * face.crown),
-            (w * 0.93, -10),
-            (w * 0.95, 10),
-            (w * 0.72, 33),
-            (0, face.chin + 4),
-        )
-    )
-    rim, edge = curve(outer), curve(inner)
+    top, low = -face.crown, face.chin + 4
+    rim = points((0, top - 6), (w * 0.66, top - 1), (w + 5, -22), (w + 6, 6), (w + 2, 32), (0, 52))
+    edge = points((0, 0.72 * top), (w * 0.6, 0.62 * top), (w * 0.93, -10), (w * 0.95, 10), (w * 0.72, 33), (0, low))
+    rim, edge = curve(mirrored(rim)), curve(mirrored(edge))
     band = np.concatenate([rim, rim[:, :1], edge[:, :1], edge[:, ::-1]], axis=1)
     scene.fill(band, cloth)
     scene.line(np.concatenate([edge, edge[:, :1]], axis=1), mix(cloth, INK, 0.3), 1.1, 0.6)
     for share in (0.35, 0.7):
         fold = points((-w * share, -face.crown - 1), (-w * (share + 0.32), -26), (-w - 3, -2))
-        scene.line(curve(fold * (face.light, 1), closed=False), mix(cloth, INK, 0.35), 1.0, 0.35)
+        scene.stroke(fold * (face.light, 1), mix(cloth, INK, 0.35), 1.0, 0.35)

@@ -22,32 +22,45 @@ HAIR_STYLES = {
 """Hair styles to draw from; one that stands twice is worn twice as often."""
 
 
+FORMS = {  # from, to; what a woman and a man have more
+    "width": (30, 33.5, 0, 1),
+    "crown": (40, 44, 0, 0),
+    "chin": (38, 42, 0, 1.5),
+    "jaw": (0.68, 0.8, 0, 0.05),
+    "chin_width": (0.3, 0.4, 0, 0.08),
+    "ears": (5.5, 7.5, 0, 0),
+    "nose_length": (13, 17, 0, 0),
+    "nose_width": (4.6, 6.2, 0, 0.6),
+    "nose_size": (0.85, 1.2, 0, 0),
+    "mouth_height": (22.5, 25, 0, 0),
+    "mouth_width": (12, 14.5, 0, 0),
+    "lip_thickness": (0.85, 1.25, 0.15, -0.15),
+    "asymmetry": (-1, 1, 0, 0),
+}
+EYES = {
+    "eye_distance": (14.2, 16.2, 0, 0),
+    "eye_height": (-5, -2.5, 0, 0),
+    "eye_width": (7.6, 9.2, 0, 0),
+    "eye_opening": (5.0, 6.2, 0.5, 0),
+    "eye_tilt": (-1.1, 0.7, 0, 0),
+    "iris_size": (4.2, 4.9, 0, 0),
+    "brow_height": (11.5, 13.5, 0, 0),
+    "brow_length": (15, 18, 0, 0),
+    "brow_thickness": (1.1, 1.6, 0, 0.5),
+    "brow_arch": (1.5, 3.2, 0, 0),
+    "brow_tilt": (0.0, 2.0, 0, 0),
+}
+
+
 @dataclass(frozen=True)
 class Face:
-    """The looks of one puppet. Lengths in pixels of a 128 x 128 picture, colours red, green, blue in 0..1.
+    """The looks of one puppet. Lengths in pixels of a 128 x 128 picture, colours red, green, blue in 0..1."""
 
-    Attributes:
-        width: Half the width of the head. crown, chin: How far it reaches above and below its centre.
-        jaw, chin_width: Half widths of jaw and chin as shares of `width`.
-        ears: Size of the ears.
-        skin, hair, iris, lips, backdrop, clothes: Colours.
-        hair_style: One of `HAIR_STYLES`. hair_volume: How far the hair stands off.
-        eye_distance: Half the distance of the eyes. eye_height: Where they are, below the centre of the head.
-        eye_width, eye_opening: Half the width of an eye, and height of its upper half. eye_tilt: Outer corners down.
-        iris_size: Radius.
-        brow_height: Above the eye. brow_length, brow_thickness, brow_arch: Form. brow_tilt: Outer ends down.
-        nose_length, nose_width, nose_size: Form of the nose.
-        mouth_height, mouth_width, lip_thickness: Form of the mouth.
-        asymmetry: -1..1, how much further the right half of the face moves than the left.
-        light: -1 when the light comes from the left, 1 from the right.
-        freckles, earrings, collar: What else there is to see; `collar` is "round", "open" or "high".
-    """
-
-    width: float
-    crown: float
-    chin: float
-    jaw: float
-    chin_width: float
+    width: float  # half the width of the head
+    crown: float  # how far it reaches above its centre
+    chin: float  # and below
+    jaw: float  # half width, as a share of `width`
+    chin_width: float  # half width, as a share of `width`
     ears: float
     skin: Colour
     hair: Colour
@@ -55,73 +68,42 @@ class Face:
     lips: Colour
     backdrop: Colour
     clothes: Colour
-    hair_style: str
-    hair_volume: float
-    eye_distance: float
-    eye_height: float
-    eye_width: float
-    eye_opening: float
-    eye_tilt: float
-    iris_size: float
-    brow_height: float
+    hair_style: str  # one of `HAIR_STYLES`
+    hair_volume: float  # how far the hair stands off
+    eye_distance: float  # half the distance of the eyes
+    eye_height: float  # where they are, below the centre of the head
+    eye_width: float  # half the width of an eye
+    eye_opening: float  # height of its upper half
+    eye_tilt: float  # outer corners down
+    iris_size: float  # radius
+    brow_height: float  # above the eye
     brow_length: float
     brow_thickness: float
     brow_arch: float
-    brow_tilt: float
+    brow_tilt: float  # outer ends down
     nose_length: float
     nose_width: float
     nose_size: float
     mouth_height: float
     mouth_width: float
     lip_thickness: float
-    asymmetry: float
-    light: int
+    asymmetry: float  # -1..1, how much further the right half of the face moves than the left
+    light: int  # -1 when the light comes from the left, 1 from the right
     freckles: bool
     earrings: bool
-    collar: str
+    collar: str  # "round", "open" or "high"
 
     @classmethod
     def of(cls, speaker: int, seed: int, sex: str) -> "Face":
         """The looks of one puppet; `sex` is "female" or "male". The same arguments give the same looks."""
         rng = generator(seed, "face", speaker)
         woman = sex == "female"
-        return cls(**_forms(rng, woman), **_eyes(rng, woman), **_colours(rng, woman), **_extras(rng, sex))
+        forms = _lengths(FORMS, rng, woman) | {"light": int(rng.choice([-1, 1]))} | _lengths(EYES, rng, woman)
+        return cls(**forms, **_colours(rng, woman), **_extras(rng, sex))
 
 
-def _forms(rng: np.random.Generator, woman: bool) -> dict:
-    width = rng.uniform(30, 33.5) + (0 if woman else 1)
-    return {
-        "width": width,
-        "crown": rng.uniform(40, 44),
-        "chin": rng.uniform(38, 42) + (0 if woman else 1.5),
-        "jaw": rng.uniform(0.68, 0.8) + (0 if woman else 0.05),
-        "chin_width": rng.uniform(0.3, 0.4) + (0 if woman else 0.08),
-        "ears": rng.uniform(5.5, 7.5),
-        "nose_length": rng.uniform(13, 17),
-        "nose_width": rng.uniform(4.6, 6.2) + (0 if woman else 0.6),
-        "nose_size": rng.uniform(0.85, 1.2),
-        "mouth_height": rng.uniform(22.5, 25),
-        "mouth_width": rng.uniform(12, 14.5),
-        "lip_thickness": rng.uniform(0.85, 1.25) + (0.15 if woman else -0.15),
-        "asymmetry": rng.uniform(-1, 1),
-        "light": int(rng.choice([-1, 1])),
-    }
-
-
-def _eyes(rng: np.random.Generator, woman: bool) -> dict:
-    return {
-        "eye_distance": rng.uniform(14.2, 16.2),
-        "eye_height": rng.uniform(-5, -2.5),
-        "eye_width": rng.uniform(7.6, 9.2),
-        "eye_opening": rng.uniform(5.0, 6.2) + (0.5 if woman else 0),
-        "eye_tilt": rng.uniform(-1.1, 0.7),
-        "iris_size": rng.uniform(4.2, 4.9),
-        "brow_height": rng.uniform(11.5, 13.5),
-        "brow_length": rng.uniform(15, 18),
-        "brow_thickness": rng.uniform(1.1, 1.6) + (0 if woman else 0.5),
-        "brow_arch": rng.uniform(1.5, 3.2),
-        "brow_tilt": rng.uniform(0.0, 2.0),
-    }
+def _lengths(ranges: dict[str, tuple], rng: np.random.Generator, woman: bool) -> dict[str, float]:
+    return {name: rng.uniform(low, high) + (hers if woman else his) for name, (low, high, hers, his) in ranges.items()}
 
 
 def _colours(rng: np.random.Generator, woman: bool) -> dict:
@@ -131,15 +113,13 @@ def _colours(rng: np.random.Generator, woman: bool) -> dict:
     hair = colour(rng.choice(HAIRS))
     if abs(brightness(hair) - brightness(skin)) < 0.12:  # hair that would melt into the skin
         hair = mix(hair, colour("241815"), 0.55)
-    backdrops = sorted(
-        map(colour, rng.permutation(BACKDROPS)[:3]), key=lambda back: abs(brightness(back) - brightness(skin))
-    )
+    backdrops = [colour(name) for name in rng.permutation(BACKDROPS)[:3]]
     return {
         "skin": skin,
         "hair": hair,
         "iris": colour(rng.choice(IRISES)),
         "lips": mix(skin, red, rng.uniform(0.5, 0.7) + (0.1 if woman else -0.08)),
-        "backdrop": backdrops[-1],
+        "backdrop": max(backdrops[::-1], key=lambda back: abs(brightness(back) - brightness(skin))),
         "clothes": colour(rng.choice(CLOTHES)),
     }
 

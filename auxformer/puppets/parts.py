@@ -6,14 +6,23 @@ the right and y down. `au` maps a name such as "AU12" to its track `[T]`, 0..1.
 
 import numpy as np
 
-from auxformer.puppets.drawing import Scene, brightness, colour, curve, ellipse, mirrored, mix, points, ribbon
+from auxformer.puppets.drawing import (
+    INK,
+    WHITE,
+    Scene,
+    between,
+    brightness,
+    colour,
+    curve,
+    ellipse,
+    mirrored,
+    mix,
+    points,
+    ribbon,
+)  # fmt: skip
 from auxformer.puppets.looks import Face
 
-INK = colour("2a1a18")
-WHITE = colour("fbf6ee")
-MOUTH = colour("4a1820")
-TONGUE = colour("c0605f")
-ROSE = colour("d8524a")
+MOUTH, TONGUE, ROSE = colour("4a1820"), colour("c0605f"), colour("d8524a")
 ACROSS = np.linspace(-1, 1, 15)
 """Places across an eye or a mouth, from its left corner to its right."""
 
@@ -37,30 +46,19 @@ def bust(scene: Scene, face: Face) -> None:
     """Shoulders, collar and neck."""
     cloth, dark = face.clothes, mix(face.clothes, INK, 0.35)
     neck = 0.5 * face.width
-    shoulders = mirrored(
-        points(
-            (0, 50),
-            (neck, 49),
-            (neck + 9, 52),
-            (face.width + 12, 57),
-            (face.width + 24, 68),
-            (face.width + 26, 84),
-            (0, 84),
-        )
-    )
+    half = points(
+        (0, 50), (neck, 49), (neck + 9, 52), (face.width + 12, 57), (face.width + 24, 68), (face.width + 26, 84), (0, 84)
+    )  # fmt: skip
+    shoulders = mirrored(half)
     scene.fill(curve(shoulders), dark)
-    scene.fill(curve(shoulders + (-face.light * -1.6, 1.2)), cloth)
-    throat = mirrored(
-        points((0, 20), (neck * 0.85, 22), (neck * 0.88, 42), (neck * 1.15, 51), (neck * 0.7, 57), (0, 60))
-    )
-    scene.fill(curve(throat), shade(face, 0.22))
+    scene.fill(curve(shoulders + (face.light * 1.6, 1.2)), cloth)
+    throat = points((0, 20), (neck * 0.85, 22), (neck * 0.88, 42), (neck * 1.15, 51), (neck * 0.7, 57), (0, 60))
+    scene.fill(curve(mirrored(throat)), shade(face, 0.22))
     scene.glow(0, face.chin + 1, neck * 1.1, 9, shade(face, 0.9), 0.6)
     if face.collar == "open":
+        flap = points((2, 66), (neck + 1, 46), (neck + 9, 56), (9, 70))
         for side in (-1, 1):
-            scene.fill(
-                points((side * 2, 66), (side * (neck + 1), 46), (side * (neck + 9), 56), (side * 9, 70)),
-                mix(cloth, WHITE, 0.35),
-            )
+            scene.fill(flap * (side, 1), mix(cloth, WHITE, 0.35))
     elif face.collar == "high":
         rim = curve(points((-neck, 45), (-neck * 0.5, 48.5), (0, 49.5), (neck * 0.5, 48.5), (neck, 45)), closed=False)
         hem = curve(points((neck * 1.2, 53), (0, 59), (-neck * 1.2, 53)), closed=False)
@@ -68,9 +66,7 @@ def bust(scene: Scene, face: Face) -> None:
         scene.line(rim, mix(cloth, WHITE, 0.28), 1.4)
         scene.line(hem, mix(cloth, INK, 0.3), 1.0, 0.7)
     else:
-        scene.line(
-            curve(points((-neck * 1.12, 50), (0, 61.5), (neck * 1.12, 50)), closed=False), mix(cloth, WHITE, 0.4), 2.4
-        )
+        scene.stroke(points((-neck * 1.12, 50), (0, 61.5), (neck * 1.12, 50)), mix(cloth, WHITE, 0.4), 2.4)
 
 
 def outline(face: Face, au: dict) -> np.ndarray:
@@ -115,18 +111,12 @@ def cheeks(scene: Scene, face: Face, au: dict) -> None:
                 scene.fill(ellipse(x + dx, y + dy, 0.7, 0.6, 8), shade(face, 0.55), 0.6)
         scene.glow(x - side, y - 3, 6, 3.6, gleam(face, 0.6), 0.5 * au["AU6"], rings=3)
         under = points((x - side * 9, y - 6.5), (x - side * 2, y - 5), (x + side * 5, y - 7.5))
-        scene.line(curve(under, closed=False), shade(face, 0.75), 1.1, 0.75 * au["AU6"])
+        scene.stroke(under, shade(face, 0.75), 1.1, 0.75 * au["AU6"])
         for spread in (-2.2, 0.8):
-            corner = side * (face.eye_distance + face.eye_width + 2)
-            crow = points(
-                (corner, face.eye_height + spread * 0.5), (corner + side * 3.6, face.eye_height + spread * 1.6)
-            )
+            corner, high = side * (face.eye_distance + face.eye_width + 2), face.eye_height
+            crow = points((corner, high + spread * 0.5), (corner + side * 3.6, high + spread * 1.6))
             scene.line(crow, shade(face, 0.7), 0.9, 0.7 * au["AU6"])
-        depth = np.clip(
-            0.12 + 0.7 * au["AU12"] + 0.65 * au["AU9"] + 0.65 * au["AU10"] + 0.2 * au["AU15"] + 0.3 * au["AU20"],
-            0,
-            0.85,
-        )
+        depth = 0.12 + 0.7 * au["AU12"] + 0.65 * au["AU9"] + 0.65 * au["AU10"] + 0.2 * au["AU15"] + 0.3 * au["AU20"]
         wide = 1.5 * au["AU12"] + 1.5 * au["AU20"]
         start = face.eye_height + face.nose_length - 2 - 1.5 * au["AU9"]
         fold = points(
@@ -134,7 +124,7 @@ def cheeks(scene: Scene, face: Face, au: dict) -> None:
             (side * (face.mouth_width - 0.5 + wide), start + 4.5),
             (side * (face.mouth_width + 2.5 + wide), face.mouth_height - 1.5 - 2 * au["AU12"]),
         )
-        scene.line(curve(fold, closed=False), shade(face, 0.8), 1.2, depth)
+        scene.stroke(fold, shade(face, 0.8), 1.2, np.clip(depth, 0, 0.85))
 
 
 def brow_lines(scene: Scene, face: Face, au: dict) -> None:
@@ -143,17 +133,14 @@ def brow_lines(scene: Scene, face: Face, au: dict) -> None:
     rise = np.maximum(au["AU1"], au["AU2"])
     for above, reach in ((8.5, 0.85), (12.5, 0.7)):
         inner = 1 + 0.35 * au["AU1"]
-        half = points(
-            (-15 * reach, top - above + 2 * (1 - au["AU2"])),
-            (-6 * reach, top - above * inner),
-            (0, top - above * inner + 1),
-        )
+        low, high = top - above + 2 * (1 - au["AU2"]), top - above * inner
+        half = points((-15 * reach, low), (-6 * reach, high), (0, high + 1))
         line = np.concatenate([half, (half * (-1, 1))[:, -2::-1]], axis=1)
-        scene.line(curve(line, closed=False), shade(face, 0.7), 1.0, 0.55 * rise)
+        scene.stroke(line, shade(face, 0.7), 1.0, 0.55 * rise)
     for side in (-1, 1):
         x = side * (2.6 - 0.6 * au["AU4"])
         furrow = points((x + side * 0.8, top - 1.5), (x, top + 2), (x + side * 0.5, top + 6.5))
-        scene.line(curve(furrow, closed=False), shade(face, 0.85), 1.3, 0.85 * au["AU4"])
+        scene.stroke(furrow, shade(face, 0.85), 1.3, 0.85 * au["AU4"])
 
 
 def nose(scene: Scene, face: Face, au: dict) -> None:
@@ -161,15 +148,9 @@ def nose(scene: Scene, face: Face, au: dict) -> None:
     up = 3.0 * au["AU9"] + 0.6 * au["AU10"]
     tip = face.eye_height + face.nose_length - up
     w = face.nose_width * (1 + 0.14 * au["AU9"] + 0.06 * au["AU12"])
-    dark = -face.light
-    bridge = points(
-        (dark * 1.6, face.eye_height - 5),
-        (dark * 2.6, face.eye_height + 3),
-        (dark * w * 0.95, tip),
-        (dark * w * 0.4, tip + 2),
-        (dark * 0.8, face.eye_height + 4),
-    )
-    scene.fill(curve(bridge), shade(face, 0.55), 0.4)
+    top = face.eye_height
+    bridge = points((1.6, top - 5), (2.6, top + 3), (w * 0.95, tip), (w * 0.4, tip + 2), (0.8, top + 4))
+    scene.fill(curve(bridge * (-face.light, 1)), shade(face, 0.55), 0.4)
     ball = mix(face.skin, ROSE, 0.2)
     scene.fill(ellipse(0, tip, w * 1.02, 4.2 * face.nose_size), shade(face, 0.42))
     scene.fill(ellipse(face.light * 0.5, tip - 0.9, w * 0.92, 3.9 * face.nose_size), ball)
@@ -178,10 +159,8 @@ def nose(scene: Scene, face: Face, au: dict) -> None:
         scene.fill(ellipse(side * w * 0.5, tip + 2.3 * face.nose_size, w * 0.24, 1.05, 12), INK, 0.62)
         for step in range(3):
             y = face.eye_height - 1 + 3.2 * step
-            wrinkle = points(
-                (side * 0.6, y), (side * (2.6 + 0.8 * step), y - 1.6), (side * (4.2 + 1.2 * step), y - 3.4)
-            )
-            scene.line(curve(wrinkle, closed=False), shade(face, 0.85), 1.1, 0.8 * au["AU9"])
+            wrinkle = points((0.6, y), (2.6 + 0.8 * step, y - 1.6), (4.2 + 1.2 * step, y - 3.4))
+            scene.stroke(wrinkle * (side, 1), shade(face, 0.85), 1.1, 0.8 * au["AU9"])
 
 
 def eyes(scene: Scene, face: Face, au: dict, gaze: np.ndarray) -> None:
@@ -210,7 +189,7 @@ def _eye(scene: Scene, face: Face, side: int, upper: np.ndarray, lower: np.ndarr
     top = np.stack([x, lid(-upper, across)], axis=-1)  # [T, 15, 2]
     bottom = np.stack([x, lid(lower, across)], axis=-1)
     scene.glow(cx, cy - 2, face.eye_width + 4, face.eye_opening + 4.5, shade(face, 0.6), 0.3, rings=3)
-    scene.fill(np.concatenate([top, bottom[:, ::-1]], axis=1), WHITE)
+    scene.fill(between(top, bottom), WHITE)
     gx, gy, r = cx + gaze[:, 0], cy - 0.4 + gaze[:, 1], face.iris_size
     scene.fill(inside(ellipse(gx, gy, r, r, 20)), mix(face.iris, INK, 0.45))
     scene.fill(inside(ellipse(gx, gy + 0.5, r * 0.8, r * 0.78, 18)), mix(face.iris, WHITE, 0.12))
@@ -218,17 +197,11 @@ def _eye(scene: Scene, face: Face, side: int, upper: np.ndarray, lower: np.ndarr
     scene.fill(inside(ellipse(gx + face.light * 1.5, gy - 1.6, 1.25, 1.25, 12)), WHITE, 0.95)
     shadow = top + (0, 1.6)
     shadow[..., 1] = np.minimum(shadow[..., 1], bottom[..., 1])
-    scene.fill(np.concatenate([top, shadow[:, ::-1]], axis=1), INK, 0.22)
+    scene.fill(between(top, shadow), INK, 0.22)
     scene.line(bottom[:, 2:-2], shade(face, 0.75), 0.9, 0.7)
-    crease = curve(
-        points(
-            (cx - 0.8 * face.eye_width, cy - 4),
-            (cx, cy - 0.45 * upper - 0.62 * face.eye_opening - 1),
-            (cx + 0.8 * face.eye_width, cy - 4),
-        ),
-        closed=False,
-    )
-    scene.line(crease, shade(face, 0.75), 0.9, 0.55)
+    reach, height = 0.8 * face.eye_width, cy - 0.45 * upper - 0.62 * face.eye_opening - 1
+    crease = points((cx - reach, cy - 4), (cx, height), (cx + reach, cy - 4))
+    scene.stroke(crease, shade(face, 0.75), 0.9, 0.55)
     scene.line(top, INK, 1.9)
 
 
@@ -259,18 +232,16 @@ def mouth(scene: Scene, face: Face, au: dict) -> None:
     bow = 1 - 0.28 * np.exp(-((ACROSS / 0.2) ** 2))
     upper_rim = upper_edge - _down(2.5 * face.lip_thickness * thin[:, None] * rim * bow)
     lower_rim = lower_edge + _down(3.6 * face.lip_thickness * (thin * (1 + 0.25 * au["AU17"]))[:, None] * rim)
-    scene.glow(
-        0, face.mouth_height + 8.5, face.mouth_width * 0.75, 3, shade(face, 0.6), 0.35 + 0.3 * au["AU17"], rings=3
-    )
-    between = np.concatenate([upper_edge, lower_edge[:, ::-1]], axis=1)
-    scene.fill(between, MOUTH)
+    below = 0.35 + 0.3 * au["AU17"]
+    scene.glow(0, face.mouth_height + 8.5, face.mouth_width * 0.75, 3, shade(face, 0.6), below, rings=3)
+    scene.fill(between(upper_edge, lower_edge), MOUTH)
     gap = (lower_edge - upper_edge)[..., 1]  # [T, 15]
     tongue = lower_edge - _down(np.clip(gap - 5, 0, 3.5) * (1 - ACROSS**2))
-    scene.fill(np.concatenate([tongue, lower_edge[:, ::-1]], axis=1), TONGUE)
+    scene.fill(between(tongue, lower_edge), TONGUE)
     teeth = upper_edge + _down(np.clip(0.7 * gap, 0, 3.2) * (np.abs(ACROSS) < 0.86))
-    scene.fill(np.concatenate([upper_edge, teeth[:, ::-1]], axis=1), WHITE)
-    scene.fill(np.concatenate([upper_rim, upper_edge[:, ::-1]], axis=1), mix(face.lips, INK, 0.16))
-    scene.fill(np.concatenate([lower_edge, lower_rim[:, ::-1]], axis=1), face.lips)
+    scene.fill(between(upper_edge, teeth), WHITE)
+    scene.fill(between(upper_rim, upper_edge), mix(face.lips, INK, 0.16))
+    scene.fill(between(lower_edge, lower_rim), face.lips)
     middle = slice(4, 11)
     scene.line((0.5 * (lower_edge + lower_rim))[:, middle], mix(face.lips, WHITE, 0.5), 1.0, 0.5)
     scene.line(upper_edge, mix(MOUTH, INK, 0.3), 1.2, 0.9)
@@ -283,21 +254,13 @@ def mouth(scene: Scene, face: Face, au: dict) -> None:
 
 def _inner_lips(face: Face, au: dict) -> tuple[np.ndarray, np.ndarray]:
     """Lower edge of the upper lip and upper edge of the lower lip, each `[T, 15, 2]`."""
-    wide = (
-        1
-        + 0.3 * au["AU12"]
-        + 0.38 * au["AU20"]
-        - 0.05 * au["AU15"]
-        - 0.1 * au["AU24"]
-        - 0.08 * au["AU23"]
-        - 0.06 * au["AU17"]
-    )
+    wide = 1 + 0.3 * au["AU12"] + 0.38 * au["AU20"] - 0.05 * au["AU15"]
+    wide = wide - 0.1 * au["AU24"] - 0.08 * au["AU23"] - 0.06 * au["AU17"]
     x = face.mouth_width * wide[:, None] * ACROSS * (1 - 0.18 * au["AU26"])[:, None]  # [T, 15]
     gains = np.where(ACROSS < 0, sides(face)[0][1], sides(face)[1][1])
     corner = (-0.9 - 6.0 * au["AU12"] + 5.5 * au["AU15"] + 2.0 * au["AU20"])[:, None] * gains  # [T, 15]
-    upper = (
-        1.2 * au["AU12"] - 2.8 * au["AU17"] - 1.5 * au["AU15"] - 4.2 * au["AU10"] - 0.8 * au["AU25"] + 0.5 * au["AU20"]
-    )
+    upper = 1.2 * au["AU12"] - 2.8 * au["AU17"] - 1.5 * au["AU15"] - 4.2 * au["AU10"]
+    upper = upper - 0.8 * au["AU25"] + 0.5 * au["AU20"]
     gap = 2.4 * au["AU25"] + 8.0 * au["AU26"] + 3.2 * au["AU10"] + 1.5 * au["AU12"] * au["AU25"]
     bend = ACROSS**2
     square = np.abs(ACROSS) ** (2 + 2.5 * au["AU10"] + 1.5 * au["AU20"])[:, None]  # bared teeth make the mouth square
@@ -311,7 +274,7 @@ def _chin(scene: Scene, face: Face, au: dict) -> None:
     """AU17 pushes the chin up: a bow and dimples under the lower lip."""
     y = face.mouth_height + 9 + 4 * au["AU26"] - au["AU17"]
     bow = points((-6.5, y + 2.2), (0, y - 1.6), (6.5, y + 2.2))
-    scene.line(curve(bow, closed=False), shade(face, 0.85), 1.3, 0.8 * au["AU17"])
+    scene.stroke(bow, shade(face, 0.85), 1.3, 0.8 * au["AU17"])
     for x, down in ((-2.6, 3.2), (2.4, 3.0), (0, 4.6)):
         scene.fill(ellipse(x, y + down, 0.9, 0.7, 8), shade(face, 0.8), 0.55 * au["AU17"])
 
