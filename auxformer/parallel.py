@@ -1,28 +1,90 @@
-"""Work on other machines: tasks go to a running Dask cluster, results come back as they are done."""
+"""Work on many items at once: in processes here, or on the workers of a Dask cluster."""
 
+import functools
+import itertools
+import operator
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 
 from auxformer.errors import InputError
 
 AHEAD = 2
-"""Tasks handed out per worker thread before the first is back."""
+"""Tasks handed out per worker thread of a cluster before the first is back."""
 
 
-def on_cluster(scheduler: str, function: Callable, items: Iterable) -> Iterator[tuple[object, object]]:
-    """`function(item)` for every item on the workers of a cluster: pairs of the item and its result, in any order.
+def in_parallel(
+    work: Callable, items: Iterable, jobs: int = 2, scheduler: str | None = None, ordered: bool = False
+) -> Iterator[tuple]:
+    """`work(item)` for every item, in processes of one thread each: pairs of the item and its result, as they are done.
 
-    A task whose worker dies is given to another. Dask gives it up after some deaths (`distributed.scheduler.allowed-failures`)
-    and blames what was waiting on the same worker, too; so those given up are tried once more at the end, one at a time. If a
-    worker dies again, the result is the exception `KilledWorker`. Other tasks go on meanwhile. What `function` itself raises is the result, too. Workers need this package, and the corpus (and,
-    for training, the folder of runs) under the same path.
+    Items are taken as they are needed, so an iterator can end the work early; what is in work then is still finished. In
+    processes here, the first exception that `work` raises ends it all. On a cluster the exception is the item's result,
+    as it is when the item's worker dies twice (`KilledWorker`), and the others go on.
 
     Args:
-        scheduler: Address of the scheduler ("tcp://host:8786").
-        function: Picklable.
+        work: Picklable.
         items: Picklable, each.
+        jobs: Processes here; 1 works in this one.
+        scheduler: Address of a Dask scheduler ("tcp://host:8786") whose workers do the work instead. They need this
+            package, and the corpus (and, for training, the folder of runs) under the same path.
+        ordered: Give the pairs in the order of the items, late ones holding back those behind.
 
     Raises:
         InputError: Dask is not installed, there is no cluster at the address, or it has no workers.
+    """
+    handed_out = []
+
+    def handing_out() -> Iterator[tuple]:
+        for item in items:
+            handed_out.append(item)
+            yield len(handed_out) - 1, item
+
+    task = functools.partial(_numbered, work)
+    if scheduler:
+        finished = _on_cluster(task, handing_out(), scheduler)
+    else:
+        finished = _in_processes(task, handing_out(), max(1, min(jobs, operator.length_hint(items, jobs))))
+    waiting, turn = {}, 0
+    try:
+        for number, result in finished:
+            if not ordered:
+                yield handed_out[number], result
+                continue
+            waiting[number] = result
+            while turn in waiting:
+                yield handed_out[turn], waiting.pop(turn)
+                turn += 1
+    finally:
+        finished.close()
+
+
+def on_cluster(scheduler: str, function: Callable, items: Iterable) -> Iterator[tuple]:
+    """`in_parallel` on a cluster, as benchmark/run.py still calls it."""
+    return in_parallel(function, items, scheduler=scheduler)
+
+
+def _numbered(work: Callable, numbered: tuple) -> tuple:
+    """Work on an item that has a number, for results that come back in any order."""
+    number, item = numbered
+    return number, work(item)
+
+
+def _in_processes(task: Callable, numbered: Iterator[tuple], jobs: int) -> Iterator[tuple]:
+    import joblib
+
+    # loky replaces a worker whose memory has grown between two tasks; nothing is lost, and nobody need read of it
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
+    with joblib.parallel_config("loky", inner_max_num_threads=1):
+        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+    return parallel(joblib.delayed(task)(item) for item in numbered)
+
+
+def _on_cluster(task: Callable, numbered: Iterator[tuple], scheduler: str) -> Iterator[tuple]:
+    """The same on a cluster. By hand, as joblib's Dask backend never comes back from a worker that died.
+
+    Dask gives a task to another worker when its own dies, gives it up after some deaths
+    (`distributed.scheduler.allowed-failures`), and blames what was waiting on the same workers, too. So those given up are
+    tried once more at the end, one at a time.
     """
     try:
         from dask.distributed import Client, KilledWorker, as_completed
@@ -40,26 +102,23 @@ def on_cluster(scheduler: str, function: Callable, items: Iterable) -> Iterator[
         threads = sum(client.nthreads().values())
         if not threads:
             raise InputError(f"{scheduler}: the cluster has no workers; start some with `dask worker {scheduler}`.")
-        waiting, item_of = iter(items), {}
+        item_of, given_up = {}, []
 
-        def submit() -> list:
-            for item in waiting:
-                future = client.submit(function, item, pure=False)
-                item_of[future.key] = item
-                return [future]
-            return []
+        def submit(number: int) -> list:
+            items = list(itertools.islice(numbered, number))
+            futures = [client.submit(task, item, pure=False) for item in items]
+            item_of.update({future.key: item for future, item in zip(futures, items)})
+            return futures
 
-        running = as_completed([future for _ in range(AHEAD * threads) for future in submit()])
-        given_up = []
+        running = as_completed(submit(AHEAD * threads))
         for future in running:
-            error = future.exception()
+            item, error = item_of.pop(future.key), future.exception()
             if isinstance(error, KilledWorker):
-                given_up.append(item_of.pop(future.key))
-                running.update(submit())
-                continue
-            yield item_of.pop(future.key), future.result() if error is None else error
-            running.update(submit())
+                given_up.append(item)
+            else:
+                yield (item[0], error) if error else future.result()
+            running.update(submit(1))
         for item in given_up:
-            future = client.submit(function, item, pure=False)
+            future = client.submit(task, item, pure=False)
             error = future.exception()
-            yield item, future.result() if error is None else error
+            yield (item[0], error) if error else future.result()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from auxformer.corpora import read_corpus
 from auxformer.errors import InputError
 from auxformer.features import create_extractor
 from auxformer.features.extract import extract
-from auxformer.parallel import on_cluster
+from auxformer.parallel import in_parallel
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +40,33 @@ def square_or_die(item):
 def test_a_worker_that_dies_costs_only_its_own_task(cluster, tmp_path):
     from dask.distributed import KilledWorker
 
-    found = {
-        item[0]: result for item, result in on_cluster(cluster, square_or_die, [(n, str(tmp_path)) for n in range(20)])
-    }
+    items = [(n, str(tmp_path)) for n in range(20)]
+    found = {item[0]: result for item, result in in_parallel(square_or_die, items, scheduler=cluster)}
     assert isinstance(found.pop(13), KilledWorker) and str(found.pop(7)) == "seven"
     assert found == {n: n**2 for n in range(20) if n not in (7, 13)}
     assert (tmp_path / "5").exists(), "nobody died"
+
+
+def slow_when_even(number):
+    if number == 3:
+        raise ValueError("three")
+    time.sleep(0.2 * (number % 2 == 0))
+    return -number
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_processes_here_give_pairs_in_order_when_asked_and_stop_at_an_error(jobs):
+    numbers = [0, 1, 2, 4, 5]
+    assert list(in_parallel(slow_when_even, numbers, jobs, ordered=True)) == [(n, -n) for n in numbers]
+    assert sorted(in_parallel(slow_when_even, iter(numbers), jobs)) == [(n, -n) for n in numbers]
+    assert list(in_parallel(slow_when_even, [], jobs)) == []
+    with pytest.raises(ValueError, match="three"):
+        list(in_parallel(slow_when_even, range(9), jobs))
+
+
+def test_the_cluster_gives_pairs_in_order_when_asked(cluster):
+    found = list(in_parallel(slow_when_even, range(6), scheduler=cluster, ordered=True))
+    assert [number for number, _ in found] == list(range(6)) and str(found[3][1]) == "three"
 
 
 def test_extraction_on_the_cluster_gives_the_same_bits(cluster, tiny_puppets, tmp_path):
@@ -58,4 +80,4 @@ def test_extraction_on_the_cluster_gives_the_same_bits(cluster, tiny_puppets, tm
 
 def test_no_scheduler_at_the_address_is_said_in_a_sentence():
     with pytest.raises(InputError, match="no Dask scheduler answers there"):
-        list(on_cluster("tcp://127.0.0.1:9", square_or_die, []))
+        list(in_parallel(square_or_die, [], scheduler="tcp://127.0.0.1:9"))

@@ -4,6 +4,7 @@ What happens to a clip depends on its name, the condition and a seed, never on t
 that of the clips' audio files; films keep their frame rate and their own sound.
 """
 
+import functools
 import json
 import os
 import shutil
@@ -11,12 +12,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from auxformer import media
 from auxformer.corpora import read_corpus
 from auxformer.errors import InputError
 from auxformer.features.base import SAMPLING_RATE
 from auxformer.features.face import find_face
+from auxformer.files import make_folder, whole_file, write_text
+from auxformer.parallel import in_parallel
 from auxformer.progress import progress
 
 NOTE = "corruption.json"
@@ -143,8 +147,6 @@ def derive_corpus(
     Raises:
         InputError: an unknown condition, `out` holds something else, or a clip lacks the file that the condition needs.
     """
-    from joblib import Parallel, delayed
-
     kind, level = parse_condition(condition)
     root, out = Path(root).absolute(), Path(out).absolute()
     corpus = read_corpus(root, on_error="skip")
@@ -167,13 +169,9 @@ def derive_corpus(
         if path in media_files or path.suffix.lower() in {".csv", ".txt", ".toml", ".md"}:
             _link(path, out / path.relative_to(root))
     voices = corpus.clips[["speaker", "audio"]]
-    work = Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        delayed(_corrupt)(
-            path, _target(out / path.relative_to(root), stream), clip, kind, level, (seed, condition), voices
-        )
-        for path, clip in touched.items()
-    )
-    for _ in progress(work, condition, total=len(touched)):
+    work = functools.partial(_corrupt, condition=condition, seed=seed, voices=voices)
+    items = [(clip, path, _target(out / path.relative_to(root), stream)) for path, clip in touched.items()]
+    for _ in progress(in_parallel(work, items, jobs), condition, total=len(items)):
         pass
     return out
 
@@ -209,14 +207,16 @@ def parse_condition(condition: str) -> tuple[str, float]:
     raise InputError(f'unknown condition "{condition}", expected one of {", ".join(CONDITIONS)}.')
 
 
-def _corrupt(path: Path, target: Path, clip: str, kind: str, level: float, axes: tuple, voices) -> None:
-    """One media file, written whole or not at all."""
+def _corrupt(item: tuple[str, Path, Path], condition: str, seed: int, voices: pd.DataFrame) -> None:
+    """One media file of a clip, read from one path and written to another, whole or not at all."""
     from auxformer.data.batch import seed_of
 
+    clip, path, target = item
     if target.exists():
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed_of("corruption", *axes, clip))
+    make_folder(target.parent)
+    kind, level = parse_condition(condition)
+    rng = np.random.default_rng(seed_of("corruption", seed, condition, clip))
     if kind.startswith("video"):
         frames, _ = media.read_frames(path)
         changes: dict[str, Callable] = {
@@ -265,22 +265,23 @@ def _claim(root: Path, out: Path, note: dict) -> None:
         raise InputError(f"{out}: a corpus cannot be written over itself; give another folder.")
     file = out / NOTE
     if file.is_file():
-        if json.loads(file.read_text()) != note:
+        if json.loads(file.read_text(encoding="utf-8")) != note:
             raise InputError(
                 f"{out}: was made from another corpus, condition or seed; give another folder or remove it."
             )
         return
     if out.exists() and any(out.iterdir()):
         raise InputError(f"{out}: holds something else; give a new folder.")
-    out.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(note, indent=1))
+    make_folder(out)
+    write_text(file, json.dumps(note, indent=1))
 
 
 def _link(path: Path, target: Path) -> None:
     if target.exists():
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     try:
         os.link(path, target)
     except OSError:
-        shutil.copy2(path, target)
+        with whole_file(target) as part:
+            shutil.copy2(path, part)

@@ -13,7 +13,6 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import joblib
 import numpy as np
 from joblib.externals.loky import get_reusable_executor
 
@@ -22,7 +21,7 @@ from auxformer.corpora.base import Corpus
 from auxformer.errors import InputError, MediaError, check_choice, check_range
 from auxformer.features.base import Clip, Extractor
 from auxformer.features.store import Extracted, FeatureStore, Source, check_features
-from auxformer.parallel import on_cluster
+from auxformer.parallel import in_parallel
 from auxformer.progress import progress
 
 SHARD_CLIPS = 64
@@ -139,23 +138,14 @@ def _outcomes(
     size = getattr(extractor, "clips_at_once", 1)
     groups = (todo[at : at + size] for at in range(0, len(todo), size))
     handed_out = itertools.takewhile(lambda _: not ended.is_set(), groups)
-    if scheduler:
-        for group, outcomes in on_cluster(scheduler, functools.partial(extract_clips, extractor), handed_out):
+    if jobs > 1 and hasattr(extractor, "device") and not scheduler:
+        get_reusable_executor().shutdown()  # older workers that load a network would be taken for leaking memory
+    work = functools.partial(extract_clips, extractor)
+    with contextlib.closing(in_parallel(work, handed_out, min(jobs, len(todo)), scheduler)) as finished:
+        for group, outcomes in finished:
             if isinstance(outcomes, Exception):  # the group's worker died each time, or could not load the package
                 outcomes = [Failure(clip.name, f"its worker failed ({outcomes})") for clip in group]
             yield from outcomes
-        return
-    tasks = (joblib.delayed(extract_clips)(extractor, group) for group in handed_out)
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        if jobs > 1 and hasattr(extractor, "device"):
-            get_reusable_executor().shutdown()  # older workers that load a network would be taken for leaking memory
-        parallel = joblib.Parallel(n_jobs=min(jobs, len(todo)), return_as="generator_unordered")
-    finished = parallel(tasks)
-    try:
-        for outcomes in finished:
-            yield from outcomes
-    finally:
-        finished.close()
 
 
 def extract_clips(extractor: Extractor, clips: Sequence[Clip]) -> list[Extracted | Failure]:

@@ -15,6 +15,7 @@ import pandas as pd
 from auxformer import media
 from auxformer.corpora.base import Corpus
 from auxformer.errors import InputError, MediaError
+from auxformer.parallel import in_parallel
 from auxformer.progress import progress
 
 DETECTION_HEIGHT = 128
@@ -105,13 +106,11 @@ def face_table(corpus: Corpus, jobs: int = 2) -> pd.DataFrame:
     Raises:
         InputError: the corpus has no films.
     """
-    from joblib import Parallel, delayed
-
     films = corpus.clips["video"].dropna()
     if films.empty:
         raise InputError(f"{corpus.root}: has no films to look for faces in; add the media.")
-    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(_look)(path) for path in films)
-    rows = list(progress(work, "looking for faces", total=len(films)))
+    looks = in_parallel(_look, list(films), jobs, ordered=True)
+    rows = [row for _, row in progress(looks, "looking for faces", total=len(films))]
     return pd.DataFrame(rows, index=films.index, columns=list(COLUMNS)).rename_axis("clip")
 
 
