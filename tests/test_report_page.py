@@ -351,9 +351,11 @@ def test_the_command_that_runs_it_again():
     assert command_of(about) == 'auxformer bench quick --add "my model" --seeds 5'
     about["systems"] = ["auxformer", "mmin"]
     assert command_of(about) == "auxformer bench quick --system auxformer --system mmin --seeds 5"
+    about["protocol"]["official"] = "/some/folder"
+    assert command_of(about).endswith("--seeds 5 --official FOLDER")
 
 
-def test_literature_have_sources_and_stand_beside_ours(folder):
+def test_results_of_others_have_sources_and_stand_beside_ours(folder):
     table = literature()
     assert tuple(table.columns) == LITERATURE_COLUMNS and table.link.str.startswith("https://").all()
     assert not table.duplicated(["corpus", "system", "metric", "condition"]).any()
@@ -374,7 +376,7 @@ def test_literature_have_sources_and_stand_beside_ours(folder):
         (('source = "a"', 'source = "b"'), 'unknown source "b"'), (('differs = "x"', ""), "lacks differs"),
     ],
 )  # fmt: skip
-def test_a_published_result_without_its_source_is_refused(tmp_path, change, message):
+def test_a_result_of_others_without_its_source_is_refused(tmp_path, change, message):
     text = '[sources.a]\ntext = "A"\nlink = "https://a"\n[[result]]\ncorpus = "c"\nsystem = "s"\nmetric = "macro-f1"\n'
     text += 'condition = "complete"\nvalue = 0.5\nsource = "a"\ndiffers = "x"\n'
     (tmp_path / "good.toml").write_text(text)

@@ -86,7 +86,7 @@ def comparisons_beside(path: str | Path) -> pd.DataFrame | None:
 
 @dataclass(frozen=True)
 class ResultsFolder:
-    """The files of a results folder (see `auxformer.benchmark.suite`); None for those that are not there.
+    """The files of a results folder (see `auxformer.benchmark.bench`); None for those that are not there.
 
     Attributes:
         path: The folder.

@@ -301,8 +301,8 @@ def command_of(about: dict) -> str:
         words += [word for label in about.get("systems", ()) if label not in given.get("systems", ()) for word in ("--add", _quoted(label))]  # fmt: skip
         if protocol.get("seeds", 1) != given.get("protocol", {}).get("seeds", 1):
             words += ["--seeds", str(protocol["seeds"])]
-        if protocol.get("published"):
-            words += ["--published", "FOLDER"]
+        if protocol.get("official") or protocol.get("published"):  # "published" is what folders made before 0.2 say
+            words += ["--official", "FOLDER"]
     return " ".join(words)
 
 
