@@ -167,43 +167,15 @@ class TrainingConfig:
             )
 
 
-DATA_TARGETS = ("audiovisual", "voice", "face", "secondary", "secondary-four", "intended", "attributes")
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Which task is learned.
-
-    Attributes:
-        target: "audiovisual", "voice", "face" (what raters of that way of watching perceived) or "intended"; for MSP-IMPROV
-            also "secondary" (ten classes), "secondary-four" and "attributes" (valence, arousal and dominance, by CCC).
-        rule: "majority", "plurality" or "distributional"; without effect on "intended" and "attributes".
-        classes: Class names to keep, in order; empty = all classes of the corpus.
-    """
-
-    target: str = "audiovisual"
-    rule: str = "majority"
-    classes: tuple[str, ...] = ()
-
-    def __post_init__(self):
-        object.__setattr__(self, "classes", tuple(self.classes))
-        check_choice("data.target", self.target, DATA_TARGETS)
-        check_choice("data.rule", self.rule, ("majority", "plurality", "distributional"))
-
-
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides a result besides the corpus and the features."""
+    """The network and its training: everything that decides a result besides the task (corpus, features, target).
+
+    Two lines: `config = preset("default")`, then `override(config, {"training": {"epochs": 3}})`.
+    """
 
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
-    data: DataConfig = field(default_factory=DataConfig)
-
-    def __post_init__(self):
-        if self.data.target == "attributes":
-            check_range("training.label_smoothing, with data.target attributes,", self.training.label_smoothing, 0, 0)
-            if self.data.classes:
-                raise InputError("data.classes names classes, but data.target is attributes; leave one of them out.")
 
     def digest(self) -> str:
         """Ten hex digits over every field that changes a result (not `keep`, the device or the label)."""
@@ -225,13 +197,13 @@ class Config:
         """Write as TOML."""
         import tomli_w
 
-        Path(path).write_text(tomli_w.dumps(self.to_dict()))
+        Path(path).write_text(tomli_w.dumps(self.to_dict()), "utf-8")
 
     @classmethod
     def load(cls, path: Path) -> "Config":
         """Read TOML; unknown keys and wrong types raise InputError."""
         try:
-            return cls.from_dict(tomllib.loads(Path(path).read_text()))
+            return cls.from_dict(tomllib.loads(Path(path).read_text("utf-8")))
         except (OSError, tomllib.TOMLDecodeError) as error:
             raise InputError(f"{path}: not a readable config file ({error}).") from error
 
@@ -245,6 +217,8 @@ def override(config, values: dict, prefix: str = ""):
     known = {item.name for item in fields(config)}
     changes = {}
     for key, value in values.items():
+        if key == "data" and isinstance(config, Config):
+            raise InputError("target, rule and classes belong to the task now: Task(..., target=), --target, [task].")
         if key not in known:
             raise InputError(f'unknown setting "{prefix}{key}".{suggest(key, known)}')
         old = getattr(config, key)
@@ -265,106 +239,13 @@ def _as_type_of(old, value, name: str):
     return value
 
 
-PUBLISHED_FORM = dict(
-    aux_passes=3, attn_mask=True, scale_input=True, positions="cross", padding="attended", summary="last", absent="zeros",
-    relative=False, audio_pool=1, video_pool=1,
-)  # fmt: skip
-"""What the authors' code does, whatever the size of the network."""
+PRESETS = Path(__file__).parent / "presets"
+"""Folder of the named settings: a TOML file each, with a line `about` and what differs from its `base`."""
 
-_PUBLISHED_SWITCHES = {
-    "model": dict(
-        name="auxformer-published", width=130, heads=10, layers=5, aux_hidden=(512, 256), attn_dropout=0.1,
-        cross_attn_dropout=0.0, relu_dropout=0.1, res_dropout=0.1, embed_dropout=0.25, out_dropout=0.2, **PUBLISHED_FORM,
-    ),
-    "training": dict(
-        epochs=30, batch_size=32, learning_rate=7.25e-4, optimizer="adam", weight_decay=0.0, clip=0.8, schedule="plateau",
-        decay=5, warmup=0.0, drop_audio=0.2, drop_video=0.2, drop_unit="batch", drop_on_dev=True, select="loss",
-        video_order="directory", bucket=False,
-    ),
-}  # fmt: skip
 
-_ALL_FRAMES = dict(relative=False, audio_pool=1, video_pool=1, summary="last")
-_NO_DROPOUT = dict(relu_dropout=0.0, res_dropout=0.0, embed_dropout=0.0, out_dropout=0.0)
-_ONE_LOSS = dict(loss_weights=(1.0, 0.0, 0.0), select="loss", warmup=0.0)
-_MULTIBENCH = dict(
-    epochs=100, optimizer="adamw", learning_rate=1e-3, weight_decay=0.01, clip=8.0, schedule="constant", **_ONE_LOSS
-)
-_MULTIBENCH_GRU = {"model": dict(width=512, out_dropout=0.0, **_ALL_FRAMES), "training": _MULTIBENCH}
-_MULTIBENCH_TRANSFORMER = {
-    "model": dict(width=300, heads=5, layers=5, out_dropout=0.0, **_ALL_FRAMES),
-    "training": {**_MULTIBENCH, "learning_rate": 1e-4},
-}
-
-PUBLISHED_RIVALS: dict[str, dict] = {
-    "early-concat": _MULTIBENCH_GRU,
-    "early-concat-transformer": _MULTIBENCH_TRANSFORMER,
-    "late-fusion": _MULTIBENCH_GRU,
-    "late-fusion-transformer": _MULTIBENCH_TRANSFORMER,
-    "mult": {
-        "model": dict(
-            width=30, heads=5, layers=5, attn_dropout=0.1, relu_dropout=0.1, res_dropout=0.1, embed_dropout=0.25,
-            out_dropout=0.0, scale_input=True, **_ALL_FRAMES,
-        ),
-        "training": dict(
-            epochs=40, batch_size=24, learning_rate=1e-3, optimizer="adam", weight_decay=0.0, clip=0.8, schedule="plateau",
-            decay=20, **_ONE_LOSS,
-        ),
-    },
-    "sfav": {
-        "model": dict(name="sfav-ia", width=128, heads=1, **_NO_DROPOUT, **_ALL_FRAMES),
-        "training": dict(
-            epochs=100, batch_size=8, learning_rate=4e-3, optimizer="sgd", weight_decay=1e-3, clip=0.0, schedule="cosine",
-            **{**_ONE_LOSS, "select": "macro-f1"},
-        ),
-    },
-    "vavl": {
-        "model": dict(
-            width=512, heads=8, layers=3, aux_hidden=(512, 256), res_dropout=0.1, out_dropout=0.2,
-            **{**_ALL_FRAMES, "summary": "mean"},
-        ),
-        "training": dict(
-            epochs=20, batch_size=32, learning_rate=5e-5, optimizer="adam", weight_decay=5e-7, clip=0.0, schedule="constant",
-            **{**_ONE_LOSS, "loss_weights": (1.0, 1.0, 1.0)}, drop_audio=0.0, drop_video=0.0,
-        ),
-    },
-    "mmin": {
-        "model": dict(width=128, out_dropout=0.5, **_ALL_FRAMES),
-        "training": dict(
-            epochs=60, batch_size=128, learning_rate=2e-4, optimizer="adam", weight_decay=0.0, clip=1.0, schedule="cosine",
-            **{**_ONE_LOSS, "loss_weights": (1.0, 1.0, 0.0), "select": "macro-f1"}, drop_audio=0.0, drop_video=0.0,
-        ),
-    },
-    "tfr-net": {
-        "model": dict(
-            width=30, heads=6, layers=3, attn_dropout=0.2, cross_attn_dropout=0.2, relu_dropout=0.2, res_dropout=0.2,
-            embed_dropout=0.2, scale_input=True, **_ALL_FRAMES,
-        ),
-        "training": dict(
-            epochs=40, batch_size=96, learning_rate=1e-3, optimizer="adam", weight_decay=1e-3, clip=0.8, schedule="constant",
-            **_ONE_LOSS,
-        ),
-    },
-}  # fmt: skip
-"""Rival -> its published hyper-parameters; the preset is called "NAME-published"."""
-
-PRESETS: dict[str, tuple[str, dict]] = {
-    "default": ("ours: masked padding, presence flags, dropout per clip, deterministic dev", {}),
-    "paper": ("published, 2021 form: LLD 130-d unprojected, video projected to 130", {}),
-    "release": ("published, 2022 form: audio projected to 50, EMOCA 50-d", {"model": {"width": 50}}),
-    "quick": ("ours at a third of the epochs, for lessons and first looks", {"training": {"epochs": 5}}),
-    "small-corpus": (
-        "ours at four times the epochs, for corpora of fewer than 1,000 clips",
-        {"training": {"epochs": 60}},
-    ),
-    **{
-        f"{name}-published": (
-            f"published hyper-parameters of {name}",
-            {**changes, "model": {"name": name, **changes["model"]}},
-        )
-        for name, changes in PUBLISHED_RIVALS.items()
-    },
-}
-"""Preset name -> (one line, what it changes). `paper` and `release` also take every published switch."""
+def list_presets() -> dict[str, str]:
+    """Name of every preset and one line about it."""
+    return {path.stem: tomllib.loads(path.read_text("utf-8"))["about"] for path in sorted(PRESETS.glob("*.toml"))}
 
 
 def preset(name: str) -> Config:
@@ -373,9 +254,27 @@ def preset(name: str) -> Config:
     >>> preset("paper").model.heads, preset("paper").model.absent, preset("default").model.absent
     (10, 'zeros', 'flag')
     """
-    if name not in PRESETS:
-        raise InputError(f'unknown preset "{name}".{suggest(name, PRESETS)}')
-    config = Config()
-    if name in {"paper", "release"}:
-        config = override(config, _PUBLISHED_SWITCHES)
-    return override(config, PRESETS[name][1])
+    if name not in list_presets():
+        raise InputError(f'unknown preset "{name}".{suggest(name, list_presets())}')
+    values = tomllib.loads((PRESETS / f"{name}.toml").read_text("utf-8"))
+    base = preset(values["base"]) if "base" in values else Config()
+    return override(base, {section: values[section] for section in ("model", "training") if section in values})
+
+
+def config_for(system: str, base: Config) -> Config:
+    """The settings of a system by name: rivals take the shape and the training of `base`, or their own preset.
+
+    "mult" is the model of that name, "mult@mult-published" the same with another preset's settings. AuxFormer in either form
+    keeps the name that `base` has for it.
+
+    >>> config_for("mult@mult-published", preset("quick")).training.epochs
+    40
+    """
+    name, _, settings = system.partition("@")
+    if settings:
+        other = preset(settings)
+        training = replace(other.training, seed=base.training.seed, device=base.training.device)
+        base = replace(other, training=training)
+    if name == "auxformer" and base.model.name.startswith("auxformer"):
+        return base
+    return replace(base, model=replace(base.model, name=name))

@@ -1,15 +1,11 @@
 """A film of one's own through the whole pipeline: decode, features, normalise, network, posteriors.
 
-`recognise(path, run)` is the short way. The parts are there for whoever wants to see what happens between: a `Film` is what
-was decoded, `Features` is what reaches the network, and both can be changed by hand (darker, later, without a stream) before
+`load("runs/mine").recognise(path)` is the short way. The parts are there for whoever wants to see what happens between: a
+`Film` is what was decoded, `Features` is what reaches the network, and both can be changed by hand (darker, later, without a stream) before
 the network sees them. Nothing is uploaded anywhere, and a file chosen in a notebook is gone when its kernel ends.
 """
 
-import json
-import shutil
-import tempfile
-import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,17 +15,12 @@ import pandas as pd
 import torch
 
 from auxformer import media
-from auxformer.benchmark import run as benchmark
-from auxformer.config import Config, override, preset
-from auxformer.corpora.partitions import Partition
-from auxformer.data.batch import Batch, ClipDataset, collate
+from auxformer.data.batch import Batch, collate
 from auxformer.data.normalise import Normalizer
 from auxformer.errors import InputError, MediaError
 from auxformer.features import create_extractor
-from auxformer.features.base import Extractor
+from auxformer.features.base import SAMPLING_RATE, Extractor
 from auxformer.features.face import FaceBox, crop, evenly, find_face
-from auxformer.features.base import SAMPLING_RATE
-from auxformer.training.fit import Run, load_run
 
 LONGEST = 30.0
 """Seconds of the longest film that is taken: the networks were trained on sentences, and frames fill the memory."""
@@ -37,8 +28,6 @@ SIDE = 240
 """Pixels to which the shorter side of a larger picture is scaled while decoding."""
 HEADS = ("fusion", "audio", "video", "mean")
 """Rows of a table of posteriors: the three heads and the prediction, the softmax of their weighted mean logits."""
-ACCEPTED = ".mp4,.mov,.webm,.mkv,.avi,.flv,.wav,.mp3,.flac,.ogg,.m4a"
-"""Endings that a browser offers for upload; what a file really holds is found out by decoding it."""
 
 
 class Film(NamedTuple):
@@ -166,42 +155,32 @@ class Recogniser:
     video_normalizer: Normalizer
 
     @classmethod
-    def of(cls, model: torch.nn.Module, dataset: ClipDataset, audio: str = "lld", video: str = "hog") -> "Recogniser":
-        """A network with the normalisers and the classes of the dataset it was trained on.
+    def of(
+        cls, model: torch.nn.Module, classes: Sequence[str], features: dict, normalizers: dict[str, Normalizer]
+    ) -> "Recogniser":
+        """A network with the classes, the extractors and the normalisers that it was trained with.
+
+        Args:
+            model: The network.
+            classes: Their names.
+            features: "audio" and "video" -> {"spec": name of the extractor, "digest": of its settings}.
+            normalizers: "audio" and "video" -> how features are standardised.
 
         Raises:
-            InputError: features that cannot be taken from a film in memory, or of other settings than the dataset's.
+            InputError: features that cannot be taken from a film in memory, or of other settings than today's.
         """
         extractors = []
-        for spec, store, way in ((audio, dataset.audio, "of_waveform"), (video, dataset.video, "of_crops")):
+        for stream, way in (("audio", "of_waveform"), ("video", "of_crops")):
+            spec = features[stream]["spec"]
             extractor = create_extractor(spec)
             if not hasattr(extractor, way):
                 raise InputError(f"{spec}: own clips are shown to networks trained on lld or logmel, and on hog.")
-            if getattr(store, "digest", extractor.digest()) != extractor.digest():
+            if features[stream]["digest"] != extractor.digest():
                 raise InputError(
                     f"{spec}: the network was trained on features of other settings; extract and train again."
                 )
             extractors.append(extractor)
-        return cls(model.eval(), dataset.classes, *extractors, dataset.audio_normalizer, dataset.video_normalizer)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> "Recogniser":
-        """The network of a run folder that `auxformer train` or `benchmark.train` made; its corpus must still be there.
-
-        Raises:
-            InputError: no such run, or its corpus or features are gone.
-        """
-        folder = Path(folder)
-        if not (folder / "task.json").is_file():
-            raise InputError(f'{folder}: holds no trained run; make one with "auxformer train".')
-        origin = json.loads((folder / "task.json").read_text())
-        parts = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in origin.pop("partition").items()
-        }
-        origin.pop("published", None)  # names other labels of the same clips; the normalisers do not read labels
-        config = Config.load(folder / "config.toml")
-        splits = benchmark.prepare(**origin, config=config).splits(Partition(**parts), config.training.video_order)
-        return cls.of(load_run(folder, splits.train).model, splits.train, origin["audio"], origin["video"])
+        return cls(model.eval(), tuple(classes), *extractors, normalizers["audio"], normalizers["video"])
 
     def features(self, film: Film) -> Features:
         """The film as the network is given it, normalised by what the network was trained on."""
@@ -286,74 +265,18 @@ class Recogniser:
         return found
 
 
-def recognise(path: str | Path, run: Recogniser | str | Path) -> Recognition:
+def recognise(path: str | Path, recogniser: Recogniser) -> Recognition:
     """What a trained network says about a film.
 
     It says something about every film. Whether that means anything for yours depends on what it was trained on.
 
     Args:
         path: A film of up to `LONGEST` seconds, a sound file or a silent film.
-        run: A `Recogniser`, or the folder of a trained run.
+        recogniser: Of a network; `run.recognise(path)` makes it from a run.
 
     Raises:
-        MediaError: the file cannot be read; InputError: it is too long, or there is no such run.
+        MediaError: the file cannot be read; InputError: it is too long.
     """
-    recogniser = run if isinstance(run, Recogniser) else Recogniser.load(run)
     film = decode(path)
     features = recogniser.features(film)
     return Recognition(film, features, recogniser.posteriors(features))
-
-
-def small_run(
-    task, partition: Partition, folder: str | Path, width: int = 32, epochs: int = 4, seed: int = 0, device: str = "cpu"
-) -> Run:
-    """A small AuxFormer, trained for a few epochs, or read back where it was trained before (a minute against a second).
-
-    Args:
-        task: Of the corpus.
-        partition: Speakers.
-        folder: Of runs; the run's own folder in it is named by everything that changes it.
-        width, epochs, seed: Of the network and its training.
-        device: Where it is trained; it is given back on the CPU.
-    """
-    small = {"width": width, "aux_hidden": (2 * width, width)}
-    config = override(preset("quick"), {"model": small, "training": {"epochs": epochs, "seed": seed, "device": device}})
-    name = benchmark.run_name(task, "auxformer", config, partition)
-    run = benchmark.train(task, config, partition, Path(folder) / name, show=False)
-    run.model.cpu()
-    return run
-
-
-class Upload:
-    """A clip to look at: the one chosen in the browser, or the default until then. `path` is its file."""
-
-    def __init__(self, widget, default: str):
-        self._widget, self._default = widget, str(default)
-        self._folder = Path(tempfile.mkdtemp(prefix="own-clip-"))
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)  # gone with the kernel
-
-    @property
-    def chosen(self) -> bool:
-        """Whether somebody chose a file."""
-        return bool(self._widget.value)
-
-    @property
-    def path(self) -> str:
-        """The file to look at."""
-        if not self.chosen:
-            return self._default
-        file = self._widget.value[-1]
-        path = self._folder / f"clip{Path(file['name']).suffix.lower()}"
-        path.write_bytes(bytes(file["content"]))
-        return str(path)
-
-
-def choose_clip(default: str) -> Upload:
-    """A button to choose a film of one's own; headless, and until one is chosen, it stands for `default`."""
-    import ipywidgets
-
-    from auxformer.course.widgets import display_controls
-
-    widget = ipywidgets.FileUpload(accept=ACCEPTED, multiple=False, description="a clip of mine")
-    display_controls([widget], "[a button to choose a film; until then, the default clip]")
-    return Upload(widget, default)

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from auxformer.data.batch import BucketSampler, ClipDataset, collate
+from auxformer.data.batch import BucketSampler, collate
+from auxformer.data.split import ClipDataset
 from auxformer.data.normalise import Normalizer
 from auxformer.features.store import Extracted, FeatureStore, Source
 

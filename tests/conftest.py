@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from auxformer.config import override, preset
-from auxformer.data.splits import Splits, make_splits
+from auxformer.data.split import Split, make_split
 
 
 class MemoryStore:
@@ -59,9 +59,9 @@ class SpeakerSplit:
 
 
 @pytest.fixture(scope="session")
-def splits() -> Splits:
+def splits() -> Split:
     audio, video, clips, targets = make_task()
-    return make_splits(audio, video, targets, clips, SpeakerSplit)
+    return make_split(audio, video, targets, clips.speaker, SpeakerSplit)
 
 
 @pytest.fixture

@@ -4,23 +4,24 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from auxformer.reports.tables import markdown_table
 from conftest import SpeakerSplit, make_task
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auxformer.config import Config, override
+from auxformer.config import override
 from auxformer.corpora.base import ATTRIBUTES
 from auxformer.corpora.labels import scaled, unscaled
 from auxformer.data.batch import collate
 from auxformer.data.missing import apply_condition
-from auxformer.data.splits import make_splits
+from auxformer.data.split import make_split
+from auxformer.data.task import Task
 from auxformer.errors import InputError
 from auxformer.evaluation.ccc import ccc, ccc_loss, ccc_of, moments
 from auxformer.evaluation.intervals import score
-from auxformer.evaluation.predictions import attribute_table, predict
+from auxformer.evaluation.predictions import predict, prediction_table
 from auxformer.evaluation.scores import headline
 from auxformer.models import Logits, create_model
-from auxformer.report.markdown import markdown_table
 from auxformer.training.fit import dev_loss, fit
 
 
@@ -97,15 +98,13 @@ def attribute_splits():
         for store in (audio, video):
             store.arrays[clip] = rng.normal(scale=0.3, size=store[clip].shape).astype(np.float32)
             store.arrays[clip][:, :3] += row.to_numpy(np.float32)
-    return make_splits(audio, video, ratings, clips, SpeakerSplit)
+    return make_split(audio, video, ratings, clips.speaker, SpeakerSplit)
 
 
 @pytest.fixture
 def config(small_config):
     training = {"epochs": 25, "learning_rate": 1e-2}
-    return override(
-        small_config, {"model": {"relative": False}, "training": training, "data": {"target": "attributes"}}
-    )
+    return override(small_config, {"model": {"relative": False}, "training": training})
 
 
 def test_training_learns_attributes_and_scores_each_under_every_condition(attribute_splits, config, tmp_path):
@@ -147,20 +146,20 @@ def test_gradients_reach_every_parameter(attribute_splits, config):
 
 def test_a_prediction_that_is_not_a_number_raises_and_names_the_clip():
     output = np.array([[0.0, 0, 0], [np.nan, 0, 0]])
-    with pytest.raises(InputError, match="clip two: the prediction under no-audio"):
-        attribute_table(["one", "two"], "no-audio", np.zeros((2, 3)), output, ATTRIBUTES)
+    with pytest.raises(InputError, match="clip two: the posterior under no-audio"):
+        prediction_table(["one", "two"], ["x", "x"], "no-audio", np.zeros((2, 3)), output, ATTRIBUTES)
 
 
-def test_settings_that_mean_nothing_for_attributes_are_refused():
-    with pytest.raises(InputError, match="training.label_smoothing, with data.target attributes, is 0.1"):
-        Config.from_dict({"data": {"target": "attributes"}, "training": {"label_smoothing": 0.1}})
-    with pytest.raises(InputError, match="data.classes names classes"):
-        Config.from_dict({"data": {"target": "attributes", "classes": ["angry", "sad"]}})
+def test_settings_that_mean_nothing_for_attributes_are_refused(attribute_splits, config, tmp_path):
+    with pytest.raises(InputError, match="training.label_smoothing, with attributes, is 0.1"):
+        fit(override(config, {"training": {"label_smoothing": 0.1}}), attribute_splits, tmp_path)
+    with pytest.raises(InputError, match="classes names classes"):
+        Task("anywhere", target="attributes", classes=["angry", "sad"])
 
 
 def test_a_report_shows_the_mean_ccc():
     rows = [("complete", metric, value, 0.1, 0.9) for metric, value in (("ccc-valence", 0.2), ("ccc", 0.4))]
     table = pd.DataFrame(rows, columns=["condition", "metric", "value", "low", "high"]).assign(
-        system="x", partition="p"
+        system="x", partition="p", seed=0
     )
     assert headline(table.metric) == "ccc" and ".400 [.100, .900]" in markdown_table(table)

@@ -4,9 +4,9 @@ import pytest
 import torch
 from conftest import SpeakerSplit, make_task
 
-from auxformer.data.batch import BucketSampler, ClipDataset, collate, eval_batches, seed_of
+from auxformer.data.batch import BucketSampler, collate, eval_batches, seed_of
 from auxformer.data.normalise import Normalizer
-from auxformer.data.splits import make_splits
+from auxformer.data.split import ClipDataset, make_split
 from auxformer.errors import InputError
 
 
@@ -37,7 +37,7 @@ def test_batches_hold_what_the_store_holds_and_mask_the_rest(splits):
 
 
 def test_train_dev_and_test_share_no_speaker(splits):
-    speakers = [{clip[:2] for clip in part.clips} for part in splits]
+    speakers = [{clip[:2] for clip in part.clips} for part in (splits.train, splits.dev, splits.test)]
     assert speakers == [set(SpeakerSplit.train), set(SpeakerSplit.dev), set(SpeakerSplit.test)]
 
 
@@ -48,13 +48,13 @@ def test_a_partition_without_labelled_clips_raises():
         train, dev, test = ("00",), ("01",), ("77",)
 
     with pytest.raises(InputError, match="no labelled clip of its test speakers"):
-        make_splits(audio, video, targets, clips, Nobody)
+        make_split(audio, video, targets, clips.speaker, Nobody)
 
 
 def test_a_clip_that_one_store_lacks_has_that_stream_absent():
     audio, video, clips, targets = make_task(speakers=9, per_class=1)
     del video.arrays["00-angry-0"]
-    dataset = make_splits(audio, video, targets, clips, SpeakerSplit).train
+    dataset = make_split(audio, video, targets, clips.speaker, SpeakerSplit).train
     batch = collate([dataset[dataset.clips.index("00-angry-0")], dataset[1]])
     assert batch.video_present.tolist() == [False, True] and batch.audio_present.all()
     with pytest.raises(InputError, match="no clip with a target has features"):
@@ -64,7 +64,8 @@ def test_a_clip_that_one_store_lacks_has_that_stream_absent():
 def test_directory_order_permutes_frames_the_same_way_each_time():
     audio, video, clips, targets = make_task()
     time, folder = (
-        make_splits(audio, video, targets, clips, SpeakerSplit, order).train for order in ("time", "directory")
+        make_split(audio, video, targets, clips.speaker, SpeakerSplit).in_order(order).train
+        for order in ("time", "directory")
     )
     assert not np.array_equal(time[0][2], folder[0][2])
     np.testing.assert_array_equal(np.sort(time[0][2], 0), np.sort(folder[0][2], 0))
@@ -101,7 +102,7 @@ def test_building_datasets_leaves_global_random_state_alone():
     np.random.seed(1), torch.manual_seed(1)
     before = np.random.get_state()[1].copy(), torch.get_rng_state()
     audio, video, clips, targets = make_task()
-    make_splits(audio, video, targets, clips, SpeakerSplit, "directory").train[0]
+    make_split(audio, video, targets, clips.speaker, SpeakerSplit).in_order("directory").train[0]
     list(BucketSampler(np.arange(50), 8, 0))
     assert np.array_equal(before[0], np.random.get_state()[1]) and torch.equal(before[1], torch.get_rng_state())
 

@@ -11,7 +11,7 @@ from auxformer.data.missing import apply_condition
 from auxformer.errors import InputError
 from auxformer.evaluation.intervals import interval, resampled, score
 from auxformer.evaluation.predictions import prediction_table
-from auxformer.evaluation.scores import METRICS, confusion_per_speaker, macro_f1, scores_of
+from auxformer.evaluation.scores import METRICS, confusion_per_speaker, headline_scores, scores_of
 from auxformer.models.rivals.functionals import FunctionalsLR, functionals
 
 CLASSES = ("a", "b", "c", "d")
@@ -57,7 +57,7 @@ def test_the_interval_comes_from_speakers_not_clips():
 
 def test_conditions_are_scored_apart():
     both = pd.concat([table(list("ab"), list("ab"), ["x"] * 2), table(list("ab"), list("ba"), ["x"] * 2, "no-audio")])
-    assert macro_f1(both, ("a", "b")) == {"complete": 1.0, "no-audio": 0.0}
+    assert headline_scores(both, ("a", "b")) == {"complete": 1.0, "no-audio": 0.0}
 
 
 def test_confusions_add_up():
@@ -69,7 +69,7 @@ def test_confusions_add_up():
 def test_a_posterior_that_is_not_a_number_raises_and_names_the_clip():
     posterior = np.array([[0.5, 0.5], [np.nan, 1.0]])
     with pytest.raises(InputError, match="clip two: the posterior under no-audio"):
-        prediction_table(["one", "two"], "no-audio", np.eye(2), posterior, ("a", "b"))
+        prediction_table(["one", "two"], ["x", "x"], "no-audio", np.eye(2), posterior, ("a", "b"))
 
 
 def test_functionals_do_not_know_the_order_of_frames():

@@ -5,6 +5,7 @@ import math
 import platform
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -79,7 +80,7 @@ def test_attention_without_dropout_is_pytorchs(queries, keys, causal, padded):
         mask = torch.arange(keys) < torch.tensor([keys, keys // 2, 40])[:, None]
         visible = mask[:, None, None] if visible is None else mask[:, None, None] & visible
     right = _pytorchs(q, k, v, visible)
-    found = fast.attention(q, k, v, 2, visible, offset if causal else None, 0.0)
+    found = fast.attention(q, k, v, 2, visible, 0.0)
     assert torch.allclose(found, right, atol=1e-12)
     grad = torch.randn_like(right)
     for ours, theirs in zip(torch.autograd.grad(found, (q, k, v), grad), torch.autograd.grad(right, (q, k, v), grad)):
@@ -93,17 +94,23 @@ def test_the_gradient_of_attention_with_dropout_is_that_of_the_same_draw(reach):
 
     def drawn(*streams):
         torch.manual_seed(4)
-        return fast.attention(*streams, 2, visible, reach, 0.4)
+        return fast.attention(*streams, 2, visible, 0.4)
 
     assert torch.autograd.gradcheck(drawn, (q, k, v))
-    assert not torch.allclose(drawn(q, k, v), fast.attention(q, k, v, 2, visible, reach, 0.0))
+    assert not torch.allclose(drawn(q, k, v), fast.attention(q, k, v, 2, visible, 0.0))
 
 
 def test_dropped_attention_is_right_on_average():
     q, k, v = (x[:1, :20].detach() for x in _streams(20, 20))
     torch.manual_seed(5)
-    mean = torch.stack([fast.attention(q, k, v, 2, None, None, 0.3) for _ in range(3000)]).mean(0)
+    mean = torch.stack([fast.attention(q, k, v, 2, None, 0.3) for _ in range(3000)]).mean(0)
     assert (mean - _pytorchs(q, k, v)).abs().max() < 0.06
+
+
+def _layer(norm, fc1, fc2, alpha, p):
+    return SimpleNamespace(
+        layer_norms=(None, norm), fc1=fc1, fc2=fc2, alpha=alpha, relu_dropout=p, res_dropout=p, training=True
+    )
 
 
 @pytest.mark.parametrize("alpha", [None, 0.3])
@@ -117,7 +124,7 @@ def test_the_feed_forward_branch_and_its_gradients(alpha, p):
 
     def branch(x, *_parameters):
         torch.manual_seed(7)
-        return fast.feed_forward(x, norm, fc1, fc2, blend, p, p)
+        return fast.feed_forward(x, _layer(norm, fc1, fc2, blend, p))
 
     assert torch.autograd.gradcheck(branch, (x, *parameters))
     if p == 0:
@@ -132,9 +139,9 @@ def test_more_frames_than_fit_a_piece_change_nothing(monkeypatch):
     torch.manual_seed(8)
     norm, fc1, fc2 = torch.nn.LayerNorm(4), torch.nn.Linear(4, 16), torch.nn.Linear(16, 4)
     x = torch.randn(7, 30, 4)
-    whole = fast.feed_forward(x, norm, fc1, fc2, None, 0.0, 0.0)
+    whole = fast.feed_forward(x, _layer(norm, fc1, fc2, None, 0.0))
     monkeypatch.setattr(fast, "FRAMES", 32)
-    assert torch.allclose(fast.feed_forward(x, norm, fc1, fc2, None, 0.0, 0.0), whole, atol=1e-6)
+    assert torch.allclose(fast.feed_forward(x, _layer(norm, fc1, fc2, None, 0.0)), whole, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["paper", "default"])
@@ -146,7 +153,7 @@ def test_a_stack_asked_for_one_frame_gives_that_frame(name):
     for given in (None, mask):
         only = torch.tensor([8, 4, 0, 6])
         whole = stack(x, given)[torch.arange(4), only]
-        assert torch.allclose(stack(x, given, only=only).squeeze(1), whole, atol=1e-6)
+        assert torch.allclose(fast.output_at(stack, x, given, only), whole, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["paper", "default"])

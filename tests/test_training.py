@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,13 @@ from conftest import SpeakerSplit, make_task
 from safetensors.torch import load_file
 
 from auxformer.config import override, preset
-from auxformer.data.splits import make_splits
+from auxformer.data.split import make_split
 from auxformer.errors import InputError, TrainingError
 from auxformer.evaluation.predictions import predict
-from auxformer.training.fit import dev_loss, fit, learning_rate, load_run, make_optimizer
 from auxformer.training import fit as training
 from auxformer.training import state as checkpoints
+from auxformer.training.fit import dev_loss, fit, learning_rate, make_optimizer
+from auxformer.training.run import list_runs, load, read_metrics
 
 
 def weights(folder):
@@ -99,11 +101,11 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from conftest import SpeakerSplit, make_task
 from auxformer.config import Config
-from auxformer.data.batch import make_splits
+from auxformer.data.split import make_split
 from auxformer.training.fit import fit
 audio, video, clips, targets = make_task()
 print("ready", flush=True)
-fit(Config.load({config!r}), make_splits(audio, video, targets, clips, SpeakerSplit), Path(sys.argv[1]))
+fit(Config.load({config!r}), make_split(audio, video, targets, clips.speaker, SpeakerSplit), Path(sys.argv[1]))
 """
 
 
@@ -171,7 +173,7 @@ def test_two_processes_give_the_curve_of_one(splits, small_config, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("ready") == 2, "two processes were asked for"
     one = fit(config, splits, tmp_path / "one")
-    two = training.read_metrics(tmp_path / "two")
+    two = read_metrics(tmp_path / "two")
     assert np.allclose(one.metrics.train_loss, two.train_loss, atol=1e-5)
     assert np.allclose(one.metrics.dev_loss, two.dev_loss, atol=1e-5)
     assert close(weights(tmp_path / "one"), weights(tmp_path / "two"))
@@ -197,11 +199,11 @@ def test_runs_are_listed_with_their_state(splits, small_config, tmp_path, monkey
     monkeypatch.setattr(training._Trainer, "_save", _stop_after_saving(training._Trainer._save))
     with pytest.raises(KeyboardInterrupt):
         fit(small_config, splits, tmp_path / "half")
-    table = training.list_runs(tmp_path).set_index("run")
+    table = list_runs(tmp_path).set_index("run")
     assert table.state.to_dict() == {"done": "finished", "half": "stopped"}
     assert table.epochs.to_dict() == {"done": "2/2", "half": "1/2"}
     assert table.config["done"] == small_config.digest() and 0 < table.dev["done"] <= 1
-    assert training.list_runs(tmp_path / "nowhere").empty
+    assert list_runs(tmp_path / "nowhere").empty
 
 
 def _stop_after_saving(save):
@@ -228,7 +230,7 @@ def test_a_loss_that_is_not_a_number_stops_with_the_step_and_the_clips(small_con
     audio, video, clips, targets = make_task()
     audio.arrays["01-sad-2"][3, 1] = np.nan
     with pytest.raises(TrainingError, match=r"epoch 1, step 1: the loss is nan, with the clips 0\d-"):
-        fit(small_config, make_splits(audio, video, targets, clips, SpeakerSplit), tmp_path)
+        fit(small_config, make_split(audio, video, targets, clips.speaker, SpeakerSplit), tmp_path)
 
 
 def test_training_that_diverges_stops_in_a_sentence(splits, small_config, tmp_path):
@@ -300,13 +302,49 @@ def test_weight_decay_spares_vectors(splits, small_config):
 def test_a_run_folder_of_other_features_is_refused(splits, small_config, tmp_path):
     fit(small_config, splits, tmp_path)
 
-    class Wider:
-        audio, video, classes = splits.train.video, splits.train.video, splits.train.classes
+    other = splits.train.with_store("audio", splits.train.video)
+    with pytest.raises(InputError, match="other features"):
+        fit(small_config, replace(splits, train=other), tmp_path)
+    with pytest.raises(InputError, match="was trained on 5-d audio.*not on 4-d video"):
+        load(tmp_path).predict(other)
+    with pytest.raises(InputError, match="no run here"):
+        load(tmp_path / "nowhere")
 
-    with pytest.raises(InputError, match="do not fit these features"):
-        load_run(tmp_path, Wider)
-    with pytest.raises(InputError, match="no finished run"):
-        load_run(tmp_path / "nowhere", splits.train)
+
+def test_a_run_folder_of_other_labels_or_speakers_is_refused(splits, small_config, tmp_path):
+    fit(small_config, splits, tmp_path)
+    audio, video, clips, targets = make_task()
+    changed = targets.copy()
+    changed.iloc[0] = changed.iloc[0].to_numpy()[[1, 2, 0]]
+
+    class Swapped(SpeakerSplit):
+        dev, test = SpeakerSplit.test, SpeakerSplit.dev
+
+    for other in (
+        make_split(audio, video, changed, clips.speaker, SpeakerSplit),
+        make_split(audio, video, targets, clips.speaker, Swapped),
+    ):
+        with pytest.raises(InputError, match="other speakers, clips or labels"):
+            fit(small_config, other, tmp_path)
+
+
+def test_a_run_predicts_on_its_own_after_it_was_read_back(splits, small_config, tmp_path):
+    run = fit(small_config, splits, tmp_path)
+    table = load(tmp_path).predict(splits.test)
+    assert table.equals(run.predict(splits.test))
+    assert set(table.speaker) == set(SpeakerSplit.test)
+    assert load(tmp_path).normalizers["audio"].mean.tolist() == splits.train.audio_normalizer.mean.tolist()
+
+
+def test_a_run_of_the_old_layout_is_named_and_left_alone(splits, small_config, tmp_path):
+    old = tmp_path / "old"
+    old.mkdir()
+    small_config.save(old / "config.toml")
+    (old / "environment.json").write_text("{}")
+    for reading in (lambda: load(old), lambda: fit(small_config, splits, old)):
+        with pytest.raises(InputError, match="auxformer 0.1.*train it again in another folder. Nothing was deleted"):
+            reading()
+    assert (old / "config.toml").is_file() and list_runs(tmp_path).state.tolist() == ["old"]
 
 
 def test_a_gpu_that_is_not_there_is_said_to_be_missing(splits, small_config, tmp_path):

@@ -1,16 +1,11 @@
 """From feature stores to batches: normalisation fitted on train, clips of like length together, padding with a mask."""
 
-import copy
 import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
-
-from auxformer.corpora.labels import are_attributes, scaled
-from auxformer.errors import InputError
 
 
 class Batch(NamedTuple):
@@ -38,56 +33,6 @@ class Batch(NamedTuple):
 def seed_of(*axes) -> int:
     """A 63-bit seed named by axes ("order", seed, epoch): the same names give the same draw on every machine."""
     return int.from_bytes(hashlib.sha256(repr(axes).encode()).digest()[:8], "little") >> 1
-
-
-class ClipDataset(torch.utils.data.Dataset):
-    """Clips with a target, read from the two stores when asked for.
-
-    Args:
-        audio, video: Feature stores; a clip that a store lacks has that stream absent.
-        targets: `[clips, classes]` target shares, or `[clips, 3]` attributes on 1..5, indexed by clip.
-        audio_normalizer, video_normalizer: Fitted on train.
-        video_order: "time", or "directory": frames shuffled once per clip, as a listing of a folder would give them.
-    """
-
-    def __init__(self, audio, video, targets: pd.DataFrame, audio_normalizer, video_normalizer, video_order="time"):
-        known = [clip for clip in targets.index if clip in audio or clip in video]
-        if not known:
-            raise InputError("no clip with a target has features: extract features for this corpus first.")
-        self.audio, self.video = audio, video
-        self.targets = targets.loc[known]
-        self.audio_normalizer, self.video_normalizer = audio_normalizer, video_normalizer
-        self.video_order = video_order
-        self.clips = tuple(known)
-        self.classes = tuple(targets.columns)
-        self.kind = "attributes" if are_attributes(self.classes) else "classes"
-        values = self.targets.to_numpy(np.float32)
-        self._target = scaled(values) if self.kind == "attributes" else values
-        self.lengths = np.array([len(audio[clip]) if clip in audio else len(video[clip]) for clip in known])
-
-    def with_store(self, stream: str, store) -> "ClipDataset":
-        """The same clips, normalised in the same way, with another store for "audio" or "video"."""
-        other = copy.copy(self)
-        setattr(other, stream, store)
-        return other
-
-    def __len__(self) -> int:
-        return len(self.clips)
-
-    def __getitem__(self, index: int) -> tuple:
-        """(clip, audio `[Ta, Da]`, video `[Tv, Dv]`, audio present, video present, target `[C]`)."""
-        clip = self.clips[index]
-        audio, has_audio = self._frames(self.audio, clip, self.audio_normalizer)
-        video, has_video = self._frames(self.video, clip, self.video_normalizer)
-        if self.video_order == "directory":
-            video = video[np.random.default_rng(seed_of("directory", clip)).permutation(len(video))]
-        return clip, audio, video, has_audio, has_video, self._target[index]
-
-    @staticmethod
-    def _frames(store, clip: str, normalizer) -> tuple[np.ndarray, bool]:
-        if clip in store:
-            return normalizer(store[clip]), True
-        return np.zeros((1, store.dims), np.float32), False
 
 
 def collate(items: list[tuple]) -> Batch:
@@ -152,8 +97,8 @@ def take(batch: Batch, rows: list[int]) -> Batch:
     return Batch(*(value[rows] for value in batch[:-1]), tuple(batch.clips[row] for row in rows))
 
 
-def eval_batches(dataset: ClipDataset, batch_size: int = 64) -> Iterator[Batch]:
-    """Every clip once, sorted by length, without any randomness."""
+def eval_batches(dataset, batch_size: int = 64) -> Iterator[Batch]:
+    """Every clip of a `split.ClipDataset` once, sorted by length, without any randomness."""
     order = np.argsort(dataset.lengths, kind="stable")
     for part in _cut(order, batch_size):
         yield collate([dataset[index] for index in part])

@@ -4,6 +4,8 @@ Pure functions `Batch -> Batch`: nothing is edited in place. An absent stream ke
 presence flag is False; what a network makes of that is the switch `ModelConfig.absent`.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 
@@ -30,6 +32,27 @@ FRAME_CONDITIONS = {
 
 PROTOCOL = CONDITIONS | FRAME_CONDITIONS
 """Every condition that works on features (the media-level ones are corpora of their own)."""
+
+
+GROUPS = {"basic": list(CONDITIONS), "frames": list(FRAME_CONDITIONS), "all": list(PROTOCOL)} | {
+    f"{stream}-frames": [name for name in FRAME_CONDITIONS if name.startswith(f"{stream}-") and "burst" not in name]
+    for stream in ("audio", "video", "both")
+}
+"""Words that stand for several conditions."""
+
+
+def conditions_of(names: str | Iterable[str], others: Iterable[str] = ()) -> list[str]:
+    """Names of conditions, each once, with groups written out: "basic" -> complete, no-audio, no-video.
+
+    Raises:
+        InputError: for a name that is neither a condition, nor one of `GROUPS`, nor among the `others`.
+    """
+    found = []
+    for name in [names] if isinstance(names, str) else names:
+        if name not in PROTOCOL and name not in GROUPS and name not in others:
+            raise InputError(f'unknown condition "{name}".{suggest(name, [*PROTOCOL, *GROUPS])}')
+        found += GROUPS.get(name, [name])
+    return list(dict.fromkeys(found))
 
 
 def without(batch: Batch, audio: torch.Tensor, video: torch.Tensor) -> Batch:

@@ -1,86 +1,206 @@
-"""A corpus with its features and targets, ready to be split: what every system of a benchmark is given."""
+"""What is to be learned from what: a corpus, features of its two streams, and a target."""
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from auxformer.config import Config
 from auxformer.corpora import read_corpus
 from auxformer.corpora.base import Corpus
 from auxformer.corpora.labels import attribute_targets, targets
 from auxformer.corpora.partitions import Partition, read_partition_file, speaker_folds, speaker_partitions
 from auxformer.data.corruption import derive_corpus, stream_of
 from auxformer.data.missing import PROTOCOL
-from auxformer.data.splits import Splits, make_splits
-from auxformer.errors import InputError, suggest
+from auxformer.data.split import Split, made_from, make_split, parts_of
+from auxformer.errors import InputError, check_choice, suggest
 from auxformer.features import create_extractor
 from auxformer.features.extract import extract, store_folder
 from auxformer.features.store import FeatureStore
 
+TARGETS = ("audiovisual", "voice", "face", "secondary", "secondary-four", "intended", "attributes")
+"""What raters of a way of watching perceived, or what the actor intended; MSP-IMPROV also has the secondary emotions (ten
+classes, or four) and the attributes valence, arousal and dominance, which are learned by CCC."""
 
-@dataclass(frozen=True)
+RULES = ("majority", "plurality", "distributional")
+"""How votes become a target; see `corpora.labels`."""
+
+
 class Task:
-    """A corpus with its features and targets, ready to be split.
+    """A corpus, features of its two streams, and the target: the only place that says what is learned.
 
-    Attributes: corpus; audio and video, the feature stores; table, the target shares `[clips, classes]`, or the attributes
-    `[clips, 3]` on 1..5; target, its name; origin, the arguments of `prepare` that give it again; corrupted, media-level condition -> the stream it changes and the features
-    of the changed media (`with_corrupted_media`); features, "lld+hog".
+    Two lines: `task = Task(read_corpus("CREMA-D"), video="hog")`, then `split = task.split(0)`.
+
+    Attributes:
+        corpus: The corpus.
+        audio, video: Feature stores.
+        table: Target shares `[clips, classes]`, rows sum to 1; or attributes `[clips, 3]` on 1..5.
+        target: Its name, one of `TARGETS`.
+        origin: The arguments that make this task again (`Task.again`).
+        corrupted: Media-level condition -> the stream it changes and the features of the changed media.
     """
 
-    corpus: Corpus
-    audio: FeatureStore
-    video: FeatureStore
-    table: pd.DataFrame
-    target: str
-    origin: dict
-    corrupted: dict[str, tuple[str, FeatureStore]] = field(default_factory=dict)
+    def __init__(
+        self, corpus: Corpus | str | Path, audio: str = "lld", video: str = "hog", target: str = "audiovisual",
+        rule: str = "majority", classes: Sequence[str] = (), *, data: str | Path = "data/features", jobs: int = 2,
+        on_error: str = "skip", scheduler: str | None = None,
+    ):  # fmt: skip
+        """Extract the features that are missing, with a bar, and make the targets.
+
+        Args:
+            corpus: As `read_corpus` reads it, or its folder.
+            audio, video: Extractors by name ("lld", "hog"; "table:FILE.csv" for clip-level numbers).
+            target: One of `TARGETS`; "intended" where a corpus has no ratings.
+            rule: One of `RULES`; without effect on "intended" and "attributes".
+            classes: Class names to keep, in order; empty = all classes of the corpus.
+            data: Folder under which the feature stores lie.
+            jobs: Processes.
+            on_error: "skip" a clip that cannot be read and count it, or "stop".
+            scheduler: Address of a Dask cluster that extracts instead of processes here.
+
+        Raises:
+            InputError: an unknown target, rule, class or extractor; no corpus in the folder; nothing to extract from.
+        """
+        check_choice("target", target, TARGETS)
+        check_choice("rule", rule, RULES)
+        if classes and target == "attributes":
+            raise InputError("classes names classes, but the target is attributes; leave one of them out.")
+        self.corpus = corpus if isinstance(corpus, Corpus) else read_corpus(corpus, on_error=on_error)
+        data = Path(data).absolute() if scheduler else Path(data)  # workers may stand in another folder
+        self.audio, self.video = (
+            _features(self.corpus, spec, stream, data, jobs, on_error, scheduler)
+            for stream, spec in (("audio", audio), ("video", video))
+        )
+        if not self.corpus.ratings and target not in ("intended", "attributes"):
+            print(f"{self.corpus.name} has no ratings: the target is the intended emotion.")
+            target = "intended"
+        self.target, self.rule, self._classes = target, rule, tuple(classes)
+        self.table = self._usable(
+            attribute_targets(self.corpus) if target == "attributes" else targets(self.corpus, target, rule)
+        )
+        self.corrupted: dict[str, tuple[str, FeatureStore]] = {}
+        self.origin = {
+            "corpus": str(Path(self.corpus.root).resolve()), "audio": audio, "video": video, "target": target,
+            "rule": rule, "classes": list(classes), "data": str(data), "official": "",
+        }  # fmt: skip
+
+    @classmethod
+    def again(cls, origin: dict, jobs: int = 2) -> "Task":
+        """The task of an `origin`, as a run keeps it. Raises InputError for one with other keys, or whose corpus is gone."""
+        known = ("corpus", "audio", "video", "target", "rule", "classes", "data", "official")
+        if sorted(origin) != sorted(known):
+            raise InputError(f"a task is described by {', '.join(known)}, not by {', '.join(sorted(origin))}.")
+        task = cls(**{key: origin[key] for key in known if key != "official"}, jobs=jobs)
+        return task.official(origin["official"])[0] if origin["official"] else task
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes, or of the attributes, in the order of every posterior."""
+        return list(self.table.columns)
 
     @property
     def features(self) -> str:
+        """Names of both extractors: "lld+hog"."""
         return f"{self.audio.name}+{self.video.name}"
 
-    def splits(self, partition: Partition, video_order: str = "time") -> Splits:
-        """Train, dev and test of a partition."""
-        return make_splits(self.audio, self.video, self.table, self.corpus.clips, partition, video_order)
+    def partitions(self, count: int = 1, folds: int | None = None, seed: int = 0) -> list[Partition]:
+        """Divisions of the speakers; see `partitions_of`."""
+        return partitions_of(self.corpus, self.table, folds, count, seed)
+
+    def split(self, which: int | Partition = 0, folds: int | None = None) -> Split:
+        """Train, dev and test clips by speaker.
+
+        Args:
+            which: Number of the partition or fold, from 0; or a partition of your own.
+            folds: See `partitions_of`.
+
+        Raises:
+            InputError: no such number, or a part without labelled clips.
+        """
+        if not isinstance(which, int):
+            return make_split(self.audio, self.video, self.table, self.corpus.clips.speaker, which, self)
+        partitions = self.partitions(which + 1, folds)
+        if not 0 <= which < len(partitions):
+            raise InputError(f"there is no split {which}, only {len(partitions)} of them, from 0.")
+        return self.split(partitions[which])
+
+    def splits(self, count: int = 1, folds: int | None = None) -> list[Split]:
+        """All `count` partitions, or all folds, each as a `Split`."""
+        return [self.split(partition) for partition in self.partitions(count, folds)]
+
+    def made_from(self, partition: Partition) -> dict:
+        """What a network trained on this partition depends on (`split.made_from`), without reading any features."""
+        speakers = self.corpus.clips.speaker
+        return made_from(self.audio, self.video, parts_of(self.table, speakers, partition), speakers)
+
+    def official(self, path: str | Path) -> tuple["Task", list[Partition]]:
+        """The authors' partitions, and this task with the labels of their files.
+
+        Args:
+            path: A partition file (`label_consensus_N.csv`), or a folder of them.
+
+        Raises:
+            InputError: no file there, one that is no partition of this corpus, or files that label a clip differently.
+        """
+        files = sorted(Path(path).glob("*.csv")) if Path(path).is_dir() else [Path(path)]
+        if not files:
+            raise InputError(f"{path}: holds no partition files (label_consensus_N.csv).")
+        partitions, tables = zip(*(read_partition_file(file, self.corpus, self.rule) for file in files))
+        table = pd.concat(tables).groupby(level=0).first()
+        for file, labels in zip(files, tables):
+            other = labels.index[(labels != table.loc[labels.index]).any(axis=1)]
+            if len(other):
+                raise InputError(
+                    f"{file}: labels {other[0]} and {len(other) - 1} more clips otherwise than the files before it."
+                )
+        origin = {**self.origin, "official": str(Path(path).resolve())}
+        return self.with_(table=self._usable(table), origin=origin), list(partitions)
+
+    def under(self, conditions: Sequence[str], partitions: Sequence[Partition], jobs: int = 2) -> "Task":
+        """The task with features of media that went wrong, for those of the conditions that change media.
+
+        The test clips of the partitions are written again under each such condition, beside the feature stores, and the
+        changed stream is extracted again. What is there already is kept.
+
+        Raises:
+            InputError: an unknown condition, or features from a table, which no noise can reach.
+        """
+        tested = {speaker for partition in partitions for speaker in partition.test}
+        clips = [clip for clip in self.table.index if self.corpus.clips.speaker[clip] in tested]
+        stores = {}
+        for name in (name for name in conditions if name not in PROTOCOL):
+            stream, spec = stream_of(name), self.origin[stream_of(name)]
+            if spec.startswith("table:"):
+                raise InputError(
+                    f"{name}: the {stream} features come from a table, which shows nothing of it; leave it out."
+                )
+            folder = Path(self.origin["data"]).parent / "derived" / f"{Path(self.origin['corpus']).name}-{name}"
+            derive_corpus(self.origin["corpus"], folder, name, jobs=jobs, clips=clips)
+            # Its files are where the originals were, but for their endings; labels and speakers are the task's own.
+            read = read_corpus(folder, self.corpus.name, on_error="skip")
+            read = replace(read, clips=read.clips.loc[read.clips.index.intersection(clips)])
+            stores[name] = stream, _features(read, spec, stream, Path(self.origin["data"]), jobs)
+        return self.with_(corrupted={**self.corrupted, **stores})
+
+    def with_(self, **changes) -> "Task":
+        """A copy in which some attributes are others."""
+        other = copy.copy(self)
+        vars(other).update(changes)
+        return other
+
+    def _usable(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The targets of the classes asked for, of clips that have features."""
+        if self._classes:
+            table = keep_classes(table, self._classes)
+        return table.loc[[clip for clip in table.index if clip in self.audio or clip in self.video]]
 
 
-def prepare(
-    corpus: str, root: Path, audio: str = "lld", video: str = "hog", config: Config | None = None,
-    data: Path = Path("data/features"), jobs: int = 2, on_error: str = "skip", scheduler: str | None = None,
-) -> Task:  # fmt: skip
-    """Read a corpus, extract what features are still missing, make the targets.
-
-    Args:
-        corpus, root: Name and folder of the corpus.
-        audio, video: Extractors by name; "table:FILE.csv" for clip-level numbers.
-        config: Its `data` section says target, label rule and classes.
-        data: Folder under which the feature stores lie.
-        jobs: Processes.
-        on_error: "skip" a clip that cannot be read and count it, or "stop".
-        scheduler: Address of a Dask cluster that extracts instead of processes here.
-    """
-    config = config or Config()
-    read = read_corpus(corpus, root, on_error=on_error)
-    stores, data = [], Path(data).absolute() if scheduler else data  # workers may stand in another folder
-    for spec, modality in ((audio, "audio"), (video, "video")):
-        extractor = create_extractor(spec, root=read.root, modality=modality)
-        stores.append(extract(read, extractor, store_folder(data, read, extractor), jobs, on_error, scheduler))
-    target = config.data.target if read.ratings or config.data.target in ("intended", "attributes") else "intended"
-    if target != config.data.target:
-        print(f"{read.name} has no ratings: the target is the intended emotion.")
-    table = attribute_targets(read) if target == "attributes" else targets(read, target, config.data.rule)
-    table = _usable(table, config, *stores)
-    origin = {"corpus": read.name, "root": str(Path(root).resolve()), "audio": audio, "video": video, "data": str(data)}
-    return Task(read, *stores, table, target, origin)
-
-
-def _usable(table: pd.DataFrame, config: Config, audio: FeatureStore, video: FeatureStore) -> pd.DataFrame:
-    """The targets of the classes asked for, of clips that have features."""
-    if config.data.classes:
-        table = keep_classes(table, config.data.classes)
-    return table.loc[[clip for clip in table.index if clip in audio or clip in video]]
+def _features(
+    corpus: Corpus, spec: str, stream: str, data: Path, jobs=2, on_error="skip", scheduler=None
+) -> FeatureStore:
+    extractor = create_extractor(spec, root=corpus.root, modality=stream)
+    return extract(corpus, extractor, store_folder(data, corpus, extractor), jobs, on_error, scheduler)
 
 
 def keep_classes(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
@@ -93,85 +213,36 @@ def keep_classes(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     if unknown:
         raise InputError(f'unknown class "{unknown[0]}".{suggest(unknown[0], table.columns)}')
     if len(classes) < 2:
-        raise InputError("data.classes names one class; at least two are needed to tell apart.")
+        raise InputError("classes names one class; at least two are needed to tell apart.")
     part = table[list(classes)]
     part = part[part.sum(axis=1) > 0]
     return part.div(part.sum(axis=1), axis=0)
 
 
 def partitions_of(
-    corpus: Corpus, table: pd.DataFrame, folds: int | None, count: int = 1, seed: int = 0
+    corpus: Corpus, table: pd.DataFrame, folds: int | None = None, count: int = 1, seed: int = 0
 ) -> list[Partition]:
-    """`folds` speaker folds (every speaker tested once), or `count` 70/15/15 partitions by speaker.
+    """Divisions of the speakers of a corpus.
+
+    Args:
+        corpus: The corpus.
+        table: Targets of its labelled clips.
+        folds: So many speaker folds, every speaker tested once; 0 for 70/15/15 partitions; None for what is usual: six
+            folds where a corpus has few speakers (RAVDESS, MSP-IMPROV), else 70/15/15.
+        count: Number of 70/15/15 partitions.
+        seed: Of the draw.
 
     Raises:
         InputError: no folds for a corpus whose speakers were recorded together, or too few speakers.
     """
     clips = corpus.clips.loc[table.index]
-    if not folds and "session" in corpus.speakers:
+    together = "session" in corpus.speakers
+    if folds is None and corpus.name in ("ravdess", "msp-improv"):
+        folds = min(6, corpus.speakers["session"].nunique() if together else len(corpus.speakers))
+    if not folds and together:
         raise InputError(
             f"the speakers of {corpus.name} were recorded in pairs that must stay together; say --folds 6."
         )
     if folds:
         return speaker_folds(corpus.speakers.loc[sorted(clips.speaker.unique())], folds, seed)
     return speaker_partitions(clips, corpus.speakers, table, count=count, seed=seed)
-
-
-def published_partitions(task: Task, path: str | Path, config: Config | None = None) -> tuple[Task, list[Partition]]:
-    """The authors' partitions, and the task with the labels of their files.
-
-    Args:
-        task: Of the corpus that the files divide.
-        path: A partition file (`label_consensus_N.csv`), or a folder of them.
-        config: Its `data` section says label rule and classes.
-
-    Returns:
-        The task whose targets are those of the files, and one partition per file.
-
-    Raises:
-        InputError: no file there, one that is no partition of this corpus, or files that label a clip differently.
-    """
-    config = config or Config()
-    files = sorted(Path(path).glob("*.csv")) if Path(path).is_dir() else [Path(path)]
-    if not files:
-        raise InputError(f"{path}: holds no partition files (label_consensus_N.csv).")
-    partitions, tables = zip(*(read_partition_file(file, task.corpus, config.data.rule) for file in files))
-    table = pd.concat(tables).groupby(level=0).first()
-    for file, labels in zip(files, tables):
-        other = labels.index[(labels != table.loc[labels.index]).any(axis=1)]
-        if len(other):
-            raise InputError(
-                f"{file}: labels {other[0]} and {len(other) - 1} more clips otherwise than the files before it."
-            )
-    table = _usable(table, config, task.audio, task.video)
-    origin = {**task.origin, "published": str(Path(path).resolve())}
-    return replace(task, table=table, origin=origin), list(partitions)
-
-
-def with_corrupted_media(task: Task, partitions: Sequence[Partition], conditions: Sequence[str], jobs: int = 2) -> Task:
-    """The task with test clips whose media went wrong, for those of the conditions that change media.
-
-    The test clips of the partitions are written again under each such condition, beside the feature stores, and the
-    changed stream is extracted again. What is there already is kept.
-
-    Raises:
-        InputError: an unknown condition, or features from a table, which no noise can reach.
-    """
-    asked = [name for name in conditions if name not in PROTOCOL]
-    tested = {speaker for partition in partitions for speaker in partition.test}
-    clips = [clip for clip in task.table.index if task.corpus.clips.speaker[clip] in tested]
-    stores = {}
-    for name in asked:
-        stream, spec = stream_of(name), task.origin[stream_of(name)]
-        if spec.startswith("table:"):
-            raise InputError(
-                f"{name}: the {stream} features come from a table, which shows nothing of it; leave it out."
-            )
-        folder = Path(task.origin["data"]).parent / "derived" / f"{Path(task.origin['root']).name}-{name}"
-        derive_corpus(task.origin["root"], folder, name, jobs=jobs, clips=clips)
-        # Its files are where the originals were, but for their endings; labels and speakers are the task's own.
-        read = read_corpus(task.corpus.name, folder, on_error="skip")
-        read = replace(read, clips=read.clips.loc[read.clips.index.intersection(clips)])
-        extractor = create_extractor(spec, root=read.root, modality=stream)
-        stores[name] = stream, extract(read, extractor, store_folder(task.origin["data"], read, extractor), jobs)
-    return replace(task, corrupted={**task.corrupted, **stores})

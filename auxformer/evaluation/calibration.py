@@ -9,16 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from auxformer.corpora.labels import are_attributes
 from auxformer.errors import InputError, suggest
-from auxformer.evaluation.intervals import interval, resampled, score
-from auxformer.evaluation.scores import (
-    METRICS,
-    attribute_scores_of,
-    confusion_per_speaker,
-    moments_per_speaker,
-    scores_of,
-)
+from auxformer.evaluation.intervals import score, with_interval
+from auxformer.evaluation.scores import Scorer, confusion_per_speaker
 
 CALIBRATION_METRICS = ("ece", "brier")
 """Names of the scores of `calibration_of`, both better when lower."""
@@ -32,15 +25,11 @@ AGE_BANDS = {"under 30": (0, 30), "30-49": (30, 50), "50 and over": (50, np.inf)
 
 def scorer(classes: Sequence[str], metric: str) -> tuple[Callable, Callable]:
     """How to sum a predictions table per speaker, and how to get the metric out of such sums."""
-    if are_attributes(classes):
-        names = (*(f"ccc-{name}" for name in classes), "ccc")
-        sums_of, scores_from = moments_per_speaker, attribute_scores_of
-    else:
-        names, sums_of, scores_from = METRICS, confusion_per_speaker, scores_of
+    sums_of, score_of, names = Scorer.of(classes)
     if metric not in names:
         raise InputError(f'unknown metric "{metric}".{suggest(metric, names)}')
     column = names.index(metric)
-    return sums_of, lambda sums: scores_from(sums)[..., column]
+    return sums_of, lambda sums: score_of(sums)[..., column]
 
 
 def check_one_system(predictions: pd.DataFrame, classes: Sequence[str]) -> None:
@@ -120,9 +109,8 @@ def calibration_of(
     rows = []
     for condition, part in predictions.groupby("condition", sort=False):
         sums = calibration_per_speaker(part, classes, bins)
-        low, high = interval(resampled(sums, calibration_scores, resamples, seed), len(sums))
-        for row in zip(CALIBRATION_METRICS, calibration_scores(sums.sum(0)), low, high):
-            rows.append((condition, *row))
+        values = with_interval(sums, calibration_scores, resamples, seed)  # [3, 2]
+        rows += [(condition, metric, *values[:, i]) for i, metric in enumerate(CALIBRATION_METRICS)]
     return pd.DataFrame(rows, columns=["condition", "metric", "value", "low", "high"])
 
 
@@ -207,11 +195,9 @@ def per_class(predictions: pd.DataFrame, classes: Sequence[str], resamples: int 
     rows = []
     for condition, part in predictions.groupby("condition", sort=False):
         counts = confusion_per_speaker(part, classes)  # [S, C, C]
-        low, high = interval(resampled(counts, _class_scores, resamples, seed), len(counts))  # [C, 3] each
-        values, clips = _class_scores(counts.sum(0)), counts.sum((0, 2))
+        values, clips = with_interval(counts, _class_scores, resamples, seed), counts.sum((0, 2))  # [3, C, 3]; [C]
         for i, name in enumerate(classes):
-            for j, metric in enumerate(CLASS_METRICS):
-                rows.append((condition, name, metric, values[i, j], low[i, j], high[i, j], clips[i]))
+            rows += [(condition, name, metric, *values[:, i, j], clips[i]) for j, metric in enumerate(CLASS_METRICS)]
     return pd.DataFrame(rows, columns=["condition", "class", "metric", "value", "low", "high", "clips"])
 
 

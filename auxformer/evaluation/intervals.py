@@ -7,15 +7,8 @@ import pandas as pd
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from auxformer.corpora.labels import are_attributes
 from auxformer.data.batch import seed_of
-from auxformer.evaluation.scores import (
-    METRICS,
-    attribute_scores_of,
-    confusion_per_speaker,
-    moments_per_speaker,
-    scores_of,
-)
+from auxformer.evaluation.scores import Scorer, classes_of
 
 
 def speaker_draws(speakers: int, resamples: int = 1000, seed: int = 0) -> np.ndarray:
@@ -54,27 +47,40 @@ def interval(values: np.ndarray, speakers: int) -> np.ndarray:
     return ends
 
 
-def score(predictions: pd.DataFrame, classes: Sequence[str], resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def with_interval(sums: np.ndarray, score_of: Callable, resamples: int = 1000, seed: int = 0) -> np.ndarray:
+    """A score and its 95 % interval from a bootstrap over speakers: value, low and high `[3, ...]`.
+
+    Args:
+        sums: `[S, ...]`, whatever adds up over speakers.
+        score_of, resamples, seed: As in `resampled`; with the same seed every system and condition meets the same speakers.
+    """
+    draws = resampled(sums, score_of, resamples, seed)
+    return np.concatenate([score_of(sums.sum(0))[None], interval(draws, len(sums))])
+
+
+def score(
+    predictions: pd.DataFrame, classes: Sequence[str] | None = None, resamples: int = 1000, seed: int = 0
+) -> pd.DataFrame:
     """Scores per condition with a 95 % interval from a bootstrap over speakers.
 
     Speakers, not clips, are drawn with replacement: clips of one speaker are not independent.
+    Two lines: `table = run.predict(split.test)`, then `score(table)`.
+
+    Args:
+        predictions: A predictions table of one system (`evaluation.predictions`).
+        classes: Classes of the score, in order; None for those of the table.
+        resamples, seed: Of the bootstrap.
 
     Returns:
         Columns condition, metric, value, low, high. Metrics are `METRICS`, or for attributes ccc-valence, ccc-arousal,
         ccc-dominance and their mean ccc.
+
+    Raises:
+        InputError: this is no predictions table.
     """
-    of_speakers, scores_from, metrics = confusion_per_speaker, scores_of, METRICS
-    if are_attributes(classes):
-        of_speakers, scores_from, metrics = (
-            moments_per_speaker,
-            attribute_scores_of,
-            (*(f"ccc-{name}" for name in classes), "ccc"),
-        )
-    rows = []
+    classes = classes_of(predictions) if classes is None else classes
+    scorer, rows = Scorer.of(classes), []
     for condition, part in predictions.groupby("condition", sort=False):
-        counts = of_speakers(part, classes)  # [S, C, C] or [S, K, 6]
-        # the same speakers for every system and condition
-        low, high = interval(resampled(counts, scores_from, resamples, seed), len(counts))
-        for i, (metric, value) in enumerate(zip(metrics, scores_from(counts.sum(0)))):
-            rows.append((condition, metric, value, low[i], high[i]))
+        values = with_interval(scorer.sums_of(part, classes), scorer.score_of, resamples, seed)  # [3, K]
+        rows += [(condition, metric, *values[:, i]) for i, metric in enumerate(scorer.names)]
     return pd.DataFrame(rows, columns=["condition", "metric", "value", "low", "high"])

@@ -24,7 +24,7 @@ import pandas as pd
 from auxformer.corpora.base import OTHER, WAYS, Corpus
 from auxformer.corpora.labels import TOLERANCE, consensus, targets
 from auxformer.errors import InputError, suggest
-from auxformer.evaluation.intervals import interval, resampled
+from auxformer.evaluation.intervals import with_interval
 from auxformer.evaluation.scores import METRICS, RESULT_COLUMNS, scores_of
 
 SYSTEMS = {
@@ -166,9 +166,9 @@ def human_rows(
             if (system == "human-crowd" and way == target) or (system == "human-rater-others" and way != target):
                 continue
             counts = human_confusions(corpus, system, way, target, rule, chosen, classes)
-            low, high = interval(resampled(counts, scores_of, resamples), len(counts))
-            for row in zip(METRICS, scores_of(counts.sum(0)), low, high):
-                rows.append((corpus.name, target, "people", system, "all", 0, CONDITION_OF_WAY[way], *row))
+            values = with_interval(counts, scores_of, resamples)  # [3, 6]
+            about = corpus.name, target, "people", system, "all", 0, CONDITION_OF_WAY[way]
+            rows += [(*about, metric, *values[:, i]) for i, metric in enumerate(METRICS)]
     return pd.DataFrame(rows, columns=list(RESULT_COLUMNS))
 
 

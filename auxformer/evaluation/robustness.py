@@ -14,7 +14,7 @@ from scipy.special import rel_entr
 from auxformer.data.missing import SHARES
 from auxformer.errors import InputError
 from auxformer.evaluation.calibration import check_one_system, per_condition, scorer
-from auxformer.evaluation.intervals import interval, resampled
+from auxformer.evaluation.intervals import interval, resampled, with_interval
 
 TOLERANCE = 1e-6
 """Confidences closer than this are equal: float32 posteriors of the same clip differ by their rounding."""
@@ -141,8 +141,7 @@ def rising_confidence(
         raise InputError(f'"complete" and "{condition}" were not predicted once each for the same clips.')
     rises = changed.confidence - complete.confidence > TOLERANCE
     per_speaker = rises.groupby(complete.speaker).agg(["sum", "count"]).to_numpy(float)  # [S, 2]
-    low, high = interval(resampled(per_speaker, _share, resamples, seed), len(per_speaker))
-    return Estimate(float(_share(per_speaker.sum(0))), float(low), float(high))
+    return Estimate(*with_interval(per_speaker, _share, resamples, seed).tolist())
 
 
 def _share(sums: np.ndarray) -> np.ndarray:

@@ -1,14 +1,14 @@
-"""Predictions kept per clip, scores computed from them, intervals from a bootstrap over speakers.
+"""Scores of a predictions table, as pure functions of confusion counts (of attributes, of sums) that add up over speakers."""
 
-A predictions table has one row per clip and condition: clip, speaker, condition, truth, predicted and one probability column
-per class; of attributes, a column true-NAME and a column NAME per attribute, on 1..5. Any score can be recomputed from it; a score is a view, never the record.
-"""
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from auxformer.corpora.base import ATTRIBUTES
+from auxformer.corpora.labels import are_attributes
+from auxformer.errors import InputError
 from auxformer.evaluation.ccc import ccc_of, moments
 
 METRICS = ("macro-f1", "micro-f1", "macro-precision", "micro-precision", "macro-recall", "micro-recall")
@@ -16,19 +16,26 @@ METRICS = ("macro-f1", "micro-f1", "macro-precision", "micro-precision", "macro-
 
 
 RESULT_COLUMNS = (
-    "corpus",
-    "target",
-    "features",
-    "system",
-    "partition",
-    "seed",
-    "condition",
-    "metric",
-    "value",
-    "low",
-    "high",
-)
+    "corpus", "target", "features", "system", "partition", "seed", "condition", "metric", "value", "low", "high",
+)  # fmt: skip
 """Columns of the long result table, in order."""
+
+
+NOT_CLASSES = ("system", "partition", "seed", "clip", "speaker", "condition", "truth", "predicted")
+"""Columns of a predictions table that are no class."""
+
+
+def classes_of(predictions: pd.DataFrame) -> list[str]:
+    """The classes, or the attributes, that a predictions table is about, in the order of its columns.
+
+    Raises:
+        InputError: a table that lacks a column of a predictions table.
+    """
+    attributes = [name for name in ATTRIBUTES if f"true-{name}" in predictions]
+    for column in ("clip", "condition", *(() if attributes else ("truth", "predicted"))):
+        if column not in predictions:
+            raise InputError(f'this is no predictions table: it has no column "{column}".')
+    return attributes or [name for name in predictions if name not in NOT_CLASSES]
 
 
 def scores_of(confusion: np.ndarray) -> np.ndarray:
@@ -78,24 +85,35 @@ def attribute_scores_of(sums: np.ndarray) -> np.ndarray:
     return np.concatenate([values, values.mean(-1, keepdims=True)], -1)
 
 
+class Scorer(NamedTuple):
+    """How to sum a predictions table per speaker, and what scores to get out of such sums.
+
+    `sums_of(predictions, classes)` is `[S, ...]`, `score_of` maps sums `[..., *]` to scores `[..., K]`, `names` names the K.
+    """
+
+    sums_of: Callable
+    score_of: Callable
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, classes: Sequence[str]) -> "Scorer":
+        """The `METRICS` of classes; of attributes the CCC of each, and "ccc", their mean."""
+        if are_attributes(classes):
+            return cls(moments_per_speaker, attribute_scores_of, (*(f"ccc-{name}" for name in classes), "ccc"))
+        return cls(confusion_per_speaker, scores_of, METRICS)
+
+
 def headline(metrics: Iterable[str]) -> str:
     """The one score that is shown where there is room for one: "ccc" (mean over the attributes) or "macro-f1"."""
     return "ccc" if "ccc" in set(metrics) else "macro-f1"
 
 
-def mean_ccc(predictions: pd.DataFrame, attributes: Sequence[str]) -> dict[str, float]:
-    """Condition -> mean CCC of the attributes, without intervals; for choosing on dev."""
-    result = {}
+def headline_scores(predictions: pd.DataFrame, classes: Sequence[str] | None = None) -> dict[str, float]:
+    """Condition -> macro-F1, or the mean CCC of attributes, without intervals; for choosing on dev."""
+    classes = classes_of(predictions) if classes is None else classes
+    scorer, found = Scorer.of(classes), {}
+    column = scorer.names.index(headline(scorer.names))
     for condition, part in predictions.groupby("condition", sort=False):
-        sums = moments_per_speaker(part.assign(speaker=""), attributes).sum(0)
-        result[condition] = float(attribute_scores_of(sums)[-1])
-    return result
-
-
-def macro_f1(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, float]:
-    """Condition -> macro-F1, without intervals; for choosing on dev."""
-    result = {}
-    for condition, part in predictions.groupby("condition", sort=False):
-        confusion = confusion_per_speaker(part.assign(speaker=""), classes).sum(0)
-        result[condition] = float(scores_of(confusion)[0])
-    return result
+        sums = scorer.sums_of(part.assign(speaker=""), classes).sum(0)
+        found[condition] = float(scorer.score_of(sums)[column])
+    return found

@@ -11,6 +11,7 @@ from auxformer.corpora.labels import are_attributes
 from auxformer.data.batch import seed_of
 from auxformer.errors import InputError, suggest
 from auxformer.evaluation.calibration import check_one_condition, scorer
+from auxformer.evaluation.scores import Scorer, classes_of, headline
 
 
 def paired_test(
@@ -153,6 +154,36 @@ def compare(
         table = pd.DataFrame(rows, columns=["system_a", "system_b", "condition", "difference", "p"])
         tables.append(table.assign(p_holm=holm(table.p)))
     return pd.concat(tables, ignore_index=True)
+
+
+def compare_two(
+    a: pd.DataFrame, b: pd.DataFrame, metric: str | None = None, permutations: int = 10_000, seed: int = 0
+) -> pd.DataFrame:
+    """Two systems under every condition that both were tested under: the difference of their scores, and its p.
+
+    Two lines: `table, other = (run.predict(split.test) for run in runs)`, then `compare_two(table, other)`.
+
+    Args:
+        a, b: Predictions tables on the same clips.
+        metric, permutations, seed: As in `paired_test`; the metric is macro-F1 or, of attributes, the mean CCC unless told.
+
+    Returns:
+        Columns condition, difference (a - b), p, p_holm (corrected for the number of conditions).
+
+    Raises:
+        InputError: as `paired_test`, and for tables that share no condition.
+    """
+    classes = classes_of(a)
+    metric = metric or headline(Scorer.of(classes).names)
+    conditions = [name for name in a.condition.unique() if name in set(b.condition)]
+    if not conditions:
+        raise InputError("the two tables share no condition, so nothing can be compared.")
+    rows = [
+        (name, *paired_test(*(table[table.condition == name] for table in (a, b)), classes, metric, permutations, seed))
+        for name in conditions
+    ]
+    table = pd.DataFrame(rows, columns=["condition", "difference", "p"])
+    return table.assign(p_holm=holm(table.p))
 
 
 def tied_with_best(comparisons: pd.DataFrame, level: float = 0.05) -> dict[str, list[str]]:

@@ -1,23 +1,19 @@
 """Networks that take a `Batch` and return `Logits`, by name."""
 
-from auxformer.models import auxformer as _auxformer
 from auxformer.models.auxformer import AuxFormer, AuxiliaryHead, Logits, shared_loss
 from auxformer.models.registry import (
     Card,
     card_of,
     count_parameters,
     create_model,
+    create_reference,
+    knows_attributes,
     list_models,
+    list_references,
     register_model,
+    register_reference,
     source_digest,
 )
-from auxformer.models.rivals import baselines as _baselines
-from auxformer.models.rivals import concat as _concat
-from auxformer.models.rivals import mmin as _mmin
-from auxformer.models.rivals import mult as _mult
-from auxformer.models.rivals import sfav as _sfav
-from auxformer.models.rivals import tfrnet as _tfrnet
-from auxformer.models.rivals import vavl as _vavl
 
 __all__ = [
     "AuxFormer",
@@ -27,8 +23,12 @@ __all__ = [
     "card_of",
     "count_parameters",
     "create_model",
+    "create_reference",
+    "knows_attributes",
     "list_models",
+    "list_references",
     "register_model",
+    "register_reference",
     "shared_loss",
     "source_digest",
 ]

@@ -7,10 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from auxformer.config import PUBLISHED_FORM, ModelConfig
+from auxformer.config import ModelConfig, preset
 from auxformer.data.batch import Batch
+from auxformer.models import fast
 from auxformer.models.layers import Stack, beside_mean, last_frame, pool_frames, summarise
 from auxformer.models.registry import Card, register_model
+
+PUBLISHED_SWITCHES = (
+    "aux_passes", "attn_mask", "scale_input", "positions", "padding", "summary", "absent", "relative", "audio_pool", "video_pool",
+)  # fmt: skip
+"""Settings by which the authors' code differs from ours whatever the size of the network; preset paper has its values."""
 
 
 class Logits(NamedTuple):
@@ -166,7 +172,7 @@ class AuxFormer(nn.Module):
     def _summary(self, stack: Stack, x: torch.Tensor, mask) -> torch.Tensor:
         """What the stack makes of each clip, as one vector `[B, d]`."""
         if self.config.summary == "last":  # no other frame of the last layer is ever read
-            return stack(x, mask, only=last_frame(x, mask)).squeeze(1)
+            return fast.output_at(stack, x, mask, last_frame(x, mask))
         return summarise(stack(x, mask), mask, self.config.summary)
 
     def _head_weights(self, batch: Batch) -> torch.Tensor:
@@ -217,7 +223,9 @@ def _default(config, audio_dims, video_dims, classes):
 )
 def _published(config, audio_dims, video_dims, classes):
     """AuxFormer as its authors' code builds it."""
-    return AuxFormer(replace(config, **PUBLISHED_FORM), audio_dims, video_dims, classes)
+    published = preset("paper").model
+    switches = {name: getattr(published, name) for name in PUBLISHED_SWITCHES}
+    return AuxFormer(replace(config, **switches), audio_dims, video_dims, classes)
 
 
 @register_model(

@@ -44,6 +44,13 @@ def usable(x: torch.Tensor) -> bool:
     return served and _wanted.get() and not torch.is_autocast_enabled("cpu")
 
 
+def serves_attention(q: torch.Tensor, visible: torch.Tensor | None, p: float) -> bool:
+    """Whether `attention` is faster than PyTorch's: where weights are dropped out or a causal mask hides many keys."""
+    if visible is not None and visible.dtype != torch.bool:  # numbers to be added to the scores
+        return False
+    return usable(q) and (p > 0 or (visible is not None and visible.shape[-2] > 1))
+
+
 def draw(shape, p: float) -> tuple[torch.Tensor, int]:
     """Uniform bytes `[shape]` and the cut below which an element is dropped; seeded by torch's CPU generator.
 
@@ -89,8 +96,8 @@ class _Attention(torch.autograd.Function):
     """softmax(q kᵀ / √dh + bias), dropped out, times v: a few clips and `QUERIES` queries at a time."""
 
     @staticmethod
-    def forward(context, q, k, v, heads, bias, reach, p):
-        blocks = _blocks(q.shape[1], k.shape[1], reach)
+    def forward(context, q, k, v, heads, bias, p):
+        blocks = _blocks(q.shape[1], k.shape[1], bias)
         y, draws, cuts = torch.empty(q.shape, dtype=q.dtype), [], []
         for clips in _groups(q, k):
             qs, ks, vs = (_split(x[clips], heads) for x in (q, k, v))  # [clips * h, T, D]
@@ -130,7 +137,7 @@ class _Attention(torch.autograd.Function):
             _join(dks, dk[clips], heads)
             _join(dvs, dv[clips], heads)
         scale = 1 / math.sqrt(dh)
-        return dq.mul_(scale), dk.mul_(scale), dv, None, None, None, None
+        return dq.mul_(scale), dk.mul_(scale), dv, None, None, None
 
 
 def _groups(q, k) -> list[slice]:
@@ -152,14 +159,13 @@ def _join(parts: torch.Tensor, out: torch.Tensor, heads: int) -> None:
     out.unflatten(-1, (heads, dh)).transpose(1, 2).copy_(parts.unflatten(0, (-1, heads))[..., :dh])
 
 
-def _blocks(queries: int, keys: int, reach: int | None) -> list[tuple[slice, slice]]:
-    """Which queries go together, and the keys that some of them may see: query t sees keys up to t + reach."""
-    if reach is None:
+def _blocks(queries: int, keys: int, bias: torch.Tensor | None) -> list[tuple[slice, slice]]:
+    """Which queries go together, and the keys up to the last that one of them may see."""
+    if bias is None or bias.shape[2] == 1:
         return [(slice(0, queries), slice(0, keys))]
-    starts = range(0, queries, QUERIES)
-    return [
-        (slice(s, min(s + QUERIES, queries)), slice(0, min(keys, min(s + QUERIES, queries) + reach))) for s in starts
-    ]
+    seen = (bias == 0).any(0).any(0).numpy()  # [Tq, Tk]
+    last = keys - seen[:, ::-1].argmax(1)  # [Tq], one behind the last visible key
+    return [(rows, slice(0, int(last[rows].max()))) for rows in _pieces(queries, QUERIES)]
 
 
 def _weights(qs, ks, dh: int, bias, clips: slice, rows: slice, keys: slice) -> torch.Tensor:
@@ -172,21 +178,20 @@ def _weights(qs, ks, dh: int, bias, clips: slice, rows: slice, keys: slice) -> t
     return torch.softmax(scores, -1)
 
 
-def attention(q, k, v, heads: int, visible: torch.Tensor | None, reach: int | None, p: float) -> torch.Tensor:
+def attention(q, k, v, heads: int, visible: torch.Tensor | None, p: float) -> torch.Tensor:
     """Attention of q `[B, Tq, d]` to k, v `[B, Tk, d]` in h heads, with dropout p of its weights: `[B, Tq, d]`.
 
     Args:
         q, k, v: Queries, keys, values.
         heads: h, divides d.
-        visible: What may be seen, broadcast to `[B, 1, Tq, Tk]`; None = everything.
-        reach: A causal mask's offset: query t sees no key beyond t + reach (`visible` says so, too). None = no such mask.
+        visible: What may be seen, broadcast to `[B, 1, Tq, Tk]`, one key at least by each query; None = everything.
         p: Dropout of the weights.
     """
     bias = None
     if visible is not None:
         visible = visible[(None,) * (4 - visible.dim())]
         bias = torch.zeros(visible.shape, dtype=q.dtype).masked_fill_(~visible, -math.inf)
-    return _Attention.apply(q, k, v, heads, bias, reach, p)
+    return _Attention.apply(q, k, v, heads, bias, p)
 
 
 class _FeedForward(torch.autograd.Function):
@@ -251,16 +256,28 @@ def _pieces(count: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-def feed_forward(x, norm, fc1, fc2, alpha, p_hidden: float, p_out: float) -> torch.Tensor:
-    """The second half of a layer: x `[..., d]` joined with its feed-forward branch (see `layers.Layer`).
+def feed_forward(x: torch.Tensor, layer) -> torch.Tensor:
+    """The second half of a `layers.Layer`: x `[..., d]` joined with its feed-forward branch."""
+    flat, norm = x.reshape(-1, x.shape[-1]), layer.layer_norms[1]
+    parts = norm.weight, norm.bias, layer.fc1.weight, layer.fc1.bias, layer.fc2.weight, layer.fc2.bias
+    drops = (layer.relu_dropout, layer.res_dropout) if layer.training else (0.0, 0.0)
+    learning = torch.is_grad_enabled()
+    return _FeedForward.apply(flat, *parts, layer.alpha, norm.eps, *drops, learning).view(x.shape)
+
+
+def output_at(stack, x: torch.Tensor, mask: torch.Tensor | None, frames: torch.Tensor) -> torch.Tensor:
+    """`stack(x, mask)` at one frame of each clip, `[B, d]`; the last layer is computed for no other.
 
     Args:
-        x: Frames.
-        norm, fc1, fc2: The layer's LayerNorm and its two linear maps.
-        alpha: The blend `[1]`, or None for a plain sum.
-        p_hidden, p_out: Dropout behind the ReLU and of the branch; 0 in evaluation.
+        stack: A self-attention `layers.Stack`.
+        x, mask: `[B, T, d]` and `[B, T]`, as the stack takes them.
+        frames: `[B]`, the index of the frame that is wanted.
     """
-    flat = x.reshape(-1, x.shape[-1])
-    parts = norm.weight, norm.bias, fc1.weight, fc1.bias, fc2.weight, fc2.bias
-    learning = torch.is_grad_enabled()
-    return _FeedForward.apply(flat, *parts, alpha, norm.eps, p_hidden, p_out, learning).view(x.shape)
+    x, clips = stack.embed(x), torch.arange(len(x), device=x.device)
+    visible = stack.visible(x.shape[1], x.shape[1], mask, x.device)
+    for layer in stack.layers[:-1]:
+        x = layer(x, None, visible)
+    if visible is not None and visible.shape[-2] > 1:  # the row of the frame that asks
+        visible = visible[(None,) * (4 - visible.dim())].expand(len(x), -1, -1, -1)[clips, :, frames].unsqueeze(2)
+    x = stack.layers[-1](x[clips, frames].unsqueeze(1), x, visible)  # [B, 1, d]
+    return stack.layer_norm(x).squeeze(1)

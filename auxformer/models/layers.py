@@ -30,15 +30,12 @@ class MultiheadAttention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
-    def forward(self, query, source, visible: torch.Tensor | None = None, reach: int | None = None) -> torch.Tensor:
-        """Each frame of `query [B, Tq, d]` asks `source [B, Tk, d]`; `visible` broadcasts to `[B, h, Tq, Tk]`.
-
-        `reach` is the offset of a causal mask, which `visible` holds as well.
-        """
+    def forward(self, query, source, visible: torch.Tensor | None = None) -> torch.Tensor:
+        """Each frame of `query [B, Tq, d]` asks `source [B, Tk, d]`; `visible` broadcasts to `[B, h, Tq, Tk]`, None = all."""
         q, k, v = self._project(query, source)  # [B, T, d] each
         dropout = self.dropout if self.training else 0.0
-        if fast.usable(q) and (dropout or reach is not None):
-            return self.out_proj(fast.attention(q, k, v, self.heads, visible, reach, dropout))  # [B, Tq, d]
+        if fast.serves_attention(q, visible, dropout):
+            return self.out_proj(fast.attention(q, k, v, self.heads, visible, dropout))  # [B, Tq, d]
         q, k, v = (self._split(x) for x in (q, k, v))  # [B, h, T, d/h] each
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
         return self.out_proj(y.transpose(1, 2).flatten(2))  # [B, Tq, d]
@@ -80,17 +77,28 @@ class Layer(nn.Module):
         self.alpha = nn.Parameter(torch.rand(1)) if mixed else None
         self.relu_dropout, self.res_dropout = config.relu_dropout, config.res_dropout
 
-    def forward(self, x, source=None, visible=None, answered=None, reach=None):
-        """x `[B, Tq, d]`, source `[B, Tk, d]` or None for self-attention; `answered [B, 1, 1]` is 0 where there is no source."""
+    def forward(self, x, source=None, visible=None, answered=None):
+        """`[B, Tq, d]` -> `[B, Tq, d]`.
+
+        Args:
+            x: The frames that ask.
+            source: `[B, Tk, d]`, the frames that are asked; None for self-attention.
+            visible: Which of them each frame may see, see `MultiheadAttention`.
+            answered: `[B, 1, 1]`, 0 for a clip whose source is absent: it asks nobody, its attention branch is zero.
+        """
         normed = self.layer_norms[0](x)
         keys = normed if source is None else self.layer_norms[0](source)
-        branch = self.self_attn(normed, keys, visible, reach)
+        branch = self.self_attn(normed, keys, visible)  # [B, Tq, d]
         x = self._add(x, branch if answered is None else branch * answered)
         if fast.usable(x):
-            drops = (self.relu_dropout, self.res_dropout) if self.training else (0.0, 0.0)
-            return fast.feed_forward(x, self.layer_norms[1], self.fc1, self.fc2, self.alpha, *drops)
+            return fast.feed_forward(x, self)
         hidden = F.dropout(F.relu(self.fc1(self.layer_norms[1](x))), self.relu_dropout, self.training)  # [B, Tq, 4d]
         return self._add(x, self.fc2(hidden))  # [B, Tq, d]
+
+    def weights(self, x, source=None, visible=None) -> torch.Tensor:
+        """The attention weights `[B, h, Tq, Tk]` of `forward`, for looking at."""
+        normed = self.layer_norms[0](x)
+        return self.self_attn.weights(normed, normed if source is None else self.layer_norms[0](source), visible)
 
     def _add(self, residual, branch):
         branch = fast.dropout(branch, self.res_dropout, self.training)
@@ -112,66 +120,62 @@ class Stack(nn.Module):
         attn_dropout = config.cross_attn_dropout if cross else config.attn_dropout
         self.layers = nn.ModuleList([Layer(width, config, attn_dropout, mixed) for _ in range(config.layers)])
         self.layer_norm = nn.LayerNorm(width)
-        self.embed_dropout, self.attn_mask, self.scale_input = (
-            config.embed_dropout,
-            config.attn_mask,
-            config.scale_input,
-        )
+        self.embed_dropout, self.scale_input = config.embed_dropout, config.scale_input
+        self.causal = config.attn_mask
         self.positions = cross or config.positions == "all"
 
-    def forward(self, x, mask=None, source=None, source_mask=None, record: list | None = None, only=None):
-        """x `[B, Tq, d]` with mask `[B, Tq]`; source `[B, Tk, d]` with its mask for a cross-modal stack.
+    def forward(self, x, mask=None, source=None, source_mask=None, record: list | None = None):
+        """`[B, Tq, d]` -> `[B, Tq, d]`.
 
-        A mask of None attends every frame, padding included (the published form). `record` collects each layer's attention
-        weights `[B, h, Tq, Tk]`. `only` `[B]` names the frame whose output is wanted: the last layer of a self-attention
-        stack is computed for no other, and the answer is `[B, 1, d]`.
+        Args:
+            x, mask: The stream and its valid frames `[B, Tq]`; None attends every frame, padding included (published).
+            source, source_mask: `[B, Tk, d]` and `[B, Tk]`, the other stream, for a cross-modal stack.
+            record: Collects each layer's attention weights `[B, h, Tq, Tk]`.
         """
-        length, keys_mask = x.shape[1], mask if source is None else source_mask
-        x = self._embed(x)
-        if source is not None:
-            source = self._embed(source)
-        visible = self._visible(length, length if source is None else source.shape[1], keys_mask, x.device)
-        answered = None  # a clip whose other stream is absent asks nobody: its attention branch is zero
-        if source is not None and source_mask is not None:
-            answered = source_mask.any(1)[:, None, None].to(x.dtype)  # [B, 1, 1]
-        reach = abs((length if source is None else source.shape[1]) - length) if self.attn_mask else None
+        x = self.embed(x)
+        answered = None
+        if source is None:
+            visible = self.visible(x.shape[1], x.shape[1], mask, x.device)
+        else:
+            source = self.embed(source)
+            visible = self.visible(x.shape[1], source.shape[1], source_mask, x.device)
+            if source_mask is not None:
+                answered = source_mask.any(1)[:, None, None].to(x.dtype)  # [B, 1, 1]
         for layer in self.layers:
-            if only is not None and layer is self.layers[-1]:
-                x = layer(*_ask_for(only, x, visible))
-                continue
             if record is not None:
-                normed = layer.layer_norms[0](x)
-                keys = normed if source is None else layer.layer_norms[0](source)
-                record.append(layer.self_attn.weights(normed, keys, visible))
-            x = layer(x, source, visible, answered, reach)
+                record.append(layer.weights(x, source, visible))
+            x = layer(x, source, visible, answered)
         return self.layer_norm(x)  # [B, Tq, d]
 
-    def _embed(self, x):
+    def embed(self, x: torch.Tensor) -> torch.Tensor:
+        """What the first layer is given: the stream scaled, with positions, dropped out; `[B, T, d]`."""
         scaled = math.sqrt(x.shape[-1]) * x if self.scale_input else x
         if self.positions:
             scaled = scaled + sinusoidal_positions(x)
         return fast.dropout(scaled, self.embed_dropout, self.training)
 
-    def _visible(self, queries: int, keys: int, keys_mask, device):
-        """Which key each query may see, broadcast to `[B, h, Tq, Tk]`; None = all."""
-        visible = None
-        if self.attn_mask:
-            ones = torch.ones(queries, keys, dtype=torch.bool, device=device)
-            visible = ~ones.triu(1 + abs(keys - queries))  # [Tq, Tk]
-        if keys_mask is not None:
-            # A stream without one valid frame would leave a row of the softmax empty; such a row is never read.
-            keys_mask = keys_mask | ~keys_mask.any(1, keepdim=True)
-            keys_mask = keys_mask[:, None, None, :]  # [B, 1, 1, Tk]
-            visible = keys_mask if visible is None else visible & keys_mask
-        return visible
+    def visible(self, queries: int, keys: int, valid: torch.Tensor | None, device) -> torch.Tensor | None:
+        """Which key each query may see, broadcast to `[B, h, Tq, Tk]`; None = all.
 
-
-def _ask_for(only, x, visible):
-    """Query `[B, 1, d]`, source and what it may see, for the one frame per clip that `only` `[B]` names."""
-    clips = torch.arange(len(x), device=x.device)
-    if visible is not None and visible.shape[-2] > 1:
-        visible = visible[(None,) * (4 - visible.dim())].expand(len(x), -1, -1, -1)[clips, :, only].unsqueeze(2)
-    return x[clips, only].unsqueeze(1), x, visible
+        Args:
+            queries, keys: Tq and Tk.
+            valid: `[B, Tk]`, the valid frames among the keys; None = all.
+            device: Of the answer.
+        """
+        causal = None
+        if self.causal:
+            causal = ~torch.ones(queries, keys, dtype=torch.bool, device=device).triu(
+                1 + abs(keys - queries)
+            )  # [Tq, Tk]
+        if valid is None:
+            return causal
+        # The softmax of a row without one visible key is not a number. A clip without a valid frame sees its padding (nobody
+        # reads that); a query none of whose earlier keys is left sees the later ones.
+        valid = (valid | ~valid.any(1, keepdim=True))[:, None, None, :]  # [B, 1, 1, Tk]
+        if causal is None:
+            return valid
+        both = causal & valid  # [B, 1, Tq, Tk]
+        return torch.where(both.any(-1, keepdim=True), both, valid)
 
 
 def sinusoidal_positions(x: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 import fnmatch
 import hashlib
+import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +11,12 @@ from pathlib import Path
 from auxformer.config import ModelConfig
 from auxformer.errors import InputError, suggest
 
+WINGS = ("auxformer.models.auxformer", "auxformer.models.rivals", "auxformer.puppets.reference")
+"""Modules that register models and references, imported when a name is first looked for."""
+
 _MODELS: dict[str, tuple[Callable, str]] = {}
 _CARDS: dict[str, "Card"] = {}
+_REFERENCES: dict[str, tuple[Callable, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -23,12 +28,14 @@ class Card:
         missing: What it does when a stream is missing.
         deviations: Where we deviate from its source, and why.
         published: Preset with its published hyper-parameters; "" where there are none.
+        classes_only: Whether it is made of posteriors, hence of no use for attributes.
     """
 
     source: str
     missing: str
     deviations: str = "None."
     published: str = ""
+    classes_only: bool = False
 
 
 def register_model(name: str, card: Card | None = None):
@@ -47,8 +54,41 @@ def register_model(name: str, card: Card | None = None):
     return add
 
 
+def register_reference(name: str):
+    """Register a system that is no network: a function `(split) -> answer`, fitted where it needs to be.
+
+    `answer(dataset, conditions)` gives condition -> posteriors `[N, C]` in the order of `dataset.clips`. A reference knows
+    classes only, no attributes, and has no seed. The first line of the docstring is what the leaderboard says about it.
+    """
+
+    def add(build: Callable) -> Callable:
+        _REFERENCES[name] = (build, (build.__doc__ or name).strip().splitlines()[0].rstrip("."))
+        return build
+
+    return add
+
+
+def list_references() -> dict[str, str]:
+    """Name of every reference, with one line about each."""
+    _load_wings()
+    return {name: line for name, (_, line) in sorted(_REFERENCES.items())}
+
+
+def create_reference(name: str, split) -> Callable:
+    """The reference, fitted on the split: `answer(dataset, conditions)`, see `register_reference`."""
+    _load_wings()
+    return _REFERENCES[name][0](split)
+
+
+def knows_attributes(name: str) -> bool:
+    """Whether a system can be asked for attributes, not only for classes."""
+    _load_wings()
+    return name not in _REFERENCES and not (name in _CARDS and _CARDS[name].classes_only)
+
+
 def list_models(pattern: str = "*") -> dict[str, str]:
     """Registered names that match a shell pattern, with one line about each."""
+    _load_wings()
     return {name: line for name, (_, line) in sorted(_MODELS.items()) if fnmatch.fnmatch(name, pattern)}
 
 
@@ -94,6 +134,7 @@ def source_digest(name: str) -> str:
 
     Empty for a model of the package (its version tells), for one typed into a notebook, and for a name that is no model.
     """
+    _load_wings()
     if name not in _MODELS:
         return ""
     try:
@@ -106,6 +147,12 @@ def source_digest(name: str) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()[:10]
 
 
+def _load_wings() -> None:
+    for module in WINGS:
+        importlib.import_module(module)
+
+
 def _known(name: str) -> None:
+    _load_wings()
     if name not in _MODELS:
         raise InputError(f'unknown model "{name}".{suggest(name, _MODELS)}')

@@ -1,8 +1,6 @@
 """One `fit()` for every network: train, score dev, keep the best, resume after a kill to the same bits.
 
-A run is a folder: `config.toml`, `environment.json`, `metrics.jsonl` (a line per epoch), `model.safetensors` (the kept
-checkpoint), `state/` (what resuming needs). Every random draw is named by (what, seed, epoch), so an epoch that was cut short
-is simply run again.
+Every random draw is named by (what, seed, epoch), so an epoch that was cut short is simply run again.
 """
 
 import contextlib
@@ -10,129 +8,60 @@ import importlib.util
 import json
 import math
 import os
-import platform
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-import auxformer
-from auxformer.config import Config, TrainingConfig
-from auxformer.data.batch import Batch, BucketSampler, ClipDataset, collate, eval_batches, seed_of, take
+from auxformer.config import Config, TrainingConfig, config_for, preset
+from auxformer.data.batch import Batch, BucketSampler, collate, eval_batches, seed_of, take
 from auxformer.data.missing import modality_dropout
-from auxformer.data.splits import Splits
-from auxformer.errors import InputError, TrainingError
+from auxformer.data.split import ClipDataset, Split
+from auxformer.errors import InputError, TrainingError, check_range
 from auxformer.evaluation.ccc import ccc_loss
 from auxformer.evaluation.predictions import predict
-from auxformer.evaluation.scores import macro_f1, mean_ccc
+from auxformer.evaluation.scores import headline_scores
 from auxformer.files import whole_file
 from auxformer.models import Logits, create_model, shared_loss
 from auxformer.models.memory import keep_freed_memory
+from auxformer.training.run import Run, claim, load
 from auxformer.training.state import load_optimizer_tensors, load_state, optimizer_tensors, save_state
 
 
-@dataclass(frozen=True)
-class Run:
-    """A finished run: its folder, its config, its metrics per epoch and the network it kept."""
+def fit(what: str | Config, split: Split, out: str | Path | None = None, progress: bool = True) -> Run:
+    """Train a network on `split.train`, choose on `split.dev`, keep the choice in the folder `out`.
 
-    folder: Path
-    config: Config
-    metrics: pd.DataFrame
-    model: torch.nn.Module
+    Calling it again on the same folder continues where a killed run stopped, or returns the finished run. The test clips
+    are not touched. Two lines: `split = task.split(0)`, then `run = fit("auxformer", split, "runs/mine")`.
 
-
-def fit(config: Config, splits: Splits, folder: Path, progress: bool = True) -> Run:
-    """Train the network of `config` on `splits.train`, choose on `splits.dev`, keep the choice in `folder`.
-
-    Calling it again on the same folder continues where a killed run stopped, or returns the finished run. The test split is
-    not touched.
+    Args:
+        what: A registered model with the default settings, "NAME@PRESET", or a `Config`.
+        split: Train, dev and test clips.
+        out: Folder of the run; `runs/NAME` of the model when none is given.
+        progress: Whether to show a bar.
 
     Raises:
-        InputError: when the folder holds a run of another config.
+        InputError: an unknown model, or a folder that holds a run of another config or of other data.
         TrainingError: when the loss stops being a number; the message names the step and the clips.
     """
-    folder = Path(folder)
-    _claim(folder, config)
-    finished = load_run(folder, splits.train) if (folder / "finished.json").is_file() else None
-    if finished:
-        return finished
+    config = what if isinstance(what, Config) else config_for(what, preset("default"))
+    if split.train.kind == "attributes":
+        check_range("training.label_smoothing, with attributes,", config.training.label_smoothing, 0, 0)
+    folder = Path(out or Path("runs") / config.model.name)
+    claim(folder, config, split)
+    if (folder / "finished.json").is_file():
+        return load(folder)
     keep_freed_memory()
-    with (
-        torch.random.fork_rng(devices=[]),
-        _determinism(config.training.deterministic),
-    ):  # the caller's state is left alone
-        return _Trainer(config, splits, folder, progress).run()
+    # The caller's random state is left alone.
+    with torch.random.fork_rng(devices=[]), _determinism(config.training.deterministic):
+        return _Trainer(config, split.in_order(config.training.video_order), folder, progress).run()
 
 
-def load_run(folder: Path, dataset: ClipDataset) -> Run:
-    """The finished run in `folder`; `dataset` gives the widths and the classes.
-
-    Raises:
-        InputError: when there is no finished run, or its features are not those of the dataset.
-    """
-    folder = Path(folder)
-    if not (folder / "finished.json").is_file():
-        raise InputError(f"{folder}: no finished run here; train first.")
-    config = Config.load(folder / "config.toml")
-    model = _network(config, dataset)
-    try:
-        model.load_state_dict(load_file(folder / "model.safetensors"))
-    except RuntimeError as error:
-        raise InputError(
-            f"{folder}: its weights do not fit these features or classes; was it trained on others?"
-        ) from error
-    return Run(folder, config, read_metrics(folder), model.eval())
-
-
-def list_runs(folder: Path) -> pd.DataFrame:
-    """Every run under `folder`, one row each: run, system, config (digest), seed, epochs ("7/15"), state, dev (best score).
-
-    The state is "finished", "stopped" (it goes on when started again) or "reference" (nothing was trained).
-    """
-    rows = []
-    for path in sorted(Path(folder).glob("*")):
-        done = path / "finished.json"
-        if (path / "config.toml").is_file():
-            config = Config.load(path / "config.toml")
-            count = len(read_metrics(path)) if (path / "metrics.jsonl").is_file() else 0
-            score = json.loads(done.read_text())["score"] if done.is_file() else math.nan
-            state = "finished" if done.is_file() else "stopped"
-            epochs = f"{count}/{config.training.epochs}"
-            rows.append((path.name, config.model.name, config.digest(), config.training.seed, epochs, state, score))
-        elif (path / "predictions.parquet").is_file():
-            rows.append((path.name, "", "", 0, "", "reference", math.nan))
-    return pd.DataFrame(rows, columns=["run", "system", "config", "seed", "epochs", "state", "dev"])
-
-
-def read_metrics(folder: Path) -> pd.DataFrame:
-    """One row per finished epoch."""
-    lines = (Path(folder) / "metrics.jsonl").read_text().splitlines()
-    return pd.DataFrame([json.loads(line) for line in lines])
-
-
-def _claim(folder: Path, config: Config) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made or written ({error.strerror}); give another folder.") from error
-    file = folder / "config.toml"
-    if file.is_file():
-        if Config.load(file).digest() != config.digest():
-            raise InputError(f"{folder}: holds a run of another config; give another folder or remove this one.")
-        return
-    config.save(file)
-    versions = {"auxformer": auxformer.__version__, "torch": torch.__version__, "python": platform.python_version()}
-    (folder / "environment.json").write_text(json.dumps({**versions, "threads": torch.get_num_threads()}, indent=1))
-
-
-def _network(config: Config, dataset: ClipDataset) -> torch.nn.Module:
-    dims = dataset.audio.dims, dataset.video.dims
-    return create_model(config.model.name, config.model, *dims, len(dataset.classes))
+def _network(config: Config, train: ClipDataset) -> torch.nn.Module:
+    return create_model(config.model.name, config.model, train.audio.dims, train.video.dims, len(train.classes))
 
 
 def _device(name: str) -> torch.device:
@@ -148,21 +77,20 @@ def _device(name: str) -> torch.device:
 class _Trainer:
     """What one call of `fit` holds in hand."""
 
-    def __init__(self, config: Config, splits: Splits, folder: Path, progress: bool):
+    def __init__(self, config: Config, split: Split, folder: Path, progress: bool):
         from accelerate import Accelerator
 
-        self.config, self.splits, self.folder, self.progress = config, splits, folder, progress
+        self.config, self.split, self.folder, self.progress = config, split, folder, progress
         settings = config.training
-        self.score_name = "ccc" if splits.train.kind == "attributes" else "macro_f1"
+        self.score_name = "ccc" if split.train.kind == "attributes" else "macro_f1"
         self.accelerator = Accelerator(cpu=_device(settings.device).type == "cpu")
         self.device = self.accelerator.device
         torch.manual_seed(seed_of("weights", settings.seed))
-        self.network = _network(
-            config, splits.train
-        )  # the module itself; `model` may be wrapped and shares its parameters
+        # The module itself; `model` may be wrapped and shares its parameters.
+        self.network = _network(config, split.train)
         model = torch.compile(self.network) if settings.compile else self.network
         self.model, self.optimizer = self.accelerator.prepare(model, make_optimizer(self.network, settings))
-        self.sampler = BucketSampler(splits.train.lengths, settings.batch_size, settings.seed, settings.bucket)
+        self.sampler = BucketSampler(split.train.lengths, settings.batch_size, settings.seed, settings.bucket)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimizer.optimizer, factor=0.1, patience=settings.decay
         )
@@ -175,7 +103,7 @@ class _Trainer:
 
         from auxformer.progress import is_watched
 
-        epochs, clips = self.config.training.epochs, len(self.splits.train)
+        epochs, clips = self.config.training.epochs, len(self.split.train)
         start = self._resume()
         watched = self.progress and is_watched() and self.accelerator.is_main_process
         look = {"unit": " clips", "disable": not watched, "dynamic_ncols": True}
@@ -199,7 +127,7 @@ class _Trainer:
             if self.config.training.keep == 1:
                 shutil.rmtree(self.folder / "state", ignore_errors=True)
         self.accelerator.wait_for_everyone()
-        return load_run(self.folder, self.splits.train)
+        return load(self.folder)
 
     def _epoch(self, epoch: int) -> dict:
         settings, started = self.config.training, time.perf_counter()
@@ -210,7 +138,7 @@ class _Trainer:
         self.model.train()
         losses = []
         for step, indices in enumerate(self.sampler):
-            batch = collate([self.splits.train[index] for index in indices])
+            batch = collate([self.split.train[index] for index in indices])
             batch = drop_streams(batch, settings, coins)
             self._set_learning_rate(epoch * len(self.sampler) + step)
             losses.append(self._step(batch, f"epoch {epoch + 1}, step {step + 1}"))
@@ -218,7 +146,7 @@ class _Trainer:
         train_seconds = time.perf_counter() - started
         line = {"epoch": epoch + 1, "train_loss": float(np.mean(losses)), **self._dev(epoch)}
         line["learning_rate"] = self.optimizer.param_groups[0]["lr"]
-        line["clips_per_second"] = round(len(self.splits.train) / train_seconds, 1)
+        line["clips_per_second"] = round(len(self.split.train) / train_seconds, 1)
         if settings.schedule == "plateau":
             self.plateau.step(line["dev_loss"])
         self.lines.append(line)
@@ -246,7 +174,7 @@ class _Trainer:
             with contextlib.nullcontext() if part == last else self.accelerator.no_sync(self.model):
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
                     logits = self.model(piece)
-                loss = _loss(self.splits.train.kind, _float32(logits), piece.target, settings, settings.label_smoothing)
+                loss = _loss(self.split.train.kind, _float32(logits), piece.target, settings)
                 value = loss.item()
                 if not math.isfinite(value):
                     raise TrainingError(f"{where}: the loss is {value}, with the clips {', '.join(piece.clips)}.")
@@ -267,7 +195,7 @@ class _Trainer:
                 group["lr"] = rate
 
     def _dev(self, epoch: int) -> dict:
-        settings, dev = self.config.training, self.splits.dev
+        settings, dev = self.config.training, self.split.dev
         network = self.network.eval()
         loss = dev_loss(network, dev, settings, self.device, epoch)
         if not math.isfinite(loss):
@@ -275,8 +203,7 @@ class _Trainer:
                 f"epoch {epoch + 1}: the dev loss is {loss}; a lower learning rate or clipping may help."
             )
         try:
-            score_of = mean_ccc if dev.kind == "attributes" else macro_f1
-            scores = score_of(predict(network, dev, device=self.device), dev.classes)
+            scores = headline_scores(predict(network, dev, device=self.device))
         except InputError as error:  # a posterior that is not a number is the training's fault here, not the input's
             raise TrainingError(f"epoch {epoch + 1}, on dev: {error}") from error
         score = -loss if settings.select == "loss" else float(np.mean(list(scores.values())))
@@ -396,9 +323,7 @@ def dev_loss(model, dev: ClipDataset, settings: TrainingConfig, device, epoch: i
     return total / len(dev)
 
 
-def _loss(
-    kind: str, logits: Logits, target: torch.Tensor, settings: TrainingConfig, label_smoothing: float
-) -> torch.Tensor:
+def _loss(kind: str, logits: Logits, target: torch.Tensor, settings: TrainingConfig) -> torch.Tensor:
     if kind == "attributes":
         return ccc_loss(logits, target, settings.loss_weights)
-    return shared_loss(logits, target, settings.loss_weights, label_smoothing)
+    return shared_loss(logits, target, settings.loss_weights, settings.label_smoothing)

@@ -62,7 +62,7 @@ class VideoOnly(nn.Module):
         return Logits.single(self.network(batch.video, batch.video_mask, batch.video_present))
 
 
-@register_model("decision-fusion", Card(missing="Its posterior is left out of the mean.", **_OURS))
+@register_model("decision-fusion", Card(missing="Its posterior is left out of the mean.", classes_only=True, **_OURS))
 class DecisionFusion(nn.Module):
     """Two unimodal networks, mean of the posteriors of the streams that are present."""
 

@@ -7,8 +7,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
 
-from auxformer.data.batch import ClipDataset, collate
+from auxformer.data.batch import collate
 from auxformer.data.missing import apply_condition
+from auxformer.data.split import ClipDataset
+from auxformer.models.registry import register_reference
 
 STREAMS = {"complete": ("audio", "video"), "no-video": ("audio",), "no-audio": ("video",)}
 """Condition -> the streams that the reference reads under it; one logistic regression for each."""
@@ -65,13 +67,19 @@ class FunctionalsLR:
         return result
 
 
+@register_reference("functionals-lr")
+def _functionals_lr(split):
+    """clip functionals and logistic regression"""
+    return FunctionalsLR().fit(split.train, split.dev).posteriors
+
+
 def _best_model(x_train, y_train, x_dev, y_dev) -> tuple[StandardScaler, LogisticRegression]:
     """Scaler and regression with the strength of highest dev macro-F1; each fit starts from the one before."""
     scaler = StandardScaler().fit(x_train)
     x_train, x_dev = scaler.transform(x_train), scaler.transform(x_dev)
     path, best, chosen = LogisticRegression(tol=1e-3, max_iter=500, warm_start=True), -1.0, None
-    for path.C in STRENGTHS:
-        path.fit(x_train, y_train)
+    for strength in STRENGTHS:
+        path.set_params(C=strength).fit(x_train, y_train)
         score = f1_score(y_dev, path.predict(x_dev), average="macro")
         if score > best:
             best, chosen = score, copy.deepcopy(path)

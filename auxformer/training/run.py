@@ -1,0 +1,245 @@
+"""A run: the folder of a trained network, which holds everything that it takes to predict and to recognise.
+
+config.toml              network and training
+run.json                 what it was made from: classes, features, partition, digests, task, versions
+normalisers.safetensors  mean and deviation of the features of its training clips
+metrics.jsonl            a line per epoch
+model.safetensors        the kept checkpoint
+finished.json            its score and epoch; there once the run is complete
+state/                   what resuming needs
+"""
+
+import json
+import math
+import platform
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+
+import auxformer
+from auxformer.config import Config
+from auxformer.corpora.partitions import PARTS
+from auxformer.data.normalise import Normalizer
+from auxformer.data.split import ClipDataset, Split
+from auxformer.errors import InputError
+from auxformer.evaluation.predictions import predict
+from auxformer.files import whole_file
+from auxformer.models import create_model
+
+FORMAT = 2
+STREAMS = ("audio", "video")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: it predicts and recognises without its corpus and its features.
+
+    Two lines: `run = load("runs/mine")`, then `run.predict(task.split(0).test)`.
+
+    Attributes:
+        folder: Where it lies.
+        config: Network and training.
+        about: The content of `run.json`.
+        metrics: A row per epoch.
+        normalizers: "audio" and "video" -> how features are standardised.
+        model: The network it kept, in evaluation mode, on the CPU.
+    """
+
+    folder: Path
+    config: Config
+    about: dict
+    metrics: pd.DataFrame
+    normalizers: dict[str, Normalizer] = field(repr=False)
+    model: torch.nn.Module = field(repr=False)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, or of the attributes, in the order of every posterior."""
+        return tuple(self.about["classes"])
+
+    def predict(self, dataset: ClipDataset, conditions="basic", device="cpu") -> pd.DataFrame:
+        """A row per clip and condition: clip, speaker, condition, truth, predicted, a probability per class.
+
+        Args:
+            dataset: Clips of a split, of the same extractors and classes as those of the training.
+            conditions: Names or groups of `data.missing`: "basic", "frames", "all".
+            device: Where to compute.
+
+        Raises:
+            InputError: other classes or features, or a condition that does not exist.
+        """
+        self._check_fits(dataset)
+        return predict(self.model.to(device), dataset, conditions, device)
+
+    def recognise(self, path):
+        """What the network says about a film, a sound file or a silent film: see `auxformer.recognise.recognise`."""
+        from auxformer.recognise import recognise  # pulls the decoders
+
+        return recognise(path, self.recogniser())
+
+    def recogniser(self):
+        """The network with everything it takes to show it a film, step by step: `auxformer.recognise.Recogniser`."""
+        from auxformer.recognise import Recogniser
+
+        return Recogniser.of(self.model, self.classes, self.about["features"], self.normalizers)
+
+    def _check_fits(self, dataset: ClipDataset) -> None:
+        if dataset.classes != self.classes:
+            raise InputError(
+                f"{self.folder}: was trained on {', '.join(self.classes)}, not {', '.join(dataset.classes)}."
+            )
+        for stream in STREAMS:
+            known, store = self.about["features"][stream], getattr(dataset, stream)
+            if (known["dims"], known["digest"]) != (store.dims, str(store.digest)):
+                raise InputError(
+                    f"{self.folder}: was trained on {known['dims']}-d {known['name']} with settings {known['digest']}, not on "
+                    f"{store.dims}-d {store.name} with {store.digest}."
+                )
+
+
+def load(folder: str | Path) -> Run:
+    """The finished run in a folder; neither corpus nor features are needed.
+
+    Two lines: `run = load("runs/mine")`, then `run.recognise("clip.mp4").answer`.
+
+    Raises:
+        InputError: when there is no finished run, it is of an older version, or a file of it is damaged.
+    """
+    folder = Path(folder)
+    about = read_about(folder)
+    if about is None or not (folder / "finished.json").is_file():
+        state = "no run" if about is None else "no finished run"
+        raise InputError(f'{folder}: {state} here; train first ("auxformer train", af.fit).')
+    config = Config.load(folder / "config.toml")
+    dims = (about["features"][stream]["dims"] for stream in STREAMS)
+    model = create_model(config.model.name, config.model, *dims, len(about["classes"]))
+    try:
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+        tensors = load_file(folder / "normalisers.safetensors")
+    except Exception as error:  # safetensors raises its own kinds for damaged files
+        raise InputError(
+            f"{folder}: its weights cannot be read ({error}); remove the folder and train again."
+        ) from error
+    normalizers = {
+        stream: Normalizer(*(tensors[f"{stream}_{name}"].numpy() for name in ("mean", "deviation")), about["limit"])
+        for stream in STREAMS
+    }
+    return Run(folder, config, about, read_metrics(folder), normalizers, model.eval())
+
+
+def claim(folder: Path, config: Config, split: Split) -> None:
+    """Make the folder of a run, or check that the run in it is this one.
+
+    Raises:
+        InputError: the folder cannot be written, or holds a run of another config, of other data or of an older version;
+            the sentence names what differs.
+    """
+    about = describe(split)
+    before = read_about(folder)
+    if before is not None:
+        if Config.load(folder / "config.toml").digest() != config.digest():
+            raise InputError(f"{folder}: holds a run of another config; give another folder or remove this one.")
+        other = differences(before, about)
+        if other:
+            raise InputError(f"{folder}: holds a run of {other}; give another folder or remove this one.")
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made or written ({error.strerror}); give another folder.") from error
+    config.save(folder / "config.toml")
+    tensors = {}
+    for stream in STREAMS:
+        normalizer = getattr(split.train, f"{stream}_normalizer")
+        tensors[f"{stream}_mean"] = torch.from_numpy(normalizer.mean)
+        tensors[f"{stream}_deviation"] = torch.from_numpy(normalizer.deviation)
+    with whole_file(folder / "normalisers.safetensors") as part:
+        save_file(tensors, part)
+    with whole_file(folder / "run.json") as part:  # last: the folder is a run once it is there
+        part.write_text(json.dumps(about, indent=1), "utf-8")
+
+
+def describe(split: Split) -> dict:
+    """What a run on this split says of its origin, as `run.json` holds it."""
+    origin = {} if split.task is None else split.task.origin
+    features = {}
+    for stream in STREAMS:
+        store = getattr(split.train, stream)
+        features[stream] = {
+            "name": store.name, "spec": origin.get(stream, store.name), "dims": int(store.dims), "digest": str(store.digest),
+        }  # fmt: skip
+    versions = {"auxformer": auxformer.__version__, "torch": torch.__version__, "python": platform.python_version()}
+    return {
+        "format": FORMAT, **split.made_from(), "features": features, "limit": split.train.audio_normalizer.limit,
+        "partition": {} if split.partition is None else partition_values(split.partition), "task": origin,
+        "versions": {**versions, "threads": torch.get_num_threads()},
+    }  # fmt: skip
+
+
+def partition_values(partition) -> dict:
+    """Name and speaker lists of a partition, as JSON holds them."""
+    return {"name": partition.name, **{part: list(getattr(partition, part)) for part in PARTS}}
+
+
+def differences(before: dict, now: dict) -> str:
+    """What makes two runs different in what they are made from, in words; "" where nothing does."""
+    words = {"classes": "other classes", "features": "other features", "clips": "other speakers, clips or labels"}
+    return " and ".join(text for key, text in words.items() if before[key] != now[key])
+
+
+def read_about(folder: Path) -> dict | None:
+    """The content of `run.json`; None where the folder holds no run.
+
+    Raises:
+        InputError: a run of auxformer 0.1, or a damaged file.
+    """
+    file = Path(folder) / "run.json"
+    if not file.is_file():
+        if (Path(folder) / "environment.json").is_file():
+            raise InputError(
+                f"{folder}: holds a run of auxformer 0.1, which did not keep what it was made from; train it again in "
+                "another folder. Nothing was deleted."
+            )
+        return None
+    try:
+        about = json.loads(file.read_text("utf-8"))
+        missing = {"format", "classes", "features", "clips", "partition", "task", "limit"} - set(about)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{file}: cannot be read ({error}); remove the folder and train again.") from error
+    if missing or about["format"] != FORMAT:
+        raise InputError(f"{file}: is not of this version; remove the folder and train again.")
+    return about
+
+
+def list_runs(folder: str | Path) -> pd.DataFrame:
+    """Every run under `folder`, one row each: run, system, config (digest), seed, epochs ("7/15"), state, dev (best score).
+
+    The state is "finished", "stopped" (it goes on when started again), "old" (of auxformer 0.1) or "reference" (nothing was
+    trained).
+    """
+    rows = []
+    for path in sorted(Path(folder).glob("*")):
+        if (path / "config.toml").is_file():
+            rows.append((path.name, *_row(path)))
+        elif (path / "predictions.parquet").is_file():
+            rows.append((path.name, "", "", 0, "", "reference", math.nan))
+    return pd.DataFrame(rows, columns=["run", "system", "config", "seed", "epochs", "state", "dev"])
+
+
+def _row(path: Path) -> tuple:
+    if (path / "environment.json").is_file():
+        return "", "", 0, "", "old", math.nan
+    config, done = Config.load(path / "config.toml"), path / "finished.json"
+    count = len(read_metrics(path)) if (path / "metrics.jsonl").is_file() else 0
+    score = json.loads(done.read_text())["score"] if done.is_file() else math.nan
+    state = "finished" if done.is_file() else "stopped"
+    return config.model.name, config.digest(), config.training.seed, f"{count}/{config.training.epochs}", state, score
+
+
+def read_metrics(folder: str | Path) -> pd.DataFrame:
+    """One row per finished epoch."""
+    lines = (Path(folder) / "metrics.jsonl").read_text("utf-8").splitlines()
+    return pd.DataFrame([json.loads(line) for line in lines])
