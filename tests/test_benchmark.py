@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,101 +121,6 @@ def test_ravdess_goes_from_recordings_to_scores(config, tmp_path):
     assert sorted(speaker for part in parts for speaker in part.test) == sorted(task.corpus.speakers.index)
     table = run(task, ["functionals-lr"], config, parts[:2], runs=tmp_path / "runs")
     assert (table[table.metric == "micro-f1"].value > 0.15).all()  # chance is an eighth
-
-
-# -- the command line --
-
-
-def command(*words, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "auxformer", *map(str, words)], capture_output=True, text=True, **options
-    )
-
-
-def test_the_command_line_trains_and_evaluates_with_every_published_option(tiny_puppets, tmp_path):
-    root, features = tiny_puppets
-    small = tmp_path / "small.toml"
-    small.write_text("[model]\nwidth = 16\nheads = 2\nlayers = 1\naux_hidden = [16, 16]\n[training]\nepochs = 1\n")
-    common = ("--root", root, "--data", features, "--runs", tmp_path / "runs", "--config", small)
-    options = {
-        "--attn-dropout": 0.11, "--relu-dropout": 0.12, "--res-dropout": 0.13, "--embed-dropout": 0.14, "--out-dropout": 0.15,
-        "--layers": 2, "--heads": 4, "--batch-size": 8, "--clip": 0.5, "--lr": 0.002, "--optim": "adam", "--epochs": 1,
-        "--decay": 3, "--device": "cpu", "--name": "mine", "--classes": "happy,sad,neutral",
-    }  # fmt: skip
-    words = [word for pair in options.items() for word in pair]
-    result = command("train", *common, *words, "--attn-mask")
-    assert result.returncode == 0, result.stderr
-    import tomllib
-
-    kept = tomllib.loads((tmp_path / "runs" / "mine" / "config.toml").read_text())
-    model, training = kept["model"], kept["training"]
-    given = [model[f"{key}_dropout"] for key in ("attn", "relu", "res", "embed", "out")] + [
-        model["layers"],
-        model["heads"],
-    ]
-    assert given == [0.11, 0.12, 0.13, 0.14, 0.15, 2, 4] and model["attn_mask"] is True
-    assert [training[key] for key in ("batch_size", "clip", "learning_rate", "optimizer", "epochs", "decay", "device", "label")] == [8, 0.5, 0.002, "adam", 1, 3, "cpu", "mine"]  # fmt: skip
-    assert kept["data"]["classes"] == ["happy", "sad", "neutral"]
-    result = command("evaluate", tmp_path / "runs" / "mine", "--out", tmp_path / "scores.csv")
-    assert result.returncode == 0, result.stderr
-    assert set(pd.read_csv(tmp_path / "scores.csv").condition) == {"complete", "no-audio", "no-video"}
-
-
-def test_the_command_line_runs_with_its_defaults_on_the_tiny_corpus(tiny_puppets, tmp_path):
-    root, features = tiny_puppets
-    small = tmp_path / "small.toml"
-    small.write_text("[training]\nepochs = 1\n")
-    result = command(
-        "run", "--root", root, "--data", features, "--runs", "runs", "--config", small, "--out", "out.csv", cwd=tmp_path
-    )
-    assert result.returncode == 0, result.stderr
-    assert "ideal-observer" in result.stdout and set(pd.read_csv(tmp_path / "out.csv").system) == {
-        "functionals-lr",
-        "auxformer",
-        "ideal-observer",
-    }
-
-
-def test_corpus_check_and_features_verify_answer_on_the_tiny_corpus(tiny_puppets, task):
-    root, features = tiny_puppets
-    result = command("corpus", "check", root)
-    assert result.returncode == 0 and "144" in result.stdout, result.stdout + result.stderr
-    assert command("features", "verify", "--data", features).returncode == 0
-    assert "hog" in command("features", "ls", "--data", features).stdout
-
-
-@pytest.mark.parametrize(
-    "words, sentence",
-    [
-        (["run", "--root", "nowhere"], "nowhere"),
-        (["run", "--corpus", "ravdess"], "--root is missing"),
-        (["run", "--preset", "defualt", "--root", "x"], 'Did you mean "default"'),
-        (["evaluate", "nothing"], "no trained run"),
-        (["parity", "pyproject.toml"], "not a readable safetensors"),
-        (["convert", "none.pt", "out.safetensors"], "no such checkpoint"),
-        (["show", "none.mp4"], "none.mp4"),
-        (["course", "run", "77"], "77"),
-        (["course", "run", "-p", "epochs"], "NAME=VALUE"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else value[0],
-)
-def test_bad_input_gets_one_sentence_and_exit_code_two(words, sentence):
-    result = command(*words, cwd=Path(__file__).parents[1])
-    assert result.returncode == 2 and sentence in result.stderr, result
-    assert "Traceback" not in result.stderr and len(result.stderr.strip().splitlines()) == 1
-
-
-def test_parity_exits_with_zero_within_and_one_above_the_tolerance(tmp_path):
-    from safetensors.torch import save_file
-
-    from auxformer.models.authors import read_vectors
-
-    path = Path(__file__).parent / "parity" / "full_paper.safetensors"
-    assert command("parity", path).returncode == 0
-    tensors, metadata = read_vectors(path)
-    tensors["full.logits_a"] = tensors["full.logits_a"] + 1e-3
-    save_file(tensors, tmp_path / "off.safetensors", metadata)
-    assert command("parity", tmp_path / "off.safetensors").returncode == 1
 
 
 def test_a_result_table_is_what_json_and_csv_can_hold(task, parts, config, tmp_path):

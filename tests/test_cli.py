@@ -2,10 +2,12 @@
 
 import importlib.util
 import inspect
+import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
@@ -147,14 +149,24 @@ def test_the_authors_arguments_work_with_their_own_spelling():
     assert (config.training.epochs, config.training.learning_rate) == (3, 5e-4)
 
 
-@pytest.mark.parametrize("name", MOVED)
-def test_a_removed_option_gets_its_new_name_in_one_sentence(name, capsys, monkeypatch):
-    for verb in (["train"], ["bench", "quick"]):
-        monkeypatch.setattr(sys, "argv", ["auxformer", *verb, f"--{name}", "3"])
+@pytest.fixture
+def said(monkeypatch, capsys):
+    """Words of a command line -> exit code and what came on stderr."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["auxformer", *map(str, words)])
         with pytest.raises(SystemExit) as end:
             main()
-        error = capsys.readouterr().err
-        assert end.value.code == 2 and len(error.splitlines()) == 1 and MOVED[name].split("=")[0] in error
+        return end.value.code, capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize("name", MOVED)
+@pytest.mark.parametrize("verb", [["train"], ["bench", "quick"]], ids=" ".join)
+def test_a_removed_option_gets_its_new_name_in_one_sentence(name, verb, said):
+    code, error = said(*verb, f"--{name}", "3")
+    assert code == 2 and len(error.splitlines()) == 1 and f"is now {MOVED[name]}" in error
 
 
 @pytest.mark.parametrize(
@@ -166,11 +178,9 @@ def test_a_removed_option_gets_its_new_name_in_one_sentence(name, capsys, monkey
         (["train", "--lr"], "its value is missing"),
     ],
 )
-def test_an_unknown_option_gets_the_nearest_one(words, message, capsys, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["auxformer", *words])
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert end.value.code == 2 and message in capsys.readouterr().err
+def test_an_unknown_option_gets_the_nearest_one(words, message, said):
+    code, error = said(*words)
+    assert code == 2 and message in error
 
 
 @given(
@@ -267,24 +277,23 @@ def test_numbers_have_no_leading_zero_and_nan_is_nothing():
     assert tables.number(10.5) == "10.500" and tables.with_interval(np.nan, np.nan, np.nan) == ""
 
 
-def command(*words, **environment):
+def command(*words, cwd=None, **environment):
     environment = {**os.environ, "COLUMNS": "80", **environment}
-    return subprocess.run(
-        [sys.executable, "-m", "auxformer", *map(str, words)], capture_output=True, text=True, env=environment
-    )
+    line = [sys.executable, "-m", "auxformer", *map(str, words)]
+    return subprocess.run(line, capture_output=True, text=True, env=environment, cwd=cwd, check=False)
 
 
 @pytest.mark.parametrize(
     "words", [["models"], ["models", "mmin"], ["cost"], ["cost", "--preset", "paper"]], ids=" ".join
 )
 def test_what_is_printed_about_networks_fits_80_columns(words):
-    result = command(*words)
-    assert result.returncode == 0 and max(map(len, result.stdout.splitlines())) <= 80, result.stdout + result.stderr
-    wide = command(*words, "--wide").stdout
-    assert len(wide) >= len(result.stdout) or words[0] == "cost"
+    result = CliRunner().invoke(app, words, env={"COLUMNS": "80"})
+    assert result.exit_code == 0 and max(map(len, result.output.splitlines())) <= 80, result.output
+    wide = CliRunner().invoke(app, [*words, "--wide"], env={"COLUMNS": "80"}).output
+    assert "not shown" not in wide and len(wide.splitlines()) <= len(result.output.splitlines())
 
 
-def test_runs_and_feature_stores_fit_80_columns(tmp_path, eighty, capsys, monkeypatch):
+def test_runs_and_feature_stores_fit_80_columns(tmp_path, monkeypatch):
     run = tmp_path / "runs" / "msp-improv-early-concat-transformer-partition-1-s0-0123456789"
     run.mkdir(parents=True)
     Config().save(run / "config.toml")
@@ -331,3 +340,95 @@ def test_no_module_that_is_there_is_called_moved():
     package = Path(auxformer.__file__).parent
     there = {".".join(path.relative_to(package).with_suffix("").parts) for path in package.rglob("*.py")}
     assert not there & set(_moved.MOVED)
+
+
+# -- whole commands --
+
+
+def test_the_command_line_trains_and_evaluates_with_every_published_option(tiny_puppets, tmp_path):
+    root, features = tiny_puppets
+    small = tmp_path / "small.toml"
+    small.write_text("[model]\nwidth = 16\nheads = 2\nlayers = 1\naux_hidden = [16, 16]\n[training]\nepochs = 1\n")
+    common = ("--root", root, "--data", features, "--runs", tmp_path / "runs", "--config", small)
+    options = {
+        "--attn-dropout": 0.11, "--relu-dropout": 0.12, "--res-dropout": 0.13, "--embed-dropout": 0.14, "--out-dropout": 0.15,
+        "--layers": 2, "--heads": 4, "--batch-size": 8, "--clip": 0.5, "--lr": 0.002, "--optim": "adam", "--epochs": 1,
+        "--decay": 3, "--device": "cpu", "--name": "mine", "--classes": "happy,sad,neutral",
+    }  # fmt: skip
+    words = [word for pair in options.items() for word in pair]
+    result = command("train", *common, *words, "--attn-mask")
+    assert result.returncode == 0, result.stderr
+    kept = tomllib.loads((tmp_path / "runs" / "mine" / "config.toml").read_text())
+    model, training = kept["model"], kept["training"]
+    given = [model[f"{key}_dropout"] for key in ("attn", "relu", "res", "embed", "out")] + [
+        model["layers"],
+        model["heads"],
+    ]
+    assert given == [0.11, 0.12, 0.13, 0.14, 0.15, 2, 4] and model["attn_mask"] is True
+    assert [training[key] for key in ("batch_size", "clip", "learning_rate", "optimizer", "epochs", "decay", "device", "label")] == [8, 0.5, 0.002, "adam", 1, 3, "cpu", "mine"]  # fmt: skip
+    about = json.loads((tmp_path / "runs" / "mine" / "run.json").read_text())
+    assert about["classes"] == about["task"]["classes"] == ["happy", "sad", "neutral"]
+    result = command("evaluate", tmp_path / "runs" / "mine", "--out", tmp_path / "scores.csv")
+    assert result.returncode == 0, result.stderr
+    assert max(map(len, result.stdout.splitlines()[1:])) <= 80 and "macro-recall" in result.stdout
+    assert set(pd.read_csv(tmp_path / "scores.csv").condition) == {"complete", "no-audio", "no-video"}
+
+
+def test_the_command_line_runs_with_its_defaults_on_the_tiny_corpus(tiny_puppets, tmp_path):
+    root, features = tiny_puppets
+    small = tmp_path / "small.toml"
+    small.write_text("[training]\nepochs = 1\n")
+    result = command(
+        "run", "--root", root, "--data", features, "--runs", "runs", "--config", small, "--out", "out.csv", cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    assert "ideal-observer" in result.stdout and set(pd.read_csv(tmp_path / "out.csv").system) == {
+        "functionals-lr",
+        "auxformer",
+        "ideal-observer",
+    }
+    table = [line for line in result.stdout.splitlines() if " [" in line]
+    assert len(table) == 4 and max(map(len, table)) <= 80  # the title and a row per system
+
+
+def test_corpus_check_and_features_verify_answer_on_the_tiny_corpus(tiny_puppets):
+    root, features = tiny_puppets
+    assert command("features", "extract", root, "--data", features).returncode == 0
+    result = command("corpus", "check", root)
+    assert result.returncode == 0 and "144" in result.stdout, result.stdout + result.stderr
+    assert command("features", "verify", "--data", features).returncode == 0
+    assert "hog" in command("features", "ls", "--data", features).stdout
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["run", "--root", "nowhere"], "nowhere"),
+        (["run", "--corpus", "ravdess"], "--root is missing"),
+        (["run", "--preset", "defualt", "--root", "x"], 'Did you mean "default"'),
+        (["evaluate", "nothing"], "no run here"),
+        (["parity", "pyproject.toml"], "not a readable safetensors"),
+        (["convert", "none.pt", "out.safetensors"], "no such checkpoint"),
+        (["show", "none.mp4"], "none.mp4"),
+        (["course", "run", "77"], "77"),
+        (["course", "run", "-p", "epochs"], "NAME=VALUE"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value[0],
+)
+def test_bad_input_gets_one_sentence_and_exit_code_two(words, sentence, said, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[1])
+    code, error = said(*words)
+    assert code == 2 and sentence in error and len(error.strip().splitlines()) == 1
+
+
+def test_parity_exits_with_zero_within_and_one_above_the_tolerance(tmp_path):
+    from safetensors.torch import save_file
+
+    from auxformer.models.authors import read_vectors
+
+    path = Path(__file__).parent / "parity" / "full_paper.safetensors"
+    assert command("parity", path).returncode == 0
+    tensors, metadata = read_vectors(path)
+    tensors["full.logits_a"] = tensors["full.logits_a"] + 1e-3
+    save_file(tensors, tmp_path / "off.safetensors", metadata)
+    assert command("parity", tmp_path / "off.safetensors").returncode == 1
