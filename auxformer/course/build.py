@@ -20,7 +20,7 @@ from auxformer.course.lessons import (
     split_answer,
 )
 from auxformer.errors import InputError
-from auxformer.report.markdown import fill_markers
+from auxformer.reports.tables import fill_markers
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 KEPT_METADATA = ("tags", "reason", "exercise", "jupyter")
