@@ -13,7 +13,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from auxformer.course.lessons import project_root
+from auxformer.course.widgets import explorer, guess_clips, predict, show
 from auxformer.errors import InputError
+
+__all__ = ["explorer", "guess_clips", "predict", "show"]  # the controls of a lesson, beside what stands here
 
 _started = time.perf_counter()
 
@@ -81,13 +84,6 @@ def feature_root() -> Path:
     return data_root() / "features"
 
 
-def corpus_folder(size: str = "course", seed: int = 0, binding: float = 0.0) -> Path:
-    """Where the puppets of this size, seed and binding lie: `corpora/puppets-course-0`, or `...-bound30` for .3."""
-    from auxformer.corpora import registry
-
-    return registry.corpus_folder("puppets", size, seed, binding, data_root() / "corpora")
-
-
 def open_corpus(size: str = "course", seed: int = 0, binding: float = 0.0, jobs: int = 2):
     """The puppets, generated when they are not there yet.
 
@@ -97,9 +93,10 @@ def open_corpus(size: str = "course", seed: int = 0, binding: float = 0.0, jobs:
         binding: Share of clips whose voice and face are out of step.
         jobs: Processes for generating.
     """
-    from auxformer.corpora import make_corpus, read_corpus
+    from auxformer.corpora import read_corpus
+    from auxformer.corpora.registry import corpus_folder, make_corpus
 
-    folder = corpus_folder(size, seed, binding)
+    folder = corpus_folder("puppets", size, seed, binding, data_root() / "corpora")
     if not (folder / "truth.csv").exists():  # written last
         with _quietly():
             make_corpus("puppets", folder, size, seed, binding, jobs)
@@ -116,27 +113,73 @@ def open_store(corpus, spec: str, jobs: int = 2):
         return extract(corpus, extractor, store_folder(feature_root(), corpus, extractor), jobs=jobs)
 
 
-def open_task(corpus, audio: str = "lld", video: str = "hog", target: str = "audiovisual", rule: str = "majority"):
-    """A corpus with its feature stores and its targets, ready to be split (`auxformer.benchmark.run.Task`)."""
-    from auxformer.benchmark import run as benchmark
-    from auxformer.config import override, preset
+def open_task(corpus, **what):
+    """`Task(corpus, ...)` with the feature stores that the lessons share; `what` are its other arguments."""
+    from auxformer.data.task import Task
 
-    config = override(preset("default"), {"data": {"target": target, "rule": rule}})
     with _quietly():
-        return benchmark.prepare(corpus.name, corpus.root, audio, video, config, feature_root())
+        return Task(corpus, data=feature_root(), **what)
+
+
+def open_splits(size: str = "course", seed: int = 0, **what):
+    """The first division of the puppets by speaker, with everything that hangs on it.
+
+    Returns:
+        A `Split`: `.train`, `.dev`, `.test`, `.partition`, and `.task` with its `.corpus`.
+    """
+    return open_task(open_corpus(size, seed), **what).split(0)
+
+
+def small_auxformer(split, width: int = 32, epochs: int = 4, seed: int = 0, device: str = "cpu", **changes):
+    """A small AuxFormer, trained for a few epochs, or read back where it was trained before (a minute against a second).
+
+    Args:
+        split: Train, dev and test clips of a task.
+        width, epochs, seed: Of the network and its training.
+        device: Where it is trained.
+        changes: Other settings by their names: `absent="zeros"`, `drop_audio=0`.
+
+    Returns:
+        The `Run`; its folder under `runs/` is named by everything that changes it.
+    """
+    from dataclasses import fields
+
+    from auxformer.benchmark.run import run_name
+    from auxformer.config import ModelConfig, override, preset
+    from auxformer.training.fit import fit
+
+    of_model = {item.name for item in fields(ModelConfig)}
+    model = {"width": width, "aux_hidden": (2 * width, width)} | {k: v for k, v in changes.items() if k in of_model}
+    training = {"epochs": epochs, "seed": seed, "device": device}
+    training |= {name: value for name, value in changes.items() if name not in of_model}
+    config = override(preset("quick"), {"model": model, "training": training})
+    folder = project_root() / "runs" / run_name(split.task, "auxformer", config, split.partition)
+    return fit(config, split, folder, progress=False)
+
+
+def reference(name: str, split, conditions="basic"):
+    """Predictions of a reference system ("functionals-lr", "ideal-observer") on the test clips, kept with the runs."""
+    from auxformer.benchmark.run import predict_one, run_name
+    from auxformer.config import config_for, preset
+
+    config = config_for(name, preset("quick"))
+    folder = project_root() / "runs" / run_name(split.task, name, config, split.partition)
+    return predict_one(split.task, name, config, split.partition, folder, conditions, show=False)
+
+
+def scores(table, metric: str = "macro-f1"):
+    """One score of a predictions table by condition, with its 95 % interval over speakers: columns value, low, high."""
+    from auxformer.evaluation.intervals import score
+
+    rows = score(table)
+    return rows[rows.metric == metric].set_index("condition")[["value", "low", "high"]]
 
 
 def prepare(size: str = "course", seed: int = 0, jobs: int = 2) -> None:
     """Make the corpus and the feature stores that the lessons share; what stands and is up to date is kept."""
-    from auxformer.corpora import make_corpus, read_corpus
-    from auxformer.features import create_extractor
-    from auxformer.features.extract import extract, store_folder
-
-    folder = make_corpus("puppets", corpus_folder(size, seed), size, seed, jobs=jobs)
-    corpus = read_corpus(folder, "puppets")
+    corpus = open_corpus(size, seed, jobs=jobs)
     for spec in ("lld", "hog"):
-        extractor = create_extractor(spec)
-        extract(corpus, extractor, store_folder(feature_root(), corpus, extractor), jobs=jobs)
+        open_store(corpus, spec, jobs)
 
 
 def _quietly():

@@ -20,7 +20,9 @@ from auxformer.models.memory import keep_freed_memory
 
 
 @torch.no_grad()
-def predict(model, dataset: ClipDataset, conditions: str | Iterable[str] = "basic", device="cpu") -> pd.DataFrame:
+def predict(
+    model, dataset: ClipDataset, conditions: str | Iterable[str] = "basic", device="cpu", change=apply_condition, vote=None
+) -> pd.DataFrame:
     """Posteriors of every clip under every condition, as a predictions table.
 
     Args:
@@ -28,6 +30,8 @@ def predict(model, dataset: ClipDataset, conditions: str | Iterable[str] = "basi
         dataset: The clips.
         conditions: Names from `data.missing`, or its groups: "basic", "frames", "all".
         device: Where the network lives.
+        change: `(batch, condition) -> batch`, what happens to a batch under a condition.
+        vote: `Logits -> [B, C]`, how the heads answer together; `Logits.mean` unless told.
     """
     conditions = conditions_of(conditions)
     keep_freed_memory()
@@ -38,7 +42,8 @@ def predict(model, dataset: ClipDataset, conditions: str | Iterable[str] = "basi
     for batch in eval_batches(dataset):
         speakers, target = [speaker[clip] for clip in batch.clips], batch.target.numpy()
         for condition in conditions:
-            logits = model(apply_condition(batch, condition).to(device)).mean()  # [B, C]
+            heads = model(change(batch, condition).to(device))
+            logits = heads.mean() if vote is None else vote(heads)  # [B, C]
             output = (logits if dataset.kind == "attributes" else logits.softmax(-1)).cpu().numpy()
             parts.append(prediction_table(batch.clips, speakers, condition, target, output, dataset.classes))
     if was_training:

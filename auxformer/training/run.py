@@ -60,19 +60,20 @@ class Run:
         """Names of the classes, or of the attributes, in the order of every posterior."""
         return tuple(self.about["classes"])
 
-    def predict(self, dataset: ClipDataset, conditions="basic", device="cpu") -> pd.DataFrame:
+    def predict(self, dataset: ClipDataset, conditions="basic", device="cpu", **how) -> pd.DataFrame:
         """A row per clip and condition: clip, speaker, condition, truth, predicted, a probability per class.
 
         Args:
             dataset: Clips of a split, of the same extractors and classes as those of the training.
             conditions: Names or groups of `data.missing`: "basic", "frames", "all".
             device: Where to compute.
+            how: `change` and `vote`, see `evaluation.predictions.predict`.
 
         Raises:
             InputError: other classes or features, or a condition that does not exist.
         """
         self._check_fits(dataset)
-        return predict(self.model.to(device), dataset, conditions, device)
+        return predict(self.model.to(device), dataset, conditions, device, **how)
 
     def recognise(self, path):
         """What the network says about a film, a sound file or a silent film: see `auxformer.recognise.recognise`."""
