@@ -175,13 +175,6 @@ def scores(table, metric: str = "macro-f1"):
     return rows[rows.metric == metric].set_index("condition")[["value", "low", "high"]]
 
 
-def prepare(size: str = "course", seed: int = 0, jobs: int = 2) -> None:
-    """Make the corpus and the feature stores that the lessons share; what stands and is up to date is kept."""
-    corpus = open_corpus(size, seed, jobs=jobs)
-    for spec in ("lld", "hog"):
-        open_store(corpus, spec, jobs)
-
-
 def _quietly():
     """Swallows lines that report seconds: the outputs of lessons are compared."""
     return contextlib.redirect_stdout(io.StringIO())
