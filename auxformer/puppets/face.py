@@ -1,5 +1,7 @@
 """Pictures of a puppet's face at the rate of the video."""
 
+import functools
+
 import numpy as np
 
 from auxformer.puppets import hair, parts
@@ -77,6 +79,7 @@ def pose(face: Face, length: int, rng: np.random.Generator):
     return move
 
 
+@functools.lru_cache(maxsize=8)
 def backdrop(face: Face) -> np.ndarray:
     """What is behind the puppet, `[128, 128, 3]` uint8: a lit cloth with soft folds."""
     down, across = np.mgrid[:SIZE, :SIZE] / SIZE - 0.5

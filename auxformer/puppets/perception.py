@@ -8,6 +8,8 @@ Source of the matrices: shares of all votes in CREMA-D's `tabulatedVotes.csv` (C
 Affective Computing 5(4); 68,568 voice, 71,654 face and 71,778 audiovisual votes), rounded to three decimals.
 """
 
+import functools
+
 import numpy as np
 
 from auxformer.corpora.base import EMOTIONS, WAYS
@@ -74,13 +76,16 @@ def combine(by_voice: np.ndarray, by_face: np.ndarray) -> np.ndarray:
     return product / product.sum(axis=-1, keepdims=True)
 
 
+_perceived = functools.cache(perceived)  # asked for every vote
+
+
 def answers(way: str, voice: str, face: str, bound: bool = True) -> np.ndarray:
     """P(answer) `[6]` of one rater of a clip that shows `voice` and `face`.
 
     Where voice and face are out of step (`bound` False) audiovisual raters follow the voice alone.
     """
-    by_voice = perceived("voice")[EMOTIONS.index(voice)]
-    by_face = perceived("face")[EMOTIONS.index(face)]
+    by_voice = _perceived("voice")[EMOTIONS.index(voice)]
+    by_face = _perceived("face")[EMOTIONS.index(face)]
     if way == "face":
         return by_face
     if way == "voice" or not bound:
