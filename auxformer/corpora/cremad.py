@@ -21,7 +21,7 @@ import pandas as pd
 
 from auxformer.corpora.base import EMOTIONS, WAYS, Corpus
 from auxformer.corpora.registry import register_corpus
-from auxformer.corpora.tables import POINTER_SIZE, check_on_error, clip_table, leave_out, pointer_reason, read_table
+from auxformer.corpora.tables import POINTER_SIZE, Skipped, clip_table, pointer_reason, read_table
 from auxformer.errors import InputError
 
 CODES = dict(zip(("ANG", "DIS", "FEA", "HAP", "NEU", "SAD"), EMOTIONS))
@@ -72,20 +72,19 @@ def read_cremad(root: str | Path, on_error: str = "stop", keep_damaged: bool = F
     Raises:
         InputError: ROOT is not such a folder, a table is damaged, or a clip cannot be used and `on_error` is "stop".
     """
-    check_on_error(on_error)
+    skipped = Skipped(on_error)
     root = Path(root).absolute()
     if not looks_like_cremad(root):
         raise InputError(f"{root}: is not a CREMA-D folder, expected {LAYOUT}; give the folder that holds them")
     if (root / "puppets.toml").is_file() and not (root / "truth.csv").is_file():
         raise InputError(f'{root}: the puppets in it were never finished; run "auxformer corpus puppets {root}" again')
-    skipped: dict[str, str] = {}
     audio, video = _media(root / "AudioWAV", (".wav",)), _media(root / "VideoFlash", VIDEO_SUFFIXES)
-    votes = _read_votes(root, skipped, on_error)
+    votes = _read_votes(root, skipped)
     names = sorted({*audio, *video, *(votes["clip"] if votes is not None else ())})
-    clips = _clip_table(root, names, audio, video, skipped, on_error)
-    ratings = {} if votes is None else _ratings(root, votes, clips.index, skipped, on_error)
-    speakers = _read_speakers(root, clips, skipped, on_error)
-    truth = _read_truth(root, clips.index, skipped, on_error)
+    clips = _clip_table(root, names, audio, video, skipped)
+    ratings = {} if votes is None else _ratings(root, votes, clips.index, skipped)
+    speakers = _read_speakers(root, clips, skipped)
+    truth = _read_truth(root, clips.index, skipped)
     if truth is None and not keep_damaged:
         _skip_damaged(clips, skipped)
     clips = clips.drop(index=[clip for clip in clips.index if clip in skipped])
@@ -100,7 +99,7 @@ def read_cremad(root: str | Path, on_error: str = "stop", keep_damaged: bool = F
         clips=clips,
         speakers=speakers.loc[sorted(clips["speaker"].unique())],
         ratings={way: counts.loc[clips.index] for way, counts in ratings.items()},
-        skipped=skipped,
+        skipped=dict(skipped),
         truth=None if truth is None else truth.loc[clips.index],
     )
 
@@ -143,7 +142,7 @@ def _media(folder: Path, suffixes: tuple[str, ...]) -> dict[str, os.DirEntry]:
     return found
 
 
-def _clip_table(root, names, audio, video, skipped, on_error) -> pd.DataFrame:
+def _clip_table(root, names, audio, video, skipped) -> pd.DataFrame:
     """The clips table of all names that can be parsed and whose media, if there are any at all, are not all absent."""
     bytes_per_second = _wav_rate(audio)
     rows = {}
@@ -154,26 +153,26 @@ def _clip_table(root, names, audio, video, skipped, on_error) -> pd.DataFrame:
                 f"{root}: the clip {clip} is not named SPEAKER_SENTENCE_EMOTION_LEVEL with an emotion of "
                 f"{' '.join(CODES)} and a level of {' '.join(LEVELS)}; rename it or remove it"
             )
-            leave_out(skipped, clip, reason, on_error)
+            skipped.leave_out(clip, reason)
             continue
         if (audio or video) and clip not in audio and clip not in video:
             skipped[clip] = (
                 f"{root}: has neither AudioWAV/{clip}.wav nor a video of {clip}; download it to use the clip"
             )
             continue
-        files = [_usable(entries.get(clip), clip, skipped, on_error) for entries in (audio, video)]
+        files = [_usable(entries.get(clip), clip, skipped) for entries in (audio, video)]
         seconds = max(audio[clip].stat().st_size - 44, 0) / bytes_per_second if clip in audio else np.nan
         rows[clip] = (fields[1], fields[2], CODES[fields[3]], fields[4], *files, seconds)
     return clip_table(rows)
 
 
-def _usable(entry: os.DirEntry | None, clip: str, skipped: dict[str, str], on_error: str) -> str | None:
+def _usable(entry: os.DirEntry | None, clip: str, skipped: Skipped) -> str | None:
     """Path of a media file; the clip is left out when the file is a Git-LFS pointer."""
     if entry is None:
         return None
     reason = pointer_reason(entry.path, entry.stat().st_size)
     if reason:
-        leave_out(skipped, clip, reason, on_error)
+        skipped.leave_out(clip, reason)
     return entry.path
 
 
@@ -189,13 +188,13 @@ def _wav_rate(audio: dict[str, os.DirEntry]) -> float:
     return np.nan
 
 
-def _skip_damaged(clips: pd.DataFrame, skipped: dict[str, str]) -> None:
+def _skip_damaged(clips: pd.DataFrame, skipped: Skipped) -> None:
     for clip, (streams, reason) in DAMAGED.items():
         if clip in clips.index and any(clips.at[clip, stream] is not None for stream in streams):
             skipped.setdefault(clip, f"{clip}: known to be damaged in CREMA-D: {reason}")
 
 
-def _read_votes(root: Path, skipped: dict[str, str], on_error: str) -> pd.DataFrame | None:
+def _read_votes(root: Path, skipped: Skipped) -> pd.DataFrame | None:
     """One row per rating row: clip, way and a column of votes per class; a senseless row leaves its clip out."""
     path = _find(root, "tabulatedVotes.csv")
     if path is None:
@@ -207,23 +206,21 @@ def _read_votes(root: Path, skipped: dict[str, str], on_error: str) -> pd.DataFr
     votes["clip"] = votes["clip"].replace(RENAMED)
     counts_are_wrong = (counts.isna() | (counts < 0) | (counts % 1 != 0)).any(axis=1) | (counts.sum(axis=1) == 0)
     unusable = votes["way"].isna() | votes["clip"].isna() | counts_are_wrong
-    for row in votes.index[unusable]:
+
+    def why(row: int) -> tuple[str, str]:
         clip, line = votes.at[row, "clip"], f"{path}: line {row + 2}"
         if pd.isna(clip):
-            clip = f"line {row + 2}"
-            reason = f"{line} names no clip, expected its fileName; correct or remove the line"
-        elif pd.isna(votes.at[row, "way"]):
-            reason = (
-                f"{line} ({clip}) has the id {table.iat[row, 0]}, expected 1xxxxx (voice), 2xxxxx (face) or 3xxxxx "
-                "(audiovisual); correct the line"
-            )
-        else:
-            reason = f"{line} ({clip}) does not hold whole numbers of votes, at least one in all; correct the line"
-        leave_out(skipped, clip, reason, on_error)
+            return f"line {row + 2}", f"{line} names no clip, expected its fileName; correct or remove the line"
+        if pd.isna(votes.at[row, "way"]):
+            expected = "1xxxxx (voice), 2xxxxx (face) or 3xxxxx (audiovisual)"
+            return clip, f"{line} ({clip}) has the id {table.iat[row, 0]}, expected {expected}; correct the line"
+        return clip, f"{line} ({clip}) does not hold whole numbers of votes, at least one in all; correct the line"
+
+    skipped.reject_rows(unusable, why)
     return votes[~unusable]
 
 
-def _ratings(root, votes, clips: pd.Index, skipped, on_error) -> dict[str, pd.DataFrame]:
+def _ratings(root, votes, clips: pd.Index, skipped) -> dict[str, pd.DataFrame]:
     """Way of watching -> votes `[clips, classes]`; every clip that is not left out has exactly one row in each."""
     path = _find(root, "tabulatedVotes.csv")
     ratings = {}
@@ -234,17 +231,17 @@ def _ratings(root, votes, clips: pd.Index, skipped, on_error) -> dict[str, pd.Da
             reason = (
                 f"{path}: the clip {clip} has {count} rows of {way} votes, expected one; remove all but the right one"
             )
-            leave_out(skipped, clip, reason, on_error)
+            skipped.leave_out(clip, reason)
         rows = rows[~rows.index.duplicated()]
         for clip in clips.difference(rows.index):
             if clip not in skipped:
                 reason = f"{path}: the clip {clip} has no row of {way} votes, expected one; add it or remove the clip"
-                leave_out(skipped, clip, reason, on_error)
+                skipped.leave_out(clip, reason)
         ratings[way] = rows.reindex(clips).fillna(0).astype(np.int64)
     return ratings
 
 
-def _read_speakers(root: Path, clips: pd.DataFrame, skipped: dict[str, str], on_error: str) -> pd.DataFrame:
+def _read_speakers(root: Path, clips: pd.DataFrame, skipped: Skipped) -> pd.DataFrame:
     """Sex and age of every speaker; clips of speakers the table lacks are left out."""
     path = _find(root, "VideoDemographics.csv")
     if path is None:
@@ -266,13 +263,11 @@ def _read_speakers(root: Path, clips: pd.DataFrame, skipped: dict[str, str], on_
         )
     for clip, speaker in clips["speaker"].items():
         if speaker not in speakers.index:
-            leave_out(
-                skipped, clip, f"{path}: lacks the speaker {speaker} of the clip {clip}; add a row for them", on_error
-            )
+            skipped.leave_out(clip, f"{path}: lacks the speaker {speaker} of the clip {clip}; add a row for them")
     return speakers
 
 
-def _read_truth(root: Path, clips: pd.Index, skipped: dict[str, str], on_error: str) -> pd.DataFrame | None:
+def _read_truth(root: Path, clips: pd.Index, skipped: Skipped) -> pd.DataFrame | None:
     """What the generator knows about each clip: the classes intended, heard and seen, and whether both are in step."""
     path = root / "truth.csv"
     if not path.is_file():
@@ -282,5 +277,5 @@ def _read_truth(root: Path, clips: pd.Index, skipped: dict[str, str], on_error: 
     truth = truth[usable]
     for clip in clips[~clips.isin(truth.index)]:
         reason = f"{path}: does not have one row with known classes for the clip {clip}; generate the corpus again"
-        leave_out(skipped, clip, reason, on_error)
+        skipped.leave_out(clip, reason)
     return truth.assign(bound=truth["bound"].astype(str).str.lower() == "true")

@@ -28,7 +28,7 @@ import pandas as pd
 from auxformer.corpora.base import ATTRIBUTE_SCALE, ATTRIBUTES, OTHER, Corpus
 from auxformer.corpora.partitions import MEANS, without_smoothing
 from auxformer.corpora.registry import register_corpus
-from auxformer.corpora.tables import check_on_error, clip_table, leave_out, pointer_reason, read_table
+from auxformer.corpora.tables import Skipped, clip_table, pointer_reason, read_table
 from auxformer.errors import InputError
 
 CLASSES = ("angry", "happy", "neutral", "sad")
@@ -70,31 +70,27 @@ def read_mspimprov(root: str | Path, on_error: str = "stop") -> Corpus:
     Raises:
         InputError: ROOT holds nothing of MSP-IMPROV, a table is damaged, or a clip cannot be used and `on_error` is "stop".
     """
-    check_on_error(on_error)
     root = Path(root).absolute()
-    skipped: dict[str, str] = {}
+    skipped = Skipped(on_error)
     found = sorted(_files(root), key=lambda file: (file.name, str(file)))
-    media = _media(root, found, skipped, on_error)
+    media = _media(root, found, skipped)
     votes = next((file for name in VOTE_FILES for file in found if file.name == name), None)
     if votes is not None:
-        ratings, attributes = _read_votes(votes, skipped, on_error)
+        ratings, attributes = _read_votes(votes, skipped)
     else:
-        ratings, attributes = _read_tables(found, skipped, on_error)
+        ratings, attributes = _read_tables(found, skipped)
     rows = {}
     for clip in sorted({*media, *attributes.index} - skipped.keys()):
         _, sentence, emotion, speaker, scenario = CLIP.fullmatch(clip).groups()
         if clip not in attributes.index and len(attributes):
-            leave_out(
-                skipped, clip, f"{votes or root}: has no ratings of the clip {clip}; add them or remove it", on_error
-            )
+            skipped.leave_out(clip, f"{votes or root}: has no ratings of the clip {clip}; add them or remove it")
         elif media and clip not in media:
             skipped[clip] = f"{root}: has no media file of {clip}; download it to use the clip"
         else:
             audio, video = _streams(media.get(clip, {}))
             rows[clip] = (speaker, sentence, LETTERS[emotion], SCENARIOS[scenario], audio, video, np.nan)
     if not rows:
-        hint = f"; the first reason: {next(iter(skipped.values()))}" if skipped else ""
-        raise InputError(f"{root}: holds no MSP-IMPROV clip that can be used, expected {LAYOUT}{hint}")
+        raise InputError(f"{root}: holds no MSP-IMPROV clip that can be used, expected {LAYOUT}{skipped.first()}")
     clips = clip_table(rows)
     names = sorted(clips["speaker"].unique())
     sex = ["female" if name[0] == "F" else "male" for name in names]
@@ -108,7 +104,7 @@ def read_mspimprov(root: str | Path, on_error: str = "stop") -> Corpus:
         clips,
         speakers,
         ratings={way: counts.reindex(clips.index).fillna(0) for way, counts in ratings.items()},
-        skipped=skipped,
+        skipped=dict(skipped),
         attributes=attributes.reindex(clips.index) if len(attributes) else None,
     )
 
@@ -139,7 +135,7 @@ def _is_media(name: str) -> bool:
     return suffix.lower() in AUDIO_SUFFIXES + VIDEO_SUFFIXES and stem.startswith(("MSP-IMPROV", "UTD-IMPROV"))
 
 
-def _media(root: Path, found: list[Path], skipped: dict[str, str], on_error: str) -> dict[str, dict[str, str]]:
+def _media(root: Path, found: list[Path], skipped: Skipped) -> dict[str, dict[str, str]]:
     """Clip -> suffix -> path of its file; a second copy of a file is not read."""
     media: dict[str, dict[str, str]] = {}
     for file in found:
@@ -150,7 +146,7 @@ def _media(root: Path, found: list[Path], skipped: dict[str, str], on_error: str
         if match is None:
             reason = f"{file}: its name is none of MSP-IMPROV, expected one like MSP-IMPROV-S01A-F01-P-FM01; rename it"
         if reason:
-            leave_out(skipped, inside, reason, on_error)
+            skipped.leave_out(inside, reason)
             continue
         clip = f"MSP-IMPROV-{match[1]}"
         files, suffix = media.setdefault(clip, {}), file.suffix.lower()
@@ -167,7 +163,7 @@ def _streams(files: dict[str, str]) -> tuple[str | None, str | None]:
     return next((files[suffix] for suffix in AUDIO_SUFFIXES if suffix in files), video), video
 
 
-def _read_votes(path: Path, skipped: dict[str, str], on_error: str) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+def _read_votes(path: Path, skipped: Skipped) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     """Ratings and attributes of Evaluation.txt; a rater's line that is there twice counts once."""
     primary, secondary, attributes, letters = {}, {}, {}, {}
     clip, seen = None, set()
@@ -182,7 +178,7 @@ def _read_votes(path: Path, skipped: dict[str, str], on_error: str) -> tuple[dic
             reason = _wrong_clip_line(path, number, fields, match, attributes)
             clip, seen = None if reason else f"MSP-IMPROV-{match[1]}", set()
             if reason:
-                leave_out(skipped, f"MSP-IMPROV-{match[1]}" if match else f"line {number}", reason, on_error)
+                skipped.leave_out(f"MSP-IMPROV-{match[1]}" if match else f"line {number}", reason)
                 continue
             letters[clip], attributes[clip] = fields[1].upper(), _attributes(line)
             primary[clip], secondary[clip] = (
@@ -236,7 +232,7 @@ def _attributes(line: str) -> tuple[float, float, float]:
     return means.get("V", np.nan), sum(ATTRIBUTE_SCALE) - means.get("A", np.nan), means.get("D", np.nan)
 
 
-def _read_tables(found: list[Path], skipped: dict[str, str], on_error: str):
+def _read_tables(found: list[Path], skipped: Skipped):
     """Ratings (shares) and attributes of the published tables: one file for each question put to the raters.
 
     All partitions hold the same labels, so the first file is read, of the rule D before P before M.
@@ -249,7 +245,7 @@ def _read_tables(found: list[Path], skipped: dict[str, str], on_error: str):
         way = TABLES[match[1]]
         if way in ratings:
             continue
-        table = _table_of_clips(file, skipped, on_error)
+        table = _table_of_clips(file, skipped)
         attributes.append(table[list(MEANS)].rename(columns=MEANS))
         if set(COLUMNS[way]) <= set(table):  # the VAVL release holds the attributes only
             ratings[way] = _shares(file, table[list(COLUMNS[way])])
@@ -259,7 +255,7 @@ def _read_tables(found: list[Path], skipped: dict[str, str], on_error: str):
     return ratings, attributes[~attributes.index.duplicated()]
 
 
-def _table_of_clips(file: Path, skipped: dict[str, str], on_error: str) -> pd.DataFrame:
+def _table_of_clips(file: Path, skipped: Skipped) -> pd.DataFrame:
     """A published table, indexed by clip, without the lines that cannot be used."""
     table = read_table(file, ("FileName", *MEANS))
     means = table[list(MEANS)].apply(pd.to_numeric, errors="coerce")
@@ -267,14 +263,11 @@ def _table_of_clips(file: Path, skipped: dict[str, str], on_error: str) -> pd.Da
     low, high = ATTRIBUTE_SCALE
     names = table["FileName"].astype(str).str.replace(r"\.\w+$", "", regex=True).str.strip()
     sensible = means.ge(low - 1e-6) & means.le(high + 1e-6)
-    for row in table.index[
-        ~names.map(lambda name: bool(CLIP.fullmatch(name))) | ~sensible.all(axis=1) | names.duplicated()
-    ]:
-        reason = (
-            f"{file}: line {row + 2} ({names[row]}) is not one clip of MSP-IMPROV with EmoAct, EmoVal and EmoDom of 1 to 5, "
-            "named once in the file; correct the line"
-        )
-        leave_out(skipped, names[row], reason, on_error)
+    wrong = ~names.map(lambda name: bool(CLIP.fullmatch(name))) | ~sensible.all(axis=1) | names.duplicated()
+    expected = "one clip of MSP-IMPROV with EmoAct, EmoVal and EmoDom of 1 to 5, named once in the file"
+    skipped.reject_rows(
+        wrong, lambda row: (names[row], f"{file}: line {row + 2} ({names[row]}) is not {expected}; correct the line")
+    )
     kept = ~names.isin(skipped)
     return table[kept].set_axis(pd.Index("MSP-IMPROV-" + names[kept].str[len("MSP-IMPROV-") :], name="clip"))
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from auxformer.corpora.base import Corpus
 from auxformer.corpora.registry import register_corpus
-from auxformer.corpora.tables import check_on_error, clip_table, leave_out, pointer_reason
+from auxformer.corpora.tables import Skipped, clip_table, pointer_reason
 from auxformer.errors import InputError
 
 CLASSES = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
@@ -48,10 +48,9 @@ def read_ravdess(root: str | Path, song: bool = False, on_error: str = "stop") -
     Raises:
         InputError: ROOT holds no such files, or one cannot be used and `on_error` is "stop".
     """
-    check_on_error(on_error)
     root = Path(root).absolute()
-    skipped: dict[str, str] = {}
-    takes = _takes(root, song, skipped, on_error)
+    skipped = Skipped(on_error)
+    takes = _takes(root, song, skipped)
     rows = {}
     for clip, files in sorted(takes.items()):
         _, _, emotion, level, statement, _, actor = clip.split("-")
@@ -59,13 +58,14 @@ def read_ravdess(root: str | Path, song: bool = False, on_error: str = "stop") -
         video = files.get("01", files.get("02"))
         rows[clip] = (actor, STATEMENTS[statement], CLASSES[int(emotion) - 1], LEVELS[level], audio, video, np.nan)
     if not rows:
-        hint = f"; the first reason: {next(iter(skipped.values()))}" if skipped else ""
-        raise InputError(f"{root}: holds no RAVDESS clip{'' if song else ' of speech'}, expected {LAYOUT}{hint}")
+        raise InputError(
+            f"{root}: holds no RAVDESS clip{'' if song else ' of speech'}, expected {LAYOUT}{skipped.first()}"
+        )
     clips = clip_table(rows)
     actors = sorted(clips["speaker"].unique())
     sex = ["male" if int(actor) % 2 else "female" for actor in actors]
     speakers = pd.DataFrame({"sex": sex, "age": np.nan}, index=pd.Index(actors, name="speaker"))
-    return Corpus("ravdess", root, CLASSES, clips, speakers, skipped=skipped)
+    return Corpus("ravdess", root, CLASSES, clips, speakers, skipped=dict(skipped))
 
 
 def looks_like_ravdess(root: Path) -> bool:
@@ -89,7 +89,7 @@ def _actor_folders(root: Path, depth: int = DEPTH):
         yield from _actor_folders(Path(folder), depth - 1)
 
 
-def _takes(root: Path, song: bool, skipped: dict[str, str], on_error: str) -> dict[str, dict[str, str]]:
+def _takes(root: Path, song: bool, skipped: Skipped) -> dict[str, dict[str, str]]:
     """Clip -> modality ("01", "02", "03") -> path of the file, for every take below ROOT."""
     takes: dict[str, dict[str, str]] = {}
     for folder in _actor_folders(root):
@@ -98,7 +98,7 @@ def _takes(root: Path, song: bool, skipped: dict[str, str], on_error: str) -> di
             fields = TAKE.fullmatch(file.stem)
             reason = _unusable(file, fields)
             if reason:
-                leave_out(skipped, str(file.relative_to(root)), reason, on_error)
+                skipped.leave_out(str(file.relative_to(root)), reason)
                 continue
             modality, vocal = fields[1], fields[2]
             if vocal == "02" and not song:

@@ -1,6 +1,6 @@
 """Reading the small CSV tables of a corpus, and what happens to a clip that cannot be used."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -65,14 +65,30 @@ def pointer_reason(path: str, size: int) -> str | None:
     return f"{path}: this is a Git-LFS pointer, not the media; run `git lfs pull` in the folder it came from"
 
 
-def check_on_error(on_error: str) -> None:
-    """Refuse anything but "stop" and "skip"."""
-    if on_error not in ON_ERROR:
-        raise InputError(f"on_error is {on_error!r}, expected one of {', '.join(ON_ERROR)}")
+class Skipped(dict):
+    """Clip -> the sentence that says why it is left out (the first one is kept).
 
+    Args:
+        on_error: "skip" such clips, or "stop" at the first with an `InputError`.
+    """
 
-def leave_out(skipped: dict[str, str], clip: str, reason: str, on_error: str) -> None:
-    """Leave a clip out for a reason: stop with it, or note it under the clip (the first reason is kept)."""
-    if on_error == "stop":
-        raise InputError(f"{reason} (or skip such clips with on_error='skip')")
-    skipped.setdefault(clip, reason)
+    def __init__(self, on_error: str):
+        super().__init__()
+        if on_error not in ON_ERROR:
+            raise InputError(f"on_error is {on_error!r}, expected one of {', '.join(ON_ERROR)}")
+        self.on_error = on_error
+
+    def leave_out(self, clip: str, reason: str) -> None:
+        """Leave a clip out for a reason."""
+        if self.on_error == "stop":
+            raise InputError(f"{reason} (or skip such clips with on_error='skip')")
+        self.setdefault(clip, reason)
+
+    def reject_rows(self, mask: pd.Series, why: Callable[[object], tuple[str, str]]) -> None:
+        """Leave out the clips of all rows where `mask` is true; `why(row)` gives a clip and its reason."""
+        for row in mask.index[mask]:
+            self.leave_out(*why(row))
+
+    def first(self) -> str:
+        """The first reason, to end a sentence with; empty where there is none."""
+        return f"; the first reason: {next(iter(self.values()))}" if self else ""
