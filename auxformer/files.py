@@ -35,18 +35,27 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield part
-        os.replace(part, path)
+        with writing(path):
+            yield part
+            os.replace(part, path)
+    finally:
+        with contextlib.suppress(OSError):  # where nothing can be written nothing can be removed either
+            part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike) -> Iterator[None]:
+    """What the system refuses while a file or folder is written in the block becomes an `InputError` of one sentence."""
+    try:
+        yield
     except InputError:
         raise
     except Exception as error:
         number, reason = _system_error(error)
         if reason is None:
             raise
-        raise cannot_write(path, number, reason) from error
-    finally:
-        with contextlib.suppress(OSError):  # where nothing can be written nothing can be removed either
-            part.unlink(missing_ok=True)
+        remedy = REMEDIES.get(number, "check the disk and the folder")
+        raise InputError(f"{path}: cannot be written ({reason}); {remedy}") from error
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
@@ -74,10 +83,8 @@ def locked(folder: str | os.PathLike) -> Iterator[None]:
     from filelock import FileLock
 
     lock = FileLock(Path(folder) / ".lock", thread_local=False)
-    try:
+    with writing(folder):
         lock.acquire(poll_interval=0.01)
-    except OSError as error:
-        raise cannot_write(folder, error.errno, error.strerror) from error
     try:
         yield
     finally:
@@ -94,11 +101,6 @@ def is_lfs_pointer(path: str | os.PathLike) -> bool:
     """Whether a file is a Git-LFS pointer, not what it stands for; reads a few bytes. Raises OSError."""
     with open(path, "rb") as file:
         return file.read(len(LFS_POINTER)) == LFS_POINTER
-
-
-def cannot_write(path: str | os.PathLike, number: int | None, reason: str | None) -> InputError:
-    """The sentence on a file or folder that cannot be written, from the system's number and words for the reason."""
-    return InputError(f"{path}: cannot be written ({reason}); {REMEDIES.get(number, 'check the disk and the folder')}")
 
 
 def _system_error(error: Exception) -> tuple[int | None, str | None]:

@@ -10,7 +10,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from auxformer.errors import InputError
+from auxformer.errors import InputError, check_choice
+from auxformer.files import whole_file
 
 ABOUT = ("config.json", "preprocessor_config.json")
 """Files beside the weights that say what network they belong to and what it expects."""
@@ -45,8 +46,6 @@ def convert(folder: str | os.PathLike) -> Path:
         InputError: The file is not there, is damaged, or holds more than tensors.
     """
     from safetensors.torch import save_file
-
-    from auxformer.files import whole_file
 
     target = Path(folder) / "model.safetensors"
     weights = read_pickled(Path(folder) / "pytorch_model.bin")
@@ -84,8 +83,6 @@ def file_hash(path: str | os.PathLike) -> str:
 def choose_device(name: str) -> str:
     """Where a network runs, "cuda" or "cpu": as told, or for "auto" on a GPU where there is one."""
     import torch
-
-    from auxformer.errors import check_choice
 
     check_choice("device", name, ("auto", "cpu", "cuda"))
     there = torch.cuda.is_available()
