@@ -79,19 +79,7 @@ def read_mspimprov(root: str | Path, on_error: str = "stop") -> Corpus:
         ratings, attributes = _read_votes(votes, skipped)
     else:
         ratings, attributes = _read_tables(found, skipped)
-    rows = {}
-    for clip in sorted({*media, *attributes.index} - skipped.keys()):
-        _, sentence, emotion, speaker, scenario = CLIP.fullmatch(clip).groups()
-        if clip not in attributes.index and len(attributes):
-            skipped.leave_out(clip, f"{votes or root}: has no ratings of the clip {clip}; add them or remove it")
-        elif media and clip not in media:
-            skipped[clip] = f"{root}: has no media file of {clip}; download it to use the clip"
-        else:
-            audio, video = _streams(media.get(clip, {}))
-            rows[clip] = (speaker, sentence, LETTERS[emotion], SCENARIOS[scenario], audio, video, np.nan)
-    if not rows:
-        raise InputError(f"{root}: holds no MSP-IMPROV clip that can be used, expected {LAYOUT}{skipped.first()}")
-    clips = clip_table(rows)
+    clips = _clips(votes or root, root, media, attributes.index, skipped)
     names = sorted(clips["speaker"].unique())
     sex = ["female" if name[0] == "F" else "male" for name in names]
     speakers = pd.DataFrame(
@@ -155,6 +143,23 @@ def _media(root: Path, found: list[Path], skipped: Skipped) -> dict[str, dict[st
         else:
             files[suffix] = str(file)
     return media
+
+
+def _clips(source: Path, root: Path, media: dict, rated: pd.Index, skipped: Skipped) -> pd.DataFrame:
+    """The clips table of what has media, where there are any, and ratings, where there are any (in `source`)."""
+    rows = {}
+    for clip in sorted({*media, *rated} - skipped.keys()):
+        _, sentence, emotion, speaker, scenario = CLIP.fullmatch(clip).groups()
+        if clip not in rated and len(rated):
+            skipped.leave_out(clip, f"{source}: has no ratings of the clip {clip}; add them or remove it")
+        elif media and clip not in media:
+            skipped[clip] = f"{root}: has no media file of {clip}; download it to use the clip"
+        else:
+            audio, video = _streams(media.get(clip, {}))
+            rows[clip] = (speaker, sentence, LETTERS[emotion], SCENARIOS[scenario], audio, video, np.nan)
+    if not rows:
+        raise InputError(f"{root}: holds no MSP-IMPROV clip that can be used, expected {LAYOUT}{skipped.first()}")
+    return clip_table(rows)
 
 
 def _streams(files: dict[str, str]) -> tuple[str | None, str | None]:
