@@ -1,18 +1,19 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from auxformer.benchmark.run import RESULT_COLUMNS, evaluate, keep_classes, partitions_of, prepare, run, train
 from auxformer.benchmark import run as benchmark
-from auxformer.config import override, preset
+from auxformer.benchmark.run import Work, evaluate, predictions_of, results_of
+from auxformer.config import config_for, override, preset
 from auxformer.corpora import read_corpus
+from auxformer.data.task import Task, keep_classes
 from auxformer.errors import InputError
 from auxformer.evaluation.calibration import CALIBRATION_METRICS
-from auxformer.evaluation.scores import METRICS
+from auxformer.evaluation.scores import METRICS, RESULT_COLUMNS
+from auxformer.training.fit import fit
 
 SMALL = {
     "model": {"width": 16, "heads": 2, "layers": 1, "aux_hidden": [16, 16]},
@@ -27,14 +28,20 @@ def config():
 
 
 @pytest.fixture(scope="module")
-def task(tiny_puppets, config):
+def task(tiny_puppets):
     root, features = tiny_puppets
-    return prepare("puppets", root, "lld", "hog", config, features)
+    return Task(root, "lld", "hog", data=features)
 
 
 @pytest.fixture(scope="module")
 def parts(task):
-    return partitions_of(task.corpus, task.table, None, count=2)
+    return task.partitions(2)
+
+
+def run(task, systems, config, partitions, seeds=(0,), runs=Path("runs"), jobs=1):
+    """The result table of some systems, with their usual settings in the shape of `config`."""
+    configs = {name: config_for(name, config) for name in systems}
+    return results_of(task, predictions_of(task, configs, partitions, seeds, work=Work(runs, jobs)))
 
 
 def test_the_result_table_is_long_and_complete(task, parts, config, tmp_path):
@@ -53,7 +60,7 @@ def test_finished_work_is_read_back_and_parallel_work_gives_the_same(task, parts
     parallel = run(task, ["functionals-lr", "auxformer"], config, parts[:1], runs=tmp_path / "b", jobs=2)
     assert np.allclose(first.value, parallel.value, atol=0.02)
     monkeypatch.setattr(benchmark, "fit", None)
-    monkeypatch.setattr(benchmark, "_scorer", None)
+    monkeypatch.setattr(benchmark, "_predictor", None)
     pd.testing.assert_frame_equal(
         first, run(task, ["functionals-lr", "auxformer"], config, parts[:1], runs=tmp_path / "a")
     )
@@ -65,8 +72,8 @@ def test_a_run_folder_is_named_by_everything_that_changes_its_result(task, parts
         benchmark.run_name(task, "auxformer", config, parts[1]),
         benchmark.run_name(task, "audio-only", config, parts[0]),
         benchmark.run_name(task, "auxformer", override(config, {"training": {"epochs": 3}}), parts[0]),
-        benchmark.run_name(replace(task, target="face"), "auxformer", config, parts[0]),
-        benchmark.run_name(replace(task, table=task.table.iloc[1:]), "auxformer", config, parts[0]),
+        benchmark.run_name(task.with_(target="face"), "auxformer", config, parts[0]),
+        benchmark.run_name(task.with_(table=task.table.iloc[1:]), "auxformer", config, parts[0]),
     }
     assert len(names) == 6
 
@@ -94,12 +101,12 @@ def test_keeping_some_classes_drops_the_others(task):
 
 
 def test_a_trained_run_remembers_its_data_and_can_be_evaluated(task, parts, config, tmp_path):
-    train(task, config, parts[0], tmp_path / "mine")
+    fit(config, task.split(parts[0]), tmp_path / "mine")
     predictions, scores = evaluate(tmp_path / "mine", ("complete", "no-video"))
     assert set(predictions.speaker) == set(parts[0].test) and set(scores.condition) == {"complete", "no-video"}
     kept = pd.read_parquet(tmp_path / "mine" / "predictions.parquet")
     pd.testing.assert_frame_equal(kept, predictions)
-    with pytest.raises(InputError, match="no trained run"):
+    with pytest.raises(InputError, match="no run here"):
         evaluate(tmp_path / "nothing")
 
 
@@ -115,9 +122,9 @@ def test_ravdess_goes_from_recordings_to_scores(config, tmp_path):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(row.audio)
     (small / "au.csv").symlink_to(root / "action_units_mean.csv")
-    task = prepare("ravdess", small, "lld", "table:au.csv", config, tmp_path / "features", jobs=2)
+    task = Task(small, "lld", "table:au.csv", data=tmp_path / "features")
     assert task.target == "intended" and len(task.table) == len(some) == 96
-    parts = partitions_of(task.corpus, task.table, 6)
+    parts = task.partitions()
     assert sorted(speaker for part in parts for speaker in part.test) == sorted(task.corpus.speakers.index)
     table = run(task, ["functionals-lr"], config, parts[:2], runs=tmp_path / "runs")
     assert (table[table.metric == "micro-f1"].value > 0.15).all()  # chance is an eighth

@@ -8,15 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from auxformer.benchmark.run import evaluate, partitions_of, prepare, run, train
-from auxformer.config import override, preset
+from auxformer.benchmark.run import Work, evaluate, predictions_of, results_of
+from auxformer.config import config_for, override, preset
 from auxformer.corpora import detect_corpus, read_corpus
 from auxformer.corpora.check import check_corpus
 from auxformer.corpora.labels import attribute_targets, targets
 from auxformer.corpora.mspimprov import CLASSES, TEN_CLASSES, read_mspimprov
 from auxformer.corpora.partitions import SpeakerLeak, read_partition_file, speaker_folds
+from auxformer.data.task import Task, partitions_of
 from auxformer.errors import InputError
 from auxformer.media import write_video, write_wav
+from auxformer.training.fit import fit
 
 SPEAKERS = [f"{sex}0{session}" for session in range(1, 7) for sex in "FM"]
 NAME = "S01A-F01-P-FM01"
@@ -368,30 +370,30 @@ def test_attributes_are_trained_and_scored_on_recordings_of_that_name(recordings
 def test_classes_and_attributes_are_different_tasks_with_runs_of_their_own(recordings, tmp_path):
     root, features = recordings
     settings = override(preset("default"), SMALL)
-    task = prepare("msp-improv", root, "logmel", "hog", settings, features, jobs=1)
-    fold = partitions_of(task.corpus, task.table, folds=6)[:1]
-    rows = run(task, ["audio-only"], settings, fold, runs=tmp_path)
+    task = Task(root, "logmel", "hog", data=features, jobs=1)
+    attributes = Task(root, "logmel", "hog", "attributes", data=features, jobs=1)
+    fold = task.partitions(folds=6)[:1]
+    audio = {"audio-only": config_for("audio-only", settings)}
+    rows = results_of(task, predictions_of(task, audio, fold, work=Work(tmp_path)))
     assert set(rows.target) == {"audiovisual"} and "macro-f1" in set(rows.metric)
-    settings = override(settings, {"data": {"target": "attributes"}})
-    attributes = prepare("msp-improv", root, "logmel", "hog", settings, features, jobs=1)
-    rows = run(attributes, ["audio-only"], settings, fold, runs=tmp_path)
+    rows = results_of(attributes, predictions_of(attributes, audio, fold, work=Work(tmp_path)))
     assert set(rows.metric) >= {"ccc-valence"} and len(list(Path(tmp_path).iterdir())) == 2
     with pytest.raises(InputError, match="functionals-lr knows classes only"):
-        run(attributes, ["functionals-lr"], settings, fold, runs=tmp_path)
+        classical = {"functionals-lr": config_for("functionals-lr", settings)}
+        predictions_of(attributes, classical, fold, work=Work(tmp_path))
 
 
 def test_a_trained_run_of_attributes_can_be_evaluated_again(recordings, tmp_path):
     root, features = recordings
-    settings = override(preset("default"), {**SMALL, "data": {"target": "attributes"}})
-    task = prepare("msp-improv", root, "logmel", "hog", settings, features, jobs=1)
-    fold = partitions_of(task.corpus, task.table, folds=6)[0]
-    train(task, settings, fold, tmp_path / "run", show=False)
+    settings = override(preset("default"), SMALL)
+    split = Task(root, "logmel", "hog", "attributes", data=features, jobs=1).split(0, folds=6)
+    fit(settings, split, tmp_path / "run", progress=False)
     predictions, scores = evaluate(tmp_path / "run", jobs=1)
     assert set(predictions.speaker) == {"F01", "M01"} and predictions["true-arousal"].isin([1.5, 4.5]).all()
     assert set(scores.metric) == {"ccc-valence", "ccc-arousal", "ccc-dominance", "ccc"}
     fusion = override(settings, {"model": {"name": "decision-fusion"}})
     with pytest.raises(InputError, match="decision-fusion knows classes only"):
-        train(task, fusion, fold, tmp_path / "other", show=False)
+        fit(fusion, split, tmp_path / "other", progress=False)
 
 
 def test_the_command_line_checks_a_folder_of_that_name(recordings, tmp_path):

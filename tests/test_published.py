@@ -3,11 +3,13 @@
 import pandas as pd
 import pytest
 
-from auxformer.benchmark import run as benchmark
+from auxformer.benchmark.run import evaluate
 from auxformer.config import override, preset
 from auxformer.corpora import read_corpus
 from auxformer.corpora.labels import targets
+from auxformer.data.task import Task
 from auxformer.errors import InputError
+from auxformer.training.fit import fit
 
 
 @pytest.fixture(scope="module")
@@ -29,23 +31,23 @@ def files(tiny_puppets, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def task(tiny_puppets):
-    return benchmark.prepare("puppets", tiny_puppets[0], "logmel", "hog", data=tiny_puppets[1])
+    return Task(tiny_puppets[0], "logmel", "hog", data=tiny_puppets[1])
 
 
 def test_speakers_and_labels_are_those_of_the_files(task, files):
-    published, partitions = benchmark.published_partitions(task, files)
+    published, partitions = task.official(files)
     assert [p.name for p in partitions] == ["label_consensus_1", "label_consensus_2"]
     assert partitions[0].test == tuple(sorted(partitions[0].test)) and len(partitions[0].train) == 3
     assert set(partitions[0].test) != set(partitions[1].test)
     own = targets(task.corpus, "audiovisual", "majority")
     assert published.table.sort_index().equals(own.loc[sorted(published.table.index), list(published.table)])
-    one, (only,) = benchmark.published_partitions(task, files / "label_consensus_2.csv")
+    one, (only,) = task.official(files / "label_consensus_2.csv")
     assert only.name == "label_consensus_2" and len(one.table) == len(published.table)
 
 
-def test_four_classes_leave_the_other_clips_out(task, files):
-    config = override(preset("default"), {"data": {"classes": ["angry", "happy", "neutral", "sad"]}})
-    four, _ = benchmark.published_partitions(task, files, config)
+def test_four_classes_leave_the_other_clips_out(task, files, tiny_puppets):
+    classes = ["angry", "happy", "neutral", "sad"]
+    four, _ = Task(tiny_puppets[0], "logmel", "hog", classes=classes, data=tiny_puppets[1]).official(files)
     assert list(four.table) == ["angry", "happy", "neutral", "sad"] and 0 < len(four.table) < len(task.table)
 
 
@@ -55,17 +57,17 @@ def test_files_that_disagree_on_a_clip_are_refused(task, files, tmp_path):
     swapped = table.rename(columns={"angry": "happy", "happy": "angry"})
     swapped.to_csv(tmp_path / "b.csv", index=False)
     with pytest.raises(InputError, match=r"b.csv: labels \S+ and \d+ more clips otherwise"):
-        benchmark.published_partitions(task, tmp_path)
+        task.official(tmp_path)
     with pytest.raises(InputError, match="holds no partition files"):
-        benchmark.published_partitions(task, tmp_path / "..")
+        task.official(tmp_path / "..")
 
 
 def test_a_run_on_them_is_evaluated_on_them_again(task, files, tmp_path):
     model = {"width": 8, "heads": 2, "layers": 1, "aux_hidden": [8, 8]}
     config = override(preset("quick"), {"model": model, "training": {"epochs": 1, "device": "cpu"}})
-    published, partitions = benchmark.published_partitions(task, files, config)
-    benchmark.train(published, config, partitions[0], tmp_path / "run", show=False)
-    predictions, scores = benchmark.evaluate(tmp_path / "run", ["complete"])
+    published, partitions = task.official(files)
+    fit(config, published.split(partitions[0]), tmp_path / "run", progress=False)
+    predictions, scores = evaluate(tmp_path / "run", ["complete"])
     assert set(predictions.speaker) <= set(partitions[0].test) and set(scores.partition) == {"label_consensus_1"}
     expected = partitions[0].clips(task.corpus.clips.loc[published.table.index], "test")
     assert sorted(predictions["clip"]) == sorted(expected)

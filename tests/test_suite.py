@@ -11,12 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from auxformer.benchmark.run import RESULT_COLUMNS
 from auxformer.benchmark import run as benchmark
-from auxformer.benchmark.suite import Suite, list_suites, people_table, run_suite
+from auxformer.benchmark.bench import bench, people_table
+from auxformer.benchmark.run import Work
+from auxformer.benchmark.suite import Suite, list_suites
 from auxformer.cli import main
 from auxformer.data.missing import CONDITIONS, FRAME_CONDITIONS
+from auxformer.data.task import Task
 from auxformer.errors import InputError
+from auxformer.evaluation.scores import RESULT_COLUMNS
 
 SMALL = """
 what = "tiny"
@@ -65,7 +68,7 @@ def done(tiny_puppets, tmp_path_factory):
     """A suite that has run: (results, folder of tables, folder of runs)."""
     root, data = tiny_puppets
     folder = tmp_path_factory.mktemp("suite")
-    results = run_suite(suite_of(folder), folder / "out", root, data, folder / "runs", jobs=2)
+    results = bench(suite_of(folder), folder / "out", root, data, Work(folder / "runs", 2))
     return results, folder / "out", folder / "runs"
 
 
@@ -111,13 +114,13 @@ def test_the_tables_beside_the_results_tell_the_same_story(done):
 def test_a_second_run_computes_nothing_and_one_more_condition_trains_nothing(done, tiny_puppets, tmp_path, monkeypatch):
     results, _, runs = done
     root, data = tiny_puppets
-    monkeypatch.setattr(benchmark, "_scorer", None)
-    again = run_suite(suite_of(tmp_path), tmp_path / "again", root, data, runs, jobs=1)
+    monkeypatch.setattr(benchmark, "_predictor", None)
+    again = bench(suite_of(tmp_path), tmp_path / "again", root, data, Work(runs, 1))
     pd.testing.assert_frame_equal(again, results)
     monkeypatch.undo()
     monkeypatch.setattr("auxformer.training.fit._Trainer", None)
     more = SMALL.replace('"video-blur"]', '"video-blur", "video-frames-0.5"]')
-    wider = run_suite(suite_of(tmp_path, more), tmp_path / "wider", root, data, runs, jobs=1)
+    wider = bench(suite_of(tmp_path, more), tmp_path / "wider", root, data, Work(runs, 1))
     assert set(wider.condition) - set(results.condition) == {"video-frames-0.5"}
 
 
@@ -131,18 +134,14 @@ def test_a_system_that_fails_is_named_and_left_out_and_tried_again(done, tiny_pu
         .replace("seeds = 2", "seeds = 1")
         .replace("partitions = 2", "partitions = 1")
     )
-    plugin = [tmp_path / "mine.py"]
-    results = run_suite(
-        suite_of(tmp_path, text), tmp_path / "out", root, data, tmp_path / "runs", jobs=1, plugins=plugin
-    )
+    plugin = (tmp_path / "mine.py",)
+    results = bench(suite_of(tmp_path, text), tmp_path / "out", root, data, Work(tmp_path / "runs", 1, plugins=plugin))
     assert "mine" not in set(results.system) and "auxformer" in set(results.system)
     assert "nothing" in json.loads((tmp_path / "out" / "suite.json").read_text())["failed"]["mine"]
     assert "mine, partition-1, seed 0: FAILED" in capsys.readouterr().out
     (tmp_path / "mended.py").write_text(OWN_MODEL)
-    plugin = [tmp_path / "mended.py"]
-    results = run_suite(
-        suite_of(tmp_path, text), tmp_path / "out", root, data, tmp_path / "runs", jobs=2, plugins=plugin
-    )
+    plugin = (tmp_path / "mended.py",)
+    results = bench(suite_of(tmp_path, text), tmp_path / "out", root, data, Work(tmp_path / "runs", 2, plugins=plugin))
     assert "mine" in set(results.system), "a model of one's own does not reach the worker processes"
 
 
@@ -150,10 +149,11 @@ def test_a_model_of_ones_own_is_trained_anew_when_its_file_was_edited(tiny_puppe
     from auxformer.config import override, preset
     from auxformer.models import registry
 
+    registry.list_models()  # what the package has is registered before the registry is copied
     monkeypatch.setattr(registry, "_MODELS", dict(registry._MODELS))
     root, data = tiny_puppets
-    task = benchmark.prepare("puppets", root, data=data)
-    partition = benchmark.partitions_of(task.corpus, task.table, None)[0]
+    task = Task(root, data=data)
+    (partition,) = task.partitions()
     settings = override(preset("quick"), {"model": {"name": "mine"}})
 
     def name_of(text: str) -> str:
@@ -211,7 +211,7 @@ def test_a_killed_benchmark_goes_on_where_it_stopped(tiny_puppets, tmp_path):
 def test_what_a_suite_gets_wrong_is_said_before_any_work(change, message, tiny_puppets, tmp_path):
     root, data = tiny_puppets
     with pytest.raises(InputError, match=message):
-        run_suite(suite_of(tmp_path, SMALL.replace(*change)), tmp_path / "out", root, data, tmp_path / "runs")
+        bench(suite_of(tmp_path, SMALL.replace(*change)), tmp_path / "out", root, data, Work(tmp_path / "runs", 2))
     assert not (tmp_path / "runs").exists()
 
 

@@ -25,7 +25,7 @@ from auxformer.evaluation.ccc import ccc_loss
 from auxformer.evaluation.predictions import predict
 from auxformer.evaluation.scores import headline_scores
 from auxformer.files import whole_file
-from auxformer.models import Logits, create_model, shared_loss
+from auxformer.models import Logits, create_model, knows_attributes, shared_loss
 from auxformer.models.memory import keep_freed_memory
 from auxformer.training.run import Run, claim, load
 from auxformer.training.state import load_optimizer_tensors, load_state, optimizer_tensors, save_state
@@ -50,6 +50,8 @@ def fit(what: str | Config, split: Split, out: str | Path | None = None, progres
     config = what if isinstance(what, Config) else config_for(what, preset("default"))
     if split.train.kind == "attributes":
         check_range("training.label_smoothing, with attributes,", config.training.label_smoothing, 0, 0)
+        if not knows_attributes(config.model.name):
+            raise InputError(f"{config.model.name} knows classes only, not attributes; choose another system.")
     folder = Path(out or Path("runs") / config.model.name)
     claim(folder, config, split)
     if (folder / "finished.json").is_file():
