@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from auxformer.corpora import EMOTIONS, WAYS, read_corpus
+from auxformer.corpora import EMOTIONS, WAYS, corpus_folder, read_corpus
+from auxformer.corpora import make_corpus as make
 from auxformer.corpora.cremad import read_cremad
 from auxformer.errors import InputError
 
@@ -322,3 +323,10 @@ def test_puppets_that_were_never_finished_are_not_taken_for_crema_d(tmp_path):
     (tmp_path / "puppets.toml").write_text("seed = 0")
     with pytest.raises(InputError, match="never finished"):
         read_cremad(tmp_path)
+
+
+def test_a_generated_corpus_has_one_name_and_recordings_cannot_be_made():
+    assert corpus_folder("puppets", "tiny", 2, 0.3, "there") == Path("there/puppets-tiny-2-bound30")
+    assert str(corpus_folder()) == "data/corpora/puppets-course-0"
+    with pytest.raises(InputError, match="--root is missing: .*recordings of crema-d"):
+        make("crema-d")

@@ -84,22 +84,6 @@ class CheckReport:
             lines += ["", "partitions (speakers in train, dev and test)"] + _text(self._partition_rows())
         return lines
 
-    def table(self):
-        """The report as something `rich.print` shows in colour."""
-        from rich.console import Group
-        from rich.table import Table
-        from rich.text import Text
-
-        facts = Table.grid(padding=(0, 2))
-        bad = {"left out": "yellow", "damaged": "yellow", "duplicated": "yellow", "leaks": "bold red"}
-        for heading, text in self.facts():
-            style = "green" if heading in bad and text == "none" else bad.get(heading, "")
-            facts.add_row(Text(heading, style="bold"), Text(text, style=style))
-        parts = [facts, _rich(self.kept, "Clips kept")]
-        if len(self.partitions):
-            parts.append(_rich(self._partition_rows(), "Partitions"))
-        return Group(*parts)
-
     def _partition_rows(self) -> pd.DataFrame:
         return self.partitions.assign(leak=["yes" if sentence else "no" for sentence in self.partitions["leak"]])
 
@@ -114,13 +98,6 @@ def check_corpus(corpus: Corpus, partition_files: Sequence[str | Path] = ()) -> 
     Raises:
         InputError: A partition file is not one, or is of another corpus. A leak is reported instead, and `ok` is False.
     """
-    has_audio, has_video = corpus.clips["audio"].notna(), corpus.clips["video"].notna()
-    streams = {
-        "with voice and face": int((has_audio & has_video).sum()),
-        "with the voice only": int((has_audio & ~has_video).sum()),
-        "with the face only": int((~has_audio & has_video).sum()),
-        "without media files": int((~has_audio & ~has_video).sum()),
-    }
     duplicates = _duplicates(corpus.clips)
     rows, tests, agreement = [], [], []
     for path in partition_files:
@@ -138,8 +115,18 @@ def check_corpus(corpus: Corpus, partition_files: Sequence[str | Path] = ()) -> 
     times = pd.Series(tests, dtype=object).value_counts()
     tested = len(times), int((times > 1).sum())
     return CheckReport(
-        corpus, streams, _damaged(corpus.clips), duplicates, _kept(corpus), partitions, tested, agreement
+        corpus, _streams(corpus.clips), _damaged(corpus.clips), duplicates, _kept(corpus), partitions, tested, agreement
     )
+
+
+def _streams(clips: pd.DataFrame) -> dict[str, int]:
+    audio, video = clips["audio"].notna(), clips["video"].notna()
+    return {
+        "with voice and face": int((audio & video).sum()),
+        "with the voice only": int((audio & ~video).sum()),
+        "with the face only": int((~audio & video).sum()),
+        "without media files": int((~audio & ~video).sum()),
+    }
 
 
 def _agreement(path: str | Path, corpus: Corpus) -> list[str]:
@@ -241,17 +228,3 @@ def _examples(sentences: Iterable[str]) -> str:
 
 def _text(table: pd.DataFrame) -> list[str]:
     return table.rename_axis(None).to_string().splitlines()
-
-
-def _rich(table: pd.DataFrame, title: str):
-    from rich.table import Table
-
-    shown = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="dim", pad_edge=False)
-    shown.padding = (0, 1, 0, 0)
-    shown.add_column(str(table.index.name), no_wrap=True)
-    for column in table:
-        shown.add_column(str(column), justify="right", no_wrap=True)
-    for name, row in table.iterrows():
-        red = "red" if row.get("leak") == "yes" else ""
-        shown.add_row(str(name), *(f"{value:,}" if isinstance(value, int) else str(value) for value in row), style=red)
-    return shown
