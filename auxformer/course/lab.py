@@ -60,12 +60,19 @@ def versions(seed: int = 0) -> None:
 
 def data_root() -> Path:
     """The folder of corpora and feature stores: `AUXFORMER_DATA`, or `data/` of the project, or else of the current folder."""
-    if os.environ.get("AUXFORMER_DATA"):
-        return Path(os.environ["AUXFORMER_DATA"])
+    return Path(os.environ.get("AUXFORMER_DATA") or _here("data"))
+
+
+def run_root() -> Path:
+    """The folder of trained networks: `runs/` of the project, or else of the current folder."""
+    return _here("runs")
+
+
+def _here(name: str) -> Path:
     try:
-        return project_root() / "data"
+        return project_root() / name
     except InputError:  # a lesson alone, as in Colab
-        return Path("data").absolute()
+        return Path(name).absolute()
 
 
 def result_table(name: str):
@@ -153,7 +160,7 @@ def small_auxformer(split, width: int = 32, epochs: int = 4, seed: int = 0, devi
     training = {"epochs": epochs, "seed": seed, "device": device}
     training |= {name: value for name, value in changes.items() if name not in of_model}
     config = override(preset("quick"), {"model": model, "training": training})
-    folder = project_root() / "runs" / run_name(split.task, "auxformer", config, split.partition)
+    folder = run_root() / run_name(split.task, "auxformer", config, split.partition)
     return fit(config, split, folder, progress=False)
 
 
@@ -163,7 +170,7 @@ def reference(name: str, split, conditions="basic"):
     from auxformer.config import config_for, preset
 
     config = config_for(name, preset("quick"))
-    folder = project_root() / "runs" / run_name(split.task, name, config, split.partition)
+    folder = run_root() / run_name(split.task, name, config, split.partition)
     return predict_one(split.task, name, config, split.partition, folder, conditions, show=False)
 
 
