@@ -194,3 +194,73 @@ def draw_bars(
     axes.tick_params(axis="x", length=0)
     axes.set(ylim=(0, 1.22 * top), yticks=MaxNLocator(5).tick_values(0, top))
     axes.legend(ncols=len(values), loc="upper left", borderaxespad=0.1)
+
+
+HEAD_STYLE: dict[str, tuple[str, str, str]] = {
+    "fusion": ("#009E73", "D", "xx"),
+    "audio": WAY_STYLE["voice"],
+    "video": WAY_STYLE["face"],
+    "mean": WAY_STYLE["audiovisual"],
+}
+"""Head of an AuxFormer, or the mean of all -> (colour, marker, hatch)."""
+
+
+def heads_figure(scores, title: str):
+    """Macro-F1 of the heads under each condition, with the chance level of six classes.
+
+    Args:
+        scores: Table of heads by conditions; NaN leaves a gap.
+        title: Above the bars.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.2, 2.8))
+    draw_bars(axes, {name: scores.loc[name].to_numpy() for name in scores.index}, list(scores.columns), HEAD_STYLE)
+    axes.axhline(1 / 6, color="#333333", linestyle=":", linewidth=1)
+    axes.set(ylabel="macro-F1", ylim=(0, 1.15), title=title)
+    return figure
+
+
+def dropout_figure(shares, title: str):
+    """What modality dropout leaves of the clips, step by step: shares `[steps, 3]` complete, no audio, no video."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.2, 2.6))
+    steps, bottom = np.arange(1, len(shares) + 1), np.zeros(len(shares))
+    for (label, way), share in zip(
+        {"complete": "audiovisual", "no audio": "face", "no video": "voice"}.items(), np.asarray(shares).T
+    ):
+        colour, _, hatch = WAY_STYLE[way]
+        look = {"color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0.4}
+        axes.bar(steps, share, bottom=bottom, label=label, **look)
+        bottom += share
+    axes.set(xlabel="training step", ylabel="share of clips", xticks=steps, ylim=(0, 1), title=title)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def changes_figure(scores, p_values, changes: Sequence[str], system: str = "auxformer"):
+    """Systems that each change one thing, beside the system itself as a band; filled squares differ significantly.
+
+    Args:
+        scores: Columns value, low, high, indexed by (system, condition).
+        p_values: p of the test against `system`, indexed by (changed system, condition).
+        changes: The changed systems, from top to bottom.
+        system: The one they are held against.
+    """
+    import matplotlib.pyplot as plt
+
+    conditions = ("complete", "no-audio", "no-video")
+    figure, panels = plt.subplots(1, len(conditions), figsize=(7.6, 2.9), sharey=True)
+    for axes, condition in zip(panels, conditions):
+        base = scores.loc[(system, condition)]
+        axes.axvspan(base.low, base.high, color="#dddddd")
+        axes.axvline(base.value, color="#333333", linewidth=1)
+        for place, name in enumerate(reversed(changes)):
+            row, differs = scores.loc[(name, condition)], p_values[(name, condition)] < 0.05
+            colour, marker = ("#D55E00", "s") if differs else ("#0072B2", "o")
+            axes.plot([row.low, row.high], [place] * 2, color=colour, linewidth=1.4)
+            axes.plot(row.value, place, color=colour, marker=marker, fillstyle="full" if differs else "none")
+        axes.set(title=condition, xlabel="macro-F1")
+    panels[0].set_yticks(range(len(changes)), reversed(changes))
+    return figure

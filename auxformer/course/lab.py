@@ -182,6 +182,22 @@ def scores(table, metric: str = "macro-f1"):
     return rows[rows.metric == metric].set_index("condition")[["value", "low", "high"]]
 
 
+def score_votes(run, dataset, votes: dict):
+    """Macro-F1 of several ways to let the heads of a network vote.
+
+    Args:
+        run: The network.
+        dataset: Clips of a split.
+        votes: Name -> `Logits -> [B, C]`.
+
+    Returns:
+        A table of votes by conditions.
+    """
+    import pandas as pd
+
+    return pd.DataFrame({name: scores(run.predict(dataset, vote=vote)).value for name, vote in votes.items()}).T
+
+
 def _quietly():
     """Swallows lines that report seconds: the outputs of lessons are compared."""
     return contextlib.redirect_stdout(io.StringIO())
