@@ -9,7 +9,8 @@ from auxformer.benchmark import run as benchmark
 from auxformer.benchmark.run import Work, evaluate, predictions_of, results_of
 from auxformer.config import config_for, override, preset
 from auxformer.corpora import read_corpus
-from auxformer.data.task import Task, keep_classes
+from auxformer.corpora.labels import keep_classes
+from auxformer.data.task import Task
 from auxformer.errors import InputError
 from auxformer.evaluation.calibration import CALIBRATION_METRICS
 from auxformer.evaluation.scores import METRICS, RESULT_COLUMNS

@@ -14,8 +14,8 @@ from auxformer.corpora import detect_corpus, read_corpus
 from auxformer.corpora.check import check_corpus
 from auxformer.corpora.labels import attribute_targets, targets
 from auxformer.corpora.mspimprov import CLASSES, TEN_CLASSES, read_mspimprov
-from auxformer.corpora.partitions import SpeakerLeak, read_partition_file, speaker_folds
-from auxformer.data.task import Task, partitions_of
+from auxformer.corpora.partitions import SpeakerLeak, partitions_of, read_partition_file, speaker_folds
+from auxformer.data.task import Task
 from auxformer.errors import InputError
 from auxformer.media import write_video, write_wav
 from auxformer.training.fit import fit

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from auxformer.corpora.base import ATTRIBUTE_SCALE, ATTRIBUTES, OTHER, Corpus
-from auxformer.errors import InputError
+from auxformer.errors import InputError, suggest
 
 RULES = ("plurality", "majority", "distributional")
 """plurality: the class with most votes, ties dropped; majority: more than half of them; distributional: the shares."""
@@ -120,6 +120,22 @@ def drop_report(counts: pd.DataFrame, rule: str) -> pd.DataFrame:
     report.loc["all"] = [len(kept), len(counts) - len(kept)]
     report["dropped_share"] = report["dropped"] / (report["kept"] + report["dropped"]).where(lambda total: total > 0)
     return report.rename_axis("class")
+
+
+def keep_classes(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Targets over some of the classes: clips whose votes all fall outside are dropped, the rest scaled to sum to 1.
+
+    Raises:
+        InputError: for a class that the corpus does not have, or fewer than two.
+    """
+    unknown = [name for name in classes if name not in table]
+    if unknown:
+        raise InputError(f'unknown class "{unknown[0]}".{suggest(unknown[0], table.columns)}')
+    if len(classes) < 2:
+        raise InputError("classes names one class; at least two are needed to tell apart.")
+    part = table[list(classes)]
+    part = part[part.sum(axis=1) > 0]
+    return part.div(part.sum(axis=1), axis=0)
 
 
 def _shares(counts: pd.DataFrame) -> pd.DataFrame:

@@ -154,6 +154,35 @@ def speaker_folds(speakers: pd.DataFrame, folds: int, seed: int = 0) -> list[Par
     return partitions
 
 
+def partitions_of(
+    corpus: Corpus, table: pd.DataFrame, folds: int | None = None, count: int = 1, seed: int = 0
+) -> list[Partition]:
+    """Divisions of the speakers of a corpus.
+
+    Args:
+        corpus: The corpus.
+        table: Targets of its labelled clips.
+        folds: So many speaker folds, every speaker tested once; 0 for 70/15/15 partitions; None for what is usual: six
+            folds where a corpus has few speakers (RAVDESS, MSP-IMPROV), else 70/15/15.
+        count: Number of 70/15/15 partitions.
+        seed: Of the draw.
+
+    Raises:
+        InputError: no folds for a corpus whose speakers were recorded together, or too few speakers.
+    """
+    clips = corpus.clips.loc[table.index]
+    together = "session" in corpus.speakers
+    if folds is None and corpus.name in ("ravdess", "msp-improv"):
+        folds = min(6, corpus.speakers["session"].nunique() if together else len(corpus.speakers))
+    if not folds and together:
+        raise InputError(
+            f"the speakers of {corpus.name} were recorded in pairs that must stay together; say --folds 6."
+        )
+    if folds:
+        return speaker_folds(corpus.speakers.loc[sorted(clips.speaker.unique())], folds, seed)
+    return speaker_partitions(clips, corpus.speakers, table, count=count, seed=seed)
+
+
 def read_partition_file(path: str | Path, corpus: Corpus, rule: str = "majority") -> tuple[Partition, pd.DataFrame]:
     """Read one of the published partitions, `label_consensus_N.csv` of the AuxFormer and VAVL releases.
 

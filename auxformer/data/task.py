@@ -9,12 +9,12 @@ import pandas as pd
 
 from auxformer.corpora import read_corpus
 from auxformer.corpora.base import Corpus
-from auxformer.corpora.labels import attribute_targets, targets
-from auxformer.corpora.partitions import Partition, read_partition_file, speaker_folds, speaker_partitions
+from auxformer.corpora.labels import attribute_targets, keep_classes, targets
+from auxformer.corpora.partitions import Partition, partitions_of, read_partition_file
 from auxformer.data.corruption import derive_corpus, stream_of
 from auxformer.data.missing import PROTOCOL
 from auxformer.data.split import Split, made_from, make_split, parts_of
-from auxformer.errors import InputError, check_choice, suggest
+from auxformer.errors import InputError, check_choice
 from auxformer.features import create_extractor
 from auxformer.features.extract import extract, store_folder
 from auxformer.features.store import FeatureStore
@@ -201,48 +201,3 @@ def _features(
 ) -> FeatureStore:
     extractor = create_extractor(spec, root=corpus.root, modality=stream)
     return extract(corpus, extractor, store_folder(data, corpus, extractor), jobs, on_error, scheduler)
-
-
-def keep_classes(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Targets over some of the classes: clips whose votes all fall outside are dropped, the rest scaled to sum to 1.
-
-    Raises:
-        InputError: for a class that the corpus does not have, or fewer than two.
-    """
-    unknown = [name for name in classes if name not in table]
-    if unknown:
-        raise InputError(f'unknown class "{unknown[0]}".{suggest(unknown[0], table.columns)}')
-    if len(classes) < 2:
-        raise InputError("classes names one class; at least two are needed to tell apart.")
-    part = table[list(classes)]
-    part = part[part.sum(axis=1) > 0]
-    return part.div(part.sum(axis=1), axis=0)
-
-
-def partitions_of(
-    corpus: Corpus, table: pd.DataFrame, folds: int | None = None, count: int = 1, seed: int = 0
-) -> list[Partition]:
-    """Divisions of the speakers of a corpus.
-
-    Args:
-        corpus: The corpus.
-        table: Targets of its labelled clips.
-        folds: So many speaker folds, every speaker tested once; 0 for 70/15/15 partitions; None for what is usual: six
-            folds where a corpus has few speakers (RAVDESS, MSP-IMPROV), else 70/15/15.
-        count: Number of 70/15/15 partitions.
-        seed: Of the draw.
-
-    Raises:
-        InputError: no folds for a corpus whose speakers were recorded together, or too few speakers.
-    """
-    clips = corpus.clips.loc[table.index]
-    together = "session" in corpus.speakers
-    if folds is None and corpus.name in ("ravdess", "msp-improv"):
-        folds = min(6, corpus.speakers["session"].nunique() if together else len(corpus.speakers))
-    if not folds and together:
-        raise InputError(
-            f"the speakers of {corpus.name} were recorded in pairs that must stay together; say --folds 6."
-        )
-    if folds:
-        return speaker_folds(corpus.speakers.loc[sorted(clips.speaker.unique())], folds, seed)
-    return speaker_partitions(clips, corpus.speakers, table, count=count, seed=seed)
