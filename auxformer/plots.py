@@ -264,3 +264,31 @@ def changes_figure(scores, p_values, changes: Sequence[str], system: str = "auxf
         axes.set(title=condition, xlabel="macro-F1")
     panels[0].set_yticks(range(len(changes)), reversed(changes))
     return figure
+
+
+def board_figure(results):
+    """A leaderboard with intervals over speakers, complete and from the voice alone; people and the ceiling stand out.
+
+    Args:
+        results: The long result table of a suite with several folds.
+    """
+    import matplotlib.pyplot as plt
+
+    rows = results[(results.metric == "macro-f1") & (results.partition == "all")]
+    means = rows.groupby(["system", "condition"])[["value", "low", "high"]].mean()  # over seeds
+    known = means.value.unstack()
+    order = known.complete.fillna(known["no-video"]).sort_values().index
+    figure, panels = plt.subplots(1, 2, figsize=(7.6, 3.2), sharey=True)
+    for axes, condition in zip(panels, ("complete", "no-video")):
+        for place, system in enumerate(order):
+            if (system, condition) not in means.index:
+                continue
+            row = means.loc[(system, condition)]
+            kind = ("#E69F00", "s") if system.startswith("human-") else ("#0072B2", "o")
+            colour, marker = ("#333333", "D") if system == "ideal-observer" else kind
+            axes.plot([row.low, row.high], [place] * 2, color=colour, linewidth=1.6)
+            axes.plot(row.value, place, marker=marker, color=colour, markersize=6)
+        axes.set(xlim=(0, 1.02), xlabel="macro-F1", title=condition)
+        axes.grid(axis="x", color="#dddddd", linewidth=0.6)
+    panels[0].set_yticks(range(len(order)), order)
+    return figure

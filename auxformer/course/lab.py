@@ -4,10 +4,14 @@ Lessons share one corpus and its feature stores, made once under `data/` and reu
 lesson runs. `AUXFORMER_DATA` names another folder.
 """
 
+import atexit
 import contextlib
+import functools
 import io
 import os
 import platform
+import shutil
+import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -196,6 +200,55 @@ def score_votes(run, dataset, votes: dict):
     import pandas as pd
 
     return pd.DataFrame({name: scores(run.predict(dataset, vote=vote)).value for name, vote in votes.items()}).T
+
+
+def run_suite(suite, corpus, out: str = "first", jobs: int = 2):
+    """Run a suite without a word; what was trained before in this lesson is read back.
+
+    Args:
+        suite: A `benchmark.suite.Suite`.
+        corpus: Instead of the suite's own.
+        out: Name of the folder of its tables.
+        jobs: Processes.
+
+    Returns:
+        The long result table, and the folder of all tables (`benchmark.bench`), which lasts as long as the lesson.
+    """
+    from auxformer.benchmark.bench import bench
+    from auxformer.benchmark.run import Work
+
+    folder = _scratch() / out
+    with _quietly():
+        return bench(suite, folder, corpus.root, feature_root(), Work(_scratch() / "runs", jobs)), folder
+
+
+def forget(system: str) -> None:
+    """Throw away what `run_suite` trained of a system."""
+    for folder in (_scratch() / "runs").glob(f"*-{system}-*"):
+        shutil.rmtree(folder)
+
+
+def leaderboard(results, folder):
+    """Macro-F1 of all folds together, mean over seeds, with what one training costs.
+
+    Args:
+        results, folder: As `run_suite` gives them.
+    """
+    import pandas as pd
+
+    rows = results[(results.metric == "macro-f1") & (results.partition == "all")]
+    table = rows.pivot_table(index="system", columns="condition", values="value")
+    table = table[["complete", "no-audio", "no-video"]].sort_values("complete", ascending=False)
+    cost = pd.read_csv(folder / "cost.csv").set_index("system")
+    return table.assign(parameters=cost.parameters.astype("Int64"), seconds=cost.training_seconds)
+
+
+@functools.cache
+def _scratch() -> Path:
+    """A folder that is there until the kernel ends."""
+    folder = tempfile.mkdtemp(prefix="lesson-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def _quietly():
