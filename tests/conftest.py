@@ -1,11 +1,15 @@
 """What several test files share: a tiny task in memory, with stores that need no disk."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from auxformer.config import override, preset
 from auxformer.data.split import Split, make_split
+from auxformer.data.task import Task
+from auxformer.files import locked, make_folder
 
 
 class MemoryStore:
@@ -72,9 +76,29 @@ def small_config():
 
 
 @pytest.fixture(scope="session")
-def tiny_puppets(tmp_path_factory):
-    """The tiny embedded corpus on disk, with a folder for its features: (root, features)."""
+def shared_folder(tmp_path_factory):
+    """A folder of this test session that the workers of pytest-xdist have in common."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # of this session; without workers the parent belongs to every session
+    return make_folder(base / "shared")
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(shared_folder):
+    """Folder of the tiny embedded corpus, made once for all workers."""
     from auxformer.puppets import generate
 
-    folder = tmp_path_factory.mktemp("tiny")
-    return generate(folder / "puppets", size="tiny", seed=0), folder / "features"
+    root = shared_folder / "puppets"
+    with locked(shared_folder):  # one worker makes it, the others wait
+        return root if (root / "truth.csv").exists() else generate(root, size="tiny", seed=0)
+
+
+@pytest.fixture(scope="session")
+def tiny_puppets(shared_folder, tiny_corpus):
+    """The tiny embedded corpus and its lld, logmel and hog features, made once for all workers: (root, features)."""
+    features = shared_folder / "features"
+    with locked(shared_folder):
+        for audio in ("lld", "logmel"):
+            Task(tiny_corpus, audio, "hog", data=features)
+    return tiny_corpus, features
