@@ -292,3 +292,52 @@ def board_figure(results):
         axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     panels[0].set_yticks(range(len(order)), order)
     return figure
+
+
+def draw_heads(axes, posteriors, title: str = "") -> None:
+    """Bars of what each head answers: table `[heads, classes]` of probabilities; a head without its stream leaves a gap."""
+    draw_bars(axes, {head: posteriors.loc[head] for head in posteriors.index}, list(posteriors.columns), HEAD_STYLE)
+    axes.set(ylabel="probability", title=title)
+
+
+CURVE_STYLE: dict[str, tuple[str, str, str]] = {
+    "flags": ("#0072B2", "o", "-"),
+    "zeros": ("#D55E00", "s", "--"),
+    "functionals": ("#009E73", "^", ":"),
+}
+"""System on a degradation curve -> (colour, marker, line)."""
+
+
+def draw_degradation(axes, scores: dict, stream: str, burst: bool = False, people: dict | None = None) -> None:
+    """Degradation curves: macro-F1 of six classes against the share of frames lost; at 1 the stream is absent.
+
+    Args:
+        axes: Where to draw.
+        scores: System of `CURVE_STYLE` -> its table of columns value, low, high by condition (`lab.scores`). "ideal" is the
+            ideal observer, whose score is level for as long as there is a frame.
+        stream: "audio", "video", or "both", which are never absent together.
+        burst: Frames are lost in one gap, not singly.
+        people: Condition -> score of people with as little to go by: "complete", "no-audio", "no-video".
+    """
+    ideal, gone = scores["ideal"].value, {"audio": "no-audio", "video": "no-video"}.get(stream)
+    for system, table in scores.items():
+        if system == "ideal":
+            continue
+        lost = sorted(
+            name for name in table.index if name.startswith(f"{stream}-frames-") and burst == name.endswith("-burst")
+        )
+        places = [0, *(float(name.split("-")[2]) for name in lost), *([1] if gone else [])]
+        rows = table.loc[["complete", *lost, *([gone] if gone else [])]]
+        colour, marker, line = CURVE_STYLE[system]
+        axes.plot(places, rows.value, color=colour, marker=marker, ls=line, ms=4, label=system)
+        axes.fill_between(places, rows.low, rows.high, color=colour, alpha=0.15, linewidth=0)
+    axes.plot([0, 0.9], [ideal["complete"]] * 2, color="#333333", linewidth=1, label="ideal observer")
+    axes.axhline(1 / 6, color="#999999", linestyle=":", linewidth=1)
+    if people:
+        axes.plot(0, people["complete"], "P", color="#AA4499", ms=7, label="one rater (others)")
+    if gone:
+        axes.plot([0.9, 1], [ideal["complete"], ideal[gone]], color="#333333", linewidth=1)
+    if gone and people:
+        axes.axhline(people[gone], color="#AA4499", linewidth=1, ls="-.", label="crowd, other stream only")
+    axes.set(xlabel="share of frames lost", ylim=(0, 1.03), xlim=(-0.04, 1.04))
+    axes.set_title(f"{stream}, {'one gap' if burst else 'singly'}")
