@@ -8,7 +8,6 @@ import pytest
 
 from auxformer.config import override, preset
 from auxformer.data.split import Split, make_split
-from auxformer.data.task import Task
 from auxformer.files import locked, make_folder
 
 
@@ -97,6 +96,8 @@ def tiny_corpus(shared_folder):
 @pytest.fixture(scope="session")
 def tiny_puppets(shared_folder, tiny_corpus):
     """The tiny embedded corpus and its lld, logmel and hog features, made once for all workers: (root, features)."""
+    from auxformer.data.task import Task
+
     features = shared_folder / "features"
     with locked(shared_folder):
         for audio in ("lld", "logmel"):
