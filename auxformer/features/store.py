@@ -1,7 +1,7 @@
 """Where features are kept: a folder of shards that are mapped into memory, and a table that says where each clip lies.
 
     store.json                  the extractor: name, modality, width, digest, settings, library versions
-    index.csv                   one row per clip, see `INDEX_COLUMNS`
+    index.csv                   one `Row` per clip, sorted by its name
     shard-00000.safetensors     frames [N, D] float32 of many clips, one after the other; written once, never changed
     skipped.json                clip -> the sentence that says why it has no features
 
@@ -31,17 +31,6 @@ from auxformer.features.base import Extractor
 from auxformer.files import fingerprint_of_file, locked, make_folder, whole_file, write_text
 
 FORMAT = 1
-INDEX_COLUMNS = {
-    "clip": str,  # name
-    "shard": int,  # number of the file
-    "start": int,  # first row in it
-    "length": int,  # rows, T
-    "frames_per_second": float,  # Hz; 0 for one vector per clip
-    "source": str,  # file that was read
-    "size": int,  # its bytes
-    "modified_ns": int,  # its time of change
-    "hash": str,  # of its content
-}
 LIBRARIES = ("auxformer", "av", "numpy", "opensmile", "scikit-image", "transformers")
 log = logging.getLogger(__name__)
 
@@ -70,13 +59,17 @@ class Extracted(NamedTuple):
     source: Source
 
 
-class Place(NamedTuple):
-    """Where a clip's features lie: shard number, first row, rows, and their rate in Hz."""
+class Row(NamedTuple):
+    """A clip's line of the index, after its name: where its features lie, and what its file was like (`Source`)."""
 
-    shard: int
-    start: int
-    length: int
-    frames_per_second: float
+    shard: int  # number of the file
+    start: int  # first row in it
+    length: int  # rows, T
+    frames_per_second: float  # Hz; 0 for one vector per clip
+    source: str
+    size: int  # bytes
+    modified_ns: int
+    hash: str
 
 
 class FeatureStore:
@@ -92,18 +85,17 @@ class FeatureStore:
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
-        described = _read_json(self.folder / "store.json")
+        path = self.folder / "store.json"
+        if not path.is_file():
+            raise InputError(f"{folder}: is not a feature store (no store.json); extract features first")
+        described = _read_json(path)
         try:
             self.name, self.modality, self.digest = described["name"], described["modality"], described["digest"]
-            self.dims, self.format = int(described["dims"]), described["format"]
+            self.dims, written = int(described["dims"]), described["format"]
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{self.folder / 'store.json'}: lacks {error}; delete the folder and extract again"
-            ) from error
-        if self.format != FORMAT:
-            raise InputError(
-                f"{self.folder}: is of format {self.format}, expected {FORMAT}; delete it and extract again"
-            )
+            raise _damaged(path, f"lacks {error}") from error
+        if written != FORMAT:
+            raise _damaged(path, f"is of format {written}, expected {FORMAT}")
         self._shards: dict[int, np.ndarray] = {}
         self.reload()
 
@@ -114,8 +106,6 @@ class FeatureStore:
         Raises:
             InputError: There is no store, or its tables are damaged.
         """
-        if not (Path(folder) / "store.json").is_file():
-            raise InputError(f"{folder}: is not a feature store (no store.json); extract features first")
         return cls(folder)
 
     @classmethod
@@ -140,50 +130,53 @@ class FeatureStore:
 
     def reload(self) -> None:
         """Read the tables again, to see what another process has written since."""
-        self.index = _read_index(self.folder / "index.csv")
         skipped = self.folder / "skipped.json"
+        self._rows = _read_index(self.folder / "index.csv")
         self.skipped: dict[str, str] = _read_json(skipped) if skipped.exists() else {}
-        places = map(Place._make, self.index[list(Place._fields)].itertuples(index=False, name=None))
-        self._places: dict[str, Place] = dict(zip(self.index.index, places, strict=True))
+
+    @property
+    def index(self) -> pd.DataFrame:
+        """A row per clip, the fields of `Row` as columns."""
+        return _table(self._rows)
 
     @property
     def clips(self) -> list[str]:
         """Names of the clips that have features, sorted."""
-        return list(self._places)
+        return list(self._rows)
 
     @property
-    def lengths(self) -> pd.Series:
+    def lengths(self) -> dict[str, int]:
         """Number of frames per clip."""
-        return self.index["length"]
+        return {clip: row.length for clip, row in self._rows.items()}
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._rows)
 
     def __contains__(self, clip: str) -> bool:
-        return clip in self._places
+        return clip in self._rows
 
     def __getitem__(self, clip: str) -> np.ndarray:
         """Features `[T, D]` float32 of a clip: a read-only view of the mapped shard, nothing is copied."""
-        place = self._place(clip)
-        return self._frames(place.shard)[place.start : place.start + place.length]
+        row = self._row(clip)
+        return self._frames(row.shard)[row.start : row.start + row.length]
 
     def frames_per_second(self, clip: str) -> float:
         """Rate of a clip's features in Hz; 0 for one vector per clip."""
-        return float(self._place(clip).frames_per_second)
+        return self._row(clip).frames_per_second
 
     def is_current(self, clip: str, source: str | None) -> bool:
         """Whether the clip's features are those of the file as it is now (or was, if it is no longer there).
 
-        Size and time of change are compared first; the content only where they differ.
+        Size and time of change are compared first; the content only where the time differs.
         """
         if clip not in self:
             return False
         if source is None or not os.path.exists(source):
             return True
-        row, status = self.index.loc[clip], os.stat(source)
-        if (row["size"], row["modified_ns"]) == (status.st_size, status.st_mtime_ns):
-            return True
-        return row["size"] == status.st_size and row["hash"] == Source.of(source).hash
+        row, status = self._rows[clip], os.stat(source)
+        if row.size != status.st_size:
+            return False
+        return row.modified_ns == status.st_mtime_ns or row.hash == fingerprint_of_file(source)
 
     def append(self, items: Sequence[Extracted]) -> None:
         """Write clips as one more shard; a clip that is there already is replaced. Safe beside other writers.
@@ -199,21 +192,22 @@ class FeatureStore:
             items = [item for item in items if not self._holds(item)]
             if not items:
                 return
-            number = int(self.index["shard"].max()) + 1 if len(self.index) else 0
+            number = max(self._numbers(), default=-1) + 1
             frames = np.concatenate([item.features for item in items], dtype=np.float32)  # [N, D]
             with whole_file(self._shard_path(number)) as part:
                 part.write_bytes(save({"frames": frames}, {"sha256": _checksum(frames)}))
-            kept = self.index.drop([item.clip for item in items], errors="ignore")
-            added = _index_rows(items, number)
-            self._write_index(pd.concat([kept, added]) if len(kept) else added)
+            added, start = {}, 0
+            for item in items:
+                added[item.clip] = Row(number, start, len(item.features), float(item.frames_per_second), *item.source)
+                start += len(item.features)
+            self._write_index({**self._rows, **added})
 
     def record_skipped(self, reasons: Mapping[str, str]) -> None:
         """Note why clips have no features, drop those of an older state of their files, strike off what works now."""
         with locked(self.folder):
             self.reload()
-            outdated = self.index.index.intersection(list(reasons))
-            if len(outdated):
-                self._write_index(self.index.drop(outdated))
+            if not self._rows.keys().isdisjoint(reasons):
+                self._write_index({clip: row for clip, row in self._rows.items() if clip not in reasons})
             skipped = {clip: why for clip, why in {**self.skipped, **reasons}.items() if clip not in self}
             if skipped != self.skipped:
                 write_text(self.folder / "skipped.json", json.dumps(skipped, indent=2))
@@ -221,24 +215,22 @@ class FeatureStore:
 
     def verify(self) -> list[str]:
         """Read everything and say what is wrong, a sentence per problem; empty when all is well."""
-        problems = []
-        if not len(self.index) and list(self.folder.glob("shard-*.safetensors")):
+        damaged = self._damaged_shards()
+        problems = list(damaged.values())
+        if not len(self) and list(self.folder.glob("shard-*.safetensors")):
             problems.append(f"{self.folder / 'index.csv'}: names no clip although there are shards; extract again")
-        for number, rows in self.index.groupby("shard"):
-            try:
-                frames = self._frames(number)
-            except InputError as error:
-                problems.append(str(error))
-                continue
-            path, written = self._shard_path(number), _written_checksum(self._shard_path(number))
-            if written and written != _checksum(frames):
+        for number in sorted(self._numbers() - damaged.keys()):
+            path = self._shard_path(number)
+            if _written_checksum(path) not in (None, _checksum(self._frames(number))):
                 problems.append(f"{path}: its numbers are not those that were written; delete it and extract again")
-            for clip, row in rows.iterrows():
-                part = frames[row["start"] : row["start"] + row["length"]]
-                if row["start"] < 0 or len(part) != row["length"] or not len(part):
-                    problems.append(f"{self._shard_path(number)}: the rows of the clip {clip} are not all in it")
-                elif not np.isfinite(part).all():
-                    problems.append(f"{self._shard_path(number)}: the features of the clip {clip} are not all finite")
+        for clip, row in self._rows.items():
+            if row.shard in damaged:
+                continue
+            path, frames = self._shard_path(row.shard), self[clip]
+            if row.start < 0 or len(frames) != row.length or not len(frames):
+                problems.append(f"{path}: the rows of the clip {clip} are not all in it")
+            elif not np.isfinite(frames).all():
+                problems.append(f"{path}: the features of the clip {clip} are not all finite")
         return problems
 
     def remove(self) -> None:
@@ -252,12 +244,11 @@ class FeatureStore:
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_shards": {}}  # another process maps the shards itself
 
-    def _place(self, clip: str) -> Place:
-        try:
-            return self._places[clip]
-        except KeyError:
+    def _row(self, clip: str) -> Row:
+        if clip not in self:
             why = self.skipped.get(clip, "it was not extracted")
-            raise InputError(f"{self.folder}: has no features of the clip {clip} ({why})") from None
+            raise InputError(f"{self.folder}: has no features of the clip {clip} ({why})")
+        return self._rows[clip]
 
     def _frames(self, number: int) -> np.ndarray:
         if number not in self._shards:
@@ -265,14 +256,27 @@ class FeatureStore:
         return self._shards[number]
 
     def _holds(self, item: Extracted) -> bool:
-        return item.clip in self and self.index.at[item.clip, "hash"] == item.source.hash
+        return item.clip in self and self._rows[item.clip].hash == item.source.hash
 
     def _shard_path(self, number: int) -> Path:
         return self.folder / f"shard-{number:05d}.safetensors"
 
-    def _write_index(self, index: pd.DataFrame) -> None:
+    def _numbers(self) -> set[int]:
+        return {row.shard for row in self._rows.values()}
+
+    def _damaged_shards(self) -> dict[int, str]:
+        """Number of every shard that cannot be mapped -> the sentence that says why."""
+        damaged = {}
+        for number in sorted(self._numbers()):
+            try:
+                self._frames(number)
+            except InputError as error:
+                damaged[number] = str(error)
+        return damaged
+
+    def _write_index(self, rows: Mapping[str, Row]) -> None:
         with whole_file(self.folder / "index.csv") as part:
-            index.sort_index().to_csv(part, index_label="clip")  # workers finish in any order
+            _table(rows).sort_index().to_csv(part, index_label="clip")  # workers finish in any order
         self.reload()
 
     def _forget_damaged(self) -> None:
@@ -281,15 +285,11 @@ class FeatureStore:
             # writers hold the lock, so what is half written belongs to one that was killed
             for leftover in self.folder.glob(".*.part"):
                 leftover.unlink(missing_ok=True)
-            damaged = []
-            for number in self.index["shard"].unique():
-                try:
-                    self._frames(number)
-                except InputError as error:
-                    log.warning("%s; its clips are extracted again", error)
-                    damaged.append(number)
+            damaged = self._damaged_shards()
+            for reason in damaged.values():
+                log.warning("%s; its clips are extracted again", reason)
             if damaged:
-                self._write_index(self.index[~self.index["shard"].isin(damaged)])
+                self._write_index({clip: row for clip, row in self._rows.items() if row.shard not in damaged})
 
 
 def find_stores(root: str | os.PathLike) -> list[FeatureStore]:
@@ -314,24 +314,12 @@ def _describe(extractor: Extractor) -> dict:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[library] = importlib.metadata.version(library)
     described = {name: getattr(extractor, name) for name in ("name", "modality", "dims")}
-    return {
-        "format": FORMAT,
-        **described,
-        "digest": extractor.digest(),
-        "settings": repr(extractor),
-        "libraries": versions,
-    }
+    more = {"digest": extractor.digest(), "settings": repr(extractor), "libraries": versions}
+    return {"format": FORMAT, **described, **more}
 
 
-def _index_rows(items: Sequence[Extracted], number: int) -> pd.DataFrame:
-    lengths = [len(item.features) for item in items]
-    starts = np.cumsum([0, *lengths[:-1]])
-    rows = [
-        {"clip": item.clip, "shard": number, "start": start, "length": length,
-         "frames_per_second": item.frames_per_second, **item.source._asdict()}
-        for item, start, length in zip(items, starts, lengths, strict=True)
-    ]  # fmt: skip
-    return pd.DataFrame(rows).set_index("clip")
+def _damaged(path: Path, what: str) -> InputError:
+    return InputError(f"{path}: {what}; delete its folder and extract the features again")
 
 
 def _map_shard(path: Path, dims: int) -> np.ndarray:
@@ -341,15 +329,12 @@ def _map_shard(path: Path, dims: int) -> np.ndarray:
         with safe_open(path, "np") as shard:
             frames = shard.get_slice("frames")
             shape, kind = frames.get_shape(), frames.get_dtype()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); extract the features again") from error
-    except SafetensorError as error:
-        raise InputError(f"{path}: is damaged ({error}); extract the features again") from error
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); extract the features again") from error
     if kind != "F32" or len(shape) != 2 or shape[1] != dims:
         raise InputError(f"{path}: holds {kind} of shape {shape}, expected F32 [N, {dims}]; extract the features again")
     start = path.stat().st_size - 4 * shape[0] * dims  # the numbers are the end of the file
-    mapped = np.memmap(path, "<f4", "r", offset=start, shape=tuple(shape))
-    return mapped.view(np.ndarray)  # [N, D]
+    return np.memmap(path, "<f4", "r", offset=start, shape=tuple(shape)).view(np.ndarray)  # [N, D]
 
 
 def _checksum(frames: np.ndarray) -> str:
@@ -366,17 +351,21 @@ def _read_json(path: Path) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete the folder and extract again") from error
+        raise _damaged(path, f"cannot be read ({error})") from error
 
 
-def _read_index(path: Path) -> pd.DataFrame:
+def _table(rows: Mapping[str, Row]) -> pd.DataFrame:
+    return pd.DataFrame.from_dict(rows, "index", columns=Row._fields)
+
+
+def _read_index(path: Path) -> dict[str, Row]:
     if not path.exists():
-        empty = {name: pd.Series(dtype=kind) for name, kind in INDEX_COLUMNS.items()}
-        return pd.DataFrame(empty).set_index("clip")
+        return {}
+    columns = {"clip": str, **Row.__annotations__}
     try:
-        index = pd.read_csv(path, dtype=INDEX_COLUMNS, keep_default_na=False)[list(INDEX_COLUMNS)].set_index("clip")
+        table = pd.read_csv(path, dtype=columns, keep_default_na=False)[list(columns)]
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: is damaged ({error}); delete the folder and extract again") from error
-    if index.index.has_duplicates:
-        raise InputError(f"{path}: lists the clip {index.index[index.index.duplicated()][0]} twice; extract again")
-    return index
+        raise _damaged(path, f"is damaged ({error})") from error
+    if table["clip"].duplicated().any():
+        raise _damaged(path, f"lists the clip {table['clip'][table['clip'].duplicated()].iloc[0]} twice")
+    return {clip: Row(*row) for clip, *row in table.itertuples(index=False, name=None)}
