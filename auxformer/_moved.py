@@ -6,7 +6,6 @@ MOVED = {
     "attributes": "evaluation.ccc",
     "checkpoints": "training.state",
     "corpora.puppets": "puppets",
-    "corruption": "data.corruption",
     "cost": "benchmark.cost",
     "dataset": "data.batch",
     "features.audio": "features.lld",

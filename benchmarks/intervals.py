@@ -32,7 +32,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from auxformer.data.batch import seed_of
+from auxformer.seeds import seed_of
 from auxformer.evaluation.intervals import speaker_draws
 from auxformer.evaluation.scores import scores_of
 from auxformer.evaluation.tests import permutation_test

@@ -12,7 +12,7 @@ from auxformer.errors import InputError
 
 PACKAGE = Path(__file__).parents[1] / "auxformer"
 ORDER = (
-    "errors files config progress parallel media corpora features data models evaluation recognise training puppets plots show "
+    "errors seeds files config progress parallel media corpora features corruption data models evaluation recognise training puppets plots show "
     "benchmark reports course cli __main__"
 ).split()
 """Rooms from the ground up: what a room imports stands at or before its own place. The registries alone reach upwards, by
@@ -137,3 +137,19 @@ def test_settings_are_frozen():
     with pytest.raises(AttributeError):
         preset("default").model.width = 3
     assert replace(preset("default").model, width=128).width == 128
+
+
+def core_files() -> list[Path]:
+    """What a student reads in an afternoon (HOUSE): the files that the picture in the guide shows."""
+    sys.path.insert(0, str(PACKAGE.parent / "figures"))
+    import rooms
+
+    return [rooms.file_of(name) for _, names in rooms.ROOMS.values() for name in names]
+
+
+def test_the_core_reads_in_an_afternoon():
+    files = core_files()
+    assert sum(len(file.read_text().splitlines()) for file in files) <= 2500
+    for room in ("data", "training"):
+        there = {file for file in (PACKAGE / room).glob("*.py") if file.name != "__init__.py"}
+        assert there <= set(files), f"the picture of the core lacks {there - set(files)}"

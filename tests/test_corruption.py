@@ -8,7 +8,7 @@ import pytest
 
 from auxformer import media
 from auxformer.corpora import read_corpus
-from auxformer.data.corruption import (
+from auxformer.corruption import (
     CONDITIONS,
     add_noise,
     babble,

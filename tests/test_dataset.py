@@ -4,10 +4,11 @@ import pytest
 import torch
 from conftest import SpeakerSplit, make_task
 
-from auxformer.data.batch import BucketSampler, collate, eval_batches, seed_of
+from auxformer.data.batch import BucketSampler, collate, eval_batches
 from auxformer.data.normalise import Normalizer
 from auxformer.data.split import ClipDataset, make_split
 from auxformer.errors import InputError
+from auxformer.seeds import seed_of
 
 
 def test_the_normalizer_is_fitted_on_train_and_on_nothing_else(splits):

@@ -14,6 +14,7 @@ import torch
 from conftest import SpeakerSplit, make_task
 from safetensors.torch import load_file
 
+from auxformer.benchmark.runs import list_runs
 from auxformer.config import override, preset
 from auxformer.data.split import make_split
 from auxformer.errors import InputError, TrainingError
@@ -21,7 +22,7 @@ from auxformer.evaluation.predictions import predict
 from auxformer.training import fit as training
 from auxformer.training import state as checkpoints
 from auxformer.training.fit import dev_loss, fit, learning_rate, make_optimizer
-from auxformer.training.run import list_runs, load, read_metrics
+from auxformer.training.run import load, read_metrics
 
 
 def weights(folder):

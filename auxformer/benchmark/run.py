@@ -6,12 +6,10 @@ import importlib.util
 import json
 import re
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import joblib
 import pandas as pd
 
 from auxformer.config import Config
@@ -24,9 +22,9 @@ from auxformer.evaluation.calibration import calibration_of
 from auxformer.evaluation.intervals import score
 from auxformer.evaluation.predictions import posterior_table
 from auxformer.evaluation.scores import RESULT_COLUMNS, headline
-from auxformer.files import whole_file
+from auxformer.files import make_folder, whole_file
 from auxformer.models import create_reference, knows_attributes, list_models, list_references, source_digest
-from auxformer.parallel import on_cluster
+from auxformer.parallel import in_parallel
 from auxformer.progress import progress
 from auxformer.training.fit import fit
 from auxformer.training.run import load
@@ -125,7 +123,7 @@ def _under(task: Task, test: ClipDataset, conditions: Sequence[str], predictor: 
 
 def write_predictions(predictions: pd.DataFrame, path: Path) -> None:
     """Write a predictions table (parquet), whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with whole_file(path) as part:
         predictions.to_parquet(part, index=False)
 
@@ -141,7 +139,7 @@ def predictions_of(
         systems: Label -> settings, whose `model.name` is the model or the reference (`config.config_for`).
         partitions: Speakers of train, dev and test.
         seeds: References have no seed and run once.
-        conditions: Missing-data conditions (`data.missing.PROTOCOL`) and media-level ones (`data.corruption.CONDITIONS`).
+        conditions: Missing-data conditions (`data.missing.PROTOCOL`) and media-level ones (`corruption.CONDITIONS`).
         work: Where it is done.
         failed: Where to note systems that failed, label -> reason; such a system is left out and the others go on. None
             stops at the first failure. What has failed is never kept: the next time it is tried again.
@@ -166,14 +164,12 @@ def predictions_of(
     one = functools.partial(
         _unit if failed is None else _unit_or_error, task, systems, _absolute(work), tuple(conditions)
     )
-    done = (
-        _on_cluster(work.scheduler, one, units, failed is None)
-        if work.scheduler
-        else _in_processes(one, units, work.jobs)
-    )
+    done = in_parallel(one, units, work.jobs, work.scheduler, ordered=True)
     parts = []
-    for (label, seed, partition), predictions in zip(units, progress(done, "scoring", len(units), "run")):
+    for (label, seed, partition), predictions in progress(done, "scoring", len(units), "run"):
         if isinstance(predictions, Exception):
+            if failed is None:  # from a cluster; processes here raise it themselves
+                raise _sentence(predictions)
             failed[label] = f"{type(predictions).__name__}: {predictions}"
             print(f"{label}, {partition.name}, seed {seed}: FAILED, {failed[label]}", flush=True)
             continue
@@ -230,26 +226,10 @@ def load_plugins(files: Sequence[Path]) -> None:
             raise InputError(f"{file}: cannot be imported ({type(error).__name__}: {error}).") from error
 
 
-def _in_processes(work, units: list, jobs: int):
-    """Results of the units in their order, `jobs` at a time."""
-    with joblib.parallel_config("loky", inner_max_num_threads=1 if jobs > 1 else None), warnings.catch_warnings():
-        # loky replaces a worker whose memory has grown between two runs; no run is lost, and nobody need read of it
-        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
-        yield from joblib.Parallel(n_jobs=min(jobs, len(units)), return_as="generator")(
-            joblib.delayed(work)(unit) for unit in units
-        )
-
-
-def _on_cluster(scheduler: str, work, units: list, stop: bool):
-    """The same from the workers of a cluster; with `stop` the first unit that failed for good ends the benchmark, the finished ones are kept."""
-    results, failed = {}, None
-    for unit, result in on_cluster(scheduler, work, units):
-        results[unit], failed = result, failed or (result if isinstance(result, Exception) else None)
-    if failed and not isinstance(failed, (InputError, TrainingError)):
-        failed = TrainingError(f"a run failed on the cluster: {failed}")
-    if failed and stop:
-        raise failed
-    yield from (results[unit] for unit in units)
+def _sentence(error: Exception) -> Exception:
+    if isinstance(error, (InputError, TrainingError)):
+        return error
+    return TrainingError(f"a run failed on the cluster: {error}")
 
 
 def _check_system(system: str, task: Task) -> None:

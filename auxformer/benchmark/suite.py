@@ -9,8 +9,8 @@ from auxformer.config import Config, config_for, override, preset
 from auxformer.corpora import read_corpus
 from auxformer.corpora.partitions import Partition
 from auxformer.corpora.registry import make_corpus
-from auxformer.data.corruption import CONDITIONS as MEDIA_CONDITIONS
-from auxformer.data.corruption import parse_condition
+from auxformer.corruption import CONDITIONS as MEDIA_CONDITIONS
+from auxformer.corruption import parse_condition
 from auxformer.data.missing import GROUPS, PROTOCOL, conditions_of
 from auxformer.data.task import Task
 from auxformer.errors import InputError, suggest

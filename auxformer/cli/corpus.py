@@ -84,6 +84,6 @@ def corrupt(
 
     Example: auxformer corpus corrupt CREMA-D CREMA-D-noisy --condition audio-noise-snr-10
     """
-    from auxformer.data.corruption import derive_corpus
+    from auxformer.corruption import derive_corpus
 
     print(derive_corpus(root, out, condition, seed, jobs))

@@ -79,7 +79,7 @@ def runs(
 
     Example: auxformer runs --wide
     """
-    from auxformer.training.run import list_runs
+    from auxformer.benchmark.runs import list_runs
 
     table = list_runs(folder)
     if table.empty:

@@ -1,11 +1,12 @@
 """From feature stores to batches: normalisation fitted on train, clips of like length together, padding with a mask."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
+
+from auxformer.seeds import seed_of
 
 
 class Batch(NamedTuple):
@@ -28,11 +29,6 @@ class Batch(NamedTuple):
         """The same batch on another device."""
         moved = [value.to(device, non_blocking=True) if torch.is_tensor(value) else value for value in self]
         return Batch(*moved)
-
-
-def seed_of(*axes) -> int:
-    """A 63-bit seed named by axes ("order", seed, epoch): the same names give the same draw on every machine."""
-    return int.from_bytes(hashlib.sha256(repr(axes).encode()).digest()[:8], "little") >> 1
 
 
 def collate(items: list[tuple]) -> Batch:

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from auxformer.data.batch import Batch, seed_of
+from auxformer.data.batch import Batch
 from auxformer.errors import InputError, suggest
+from auxformer.seeds import seed_of
 
 CONDITIONS = {
     "complete": "both streams, untouched",

@@ -3,7 +3,6 @@
 import copy
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,12 +10,9 @@ import torch
 
 from auxformer.corpora.labels import are_attributes, scaled
 from auxformer.corpora.partitions import PARTS, Partition
-from auxformer.data.batch import seed_of
 from auxformer.data.normalise import Normalizer
 from auxformer.errors import InputError
-
-if TYPE_CHECKING:
-    from auxformer.data.task import Task
+from auxformer.seeds import seed_of
 
 
 class ClipDataset(torch.utils.data.Dataset):
@@ -86,14 +82,14 @@ class Split:
     Attributes:
         train, dev, test: The clips.
         partition: Which speakers are in each.
-        task: Where it comes from; None for a split of stores alone.
+        task: The `Task` it comes from; None for a split of stores alone.
     """
 
     train: ClipDataset
     dev: ClipDataset
     test: ClipDataset
     partition: Partition | None = None
-    task: "Task | None" = None
+    task: object = None
 
     def in_order(self, video_order: str) -> "Split":
         """The same split with its video frames in another order."""
@@ -137,9 +133,7 @@ def parts_of(targets: pd.DataFrame, speakers: pd.Series, partition) -> dict[str,
     return parts
 
 
-def make_split(
-    audio, video, targets: pd.DataFrame, speakers: pd.Series, partition, task: "Task | None" = None
-) -> Split:
+def make_split(audio, video, targets: pd.DataFrame, speakers: pd.Series, partition, task=None) -> Split:
     """Datasets of a speaker-independent partition; the normalisers see training clips only.
 
     Args:

@@ -11,7 +11,7 @@ from auxformer.corpora import read_corpus
 from auxformer.corpora.base import Corpus
 from auxformer.corpora.labels import attribute_targets, keep_classes, targets
 from auxformer.corpora.partitions import Partition, partitions_of, read_partition_file
-from auxformer.data.corruption import derive_corpus, stream_of
+from auxformer.corruption import derive_corpus, stream_of
 from auxformer.data.missing import PROTOCOL
 from auxformer.data.split import Split, made_from, make_split, parts_of
 from auxformer.errors import InputError, check_choice

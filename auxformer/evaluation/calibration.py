@@ -5,6 +5,8 @@ its intervals hang on the same draws of speakers as those of `evaluation.score`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -19,8 +21,8 @@ CALIBRATION_METRICS = ("ece", "brier")
 CLASS_METRICS = ("precision", "recall", "f1")
 """Names of the scores of `per_class`."""
 
-AGE_BANDS = {"under 30": (0, 30), "30-49": (30, 50), "50 and over": (50, np.inf)}
-"""Band -> its ages in years, from the first up to, and without, the second."""
+AGE_BANDS = {"under 30": 0, "30-49": 30, "50 and over": 50}
+"""Band -> the age in years at which it begins."""
 
 
 def scorer(classes: Sequence[str], metric: str) -> tuple[Callable, Callable]:
@@ -32,22 +34,27 @@ def scorer(classes: Sequence[str], metric: str) -> tuple[Callable, Callable]:
     return sums_of, lambda sums: score_of(sums)[..., column]
 
 
-def check_one_system(predictions: pd.DataFrame, classes: Sequence[str]) -> None:
+def check_one(what: Sequence[str], predictions: pd.DataFrame, classes: Sequence[str]) -> None:
+    """Refuse an empty table, one of several of `what` (system, condition), and truths that are no class."""
     if predictions.empty:
         raise InputError("the predictions table is empty.")
-    if "system" in predictions and predictions.system.nunique() > 1:
-        raise InputError(f"predictions of {predictions.system.nunique()} systems; give those of one at a time.")
+    for column in what:
+        if column in predictions and predictions[column].nunique() > 1:
+            raise InputError(f"predictions of {predictions[column].nunique()} {column}s; give those of one at a time.")
     if "truth" in predictions and not predictions.truth.isin(classes).all():
         other = predictions.truth[~predictions.truth.isin(classes)].iloc[0]
         raise InputError(f'a clip\'s truth is "{other}", expected one of {", ".join(classes)}.')
 
 
-def check_one_condition(predictions: pd.DataFrame, classes: Sequence[str]) -> None:
-    check_one_system(predictions, classes)
-    if predictions.condition.nunique() > 1:
-        raise InputError(
-            f"predictions under {predictions.condition.nunique()} conditions; give those of one at a time."
-        )
+def _per_condition_scores(
+    predictions: pd.DataFrame, sums_of: Callable, score_of: Callable, names: Sequence, resamples: int, seed: int
+) -> pd.DataFrame:
+    """Columns condition, name, value, low, high; `score_of` maps sums `[..., *]` to as many scores as there are names."""
+    rows = []
+    for condition, part in predictions.groupby("condition", sort=False):
+        values = with_interval(sums_of(part), score_of, resamples, seed).reshape(3, -1)
+        rows += [(condition, name, *values[:, i]) for i, name in enumerate(names)]
+    return pd.DataFrame(rows, columns=["condition", "name", "value", "low", "high"])
 
 
 def per_condition(predictions: pd.DataFrame, conditions: Iterable[str]) -> dict[str, pd.DataFrame]:
@@ -73,14 +80,11 @@ def calibration_per_speaker(predictions: pd.DataFrame, classes: Sequence[str], b
     confidence, hits = posterior.max(1), (predictions.predicted == predictions.truth).to_numpy()
     parts = np.stack([np.ones(len(posterior)), confidence, hits, ((posterior - truth) ** 2).sum(1)], -1)  # [clips, 4]
     speakers, rows = np.unique(predictions.speaker.to_numpy(str), return_inverse=True)
-    sums = np.zeros((len(speakers), bins, 4))
-    np.add.at(sums, (rows, _bin_of(confidence, bins)), parts)
-    return sums
-
-
-def _bin_of(confidence: np.ndarray, bins: int) -> np.ndarray:
     # The rounding keeps a confidence that was meant to be an edge, as 0.6 = 9/15, in the bin that ends there.
-    return np.clip(np.ceil(np.round(confidence * bins, 6)).astype(int) - 1, 0, bins - 1)
+    bin_of = np.clip(np.ceil(np.round(confidence * bins, 6)).astype(int) - 1, 0, bins - 1)
+    sums = np.zeros((len(speakers), bins, 4))
+    np.add.at(sums, (rows, bin_of), parts)
+    return sums
 
 
 def calibration_scores(sums: np.ndarray) -> np.ndarray:
@@ -105,13 +109,10 @@ def calibration_of(
     Raises:
         InputError: predictions of several systems, or none.
     """
-    check_one_system(predictions, classes)
-    rows = []
-    for condition, part in predictions.groupby("condition", sort=False):
-        sums = calibration_per_speaker(part, classes, bins)
-        values = with_interval(sums, calibration_scores, resamples, seed)  # [3, 2]
-        rows += [(condition, metric, *values[:, i]) for i, metric in enumerate(CALIBRATION_METRICS)]
-    return pd.DataFrame(rows, columns=["condition", "metric", "value", "low", "high"])
+    check_one(["system"], predictions, classes)
+    sums_of = partial(calibration_per_speaker, classes=classes, bins=bins)
+    table = _per_condition_scores(predictions, sums_of, calibration_scores, CALIBRATION_METRICS, resamples, seed)
+    return table.rename(columns={"name": "metric"})
 
 
 def reliability(predictions: pd.DataFrame, classes: Sequence[str], bins: int = 15) -> pd.DataFrame:
@@ -124,7 +125,7 @@ def reliability(predictions: pd.DataFrame, classes: Sequence[str], bins: int = 1
     Raises:
         InputError: predictions of several systems or conditions, or none.
     """
-    check_one_condition(predictions, classes)
+    check_one(["system", "condition"], predictions, classes)
     clips, confidence, hits, _ = calibration_per_speaker(predictions.assign(speaker=""), classes, bins)[0].T
     edges = np.linspace(0, 1, bins + 1)
     some = np.where(clips > 0, clips, np.nan)
@@ -143,9 +144,8 @@ def by_group(
     """Scores of one system per group of speakers.
 
     Args:
-        predictions: Of one system, under any conditions.
+        predictions, classes: Of one system, under any conditions; C names.
         speakers: `Corpus.speakers`: indexed by speaker, with columns sex and age.
-        classes: C names.
         column: The column that makes the groups; "age" makes `AGE_BANDS`. Speakers without a value are left out.
         resamples, seed: Of the bootstrap, which draws within the group.
 
@@ -155,31 +155,23 @@ def by_group(
     Raises:
         InputError: no such column, or speakers that the table lacks.
     """
-    check_one_system(predictions, classes)
+    check_one(["system"], predictions, classes)
     if column not in speakers:
         raise InputError(f'the speakers table has no column "{column}".{suggest(column, speakers.columns)}')
     unknown = sorted(set(predictions.speaker) - set(speakers.index))
     if unknown:
         raise InputError(f"the speakers table lacks the speaker {unknown[0]} of the predictions.")
-    groups = _age_bands(speakers[column]) if column == "age" else speakers[column]
-    names = list(AGE_BANDS) if column == "age" else sorted(groups.dropna().unique())
-    of_clip, tables = predictions.speaker.map(groups), []
-    for name in names:
-        part = predictions[of_clip == name]
-        if len(part):
-            scores = score(part, classes, resamples, seed)
-            tables.append(scores.assign(group=name, speakers=part.speaker.nunique()))
+    groups = speakers[column]
+    if column == "age":
+        groups = pd.cut(groups, [*AGE_BANDS.values(), np.inf], right=False, labels=list(AGE_BANDS))
+    tables = [
+        score(part, classes, resamples, seed).assign(group=name, speakers=part.speaker.nunique())
+        for name, part in predictions.groupby(predictions.speaker.map(groups), observed=True)
+    ]
     if not tables:
         raise InputError(f'no speaker of the predictions has a value in "{column}".')
     columns = ["group", "speakers", "condition", "metric", "value", "low", "high"]
     return pd.concat(tables, ignore_index=True)[columns]
-
-
-def _age_bands(ages: pd.Series) -> pd.Series:
-    bands = pd.Series(None, index=ages.index, dtype=object)
-    for name, (low, high) in AGE_BANDS.items():
-        bands[(ages >= low) & (ages < high)] = name
-    return bands
 
 
 def per_class(predictions: pd.DataFrame, classes: Sequence[str], resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
@@ -191,14 +183,13 @@ def per_class(predictions: pd.DataFrame, classes: Sequence[str], resamples: int 
     Returns:
         Columns condition, class, metric (`CLASS_METRICS`), value, low, high, clips (true ones of the class).
     """
-    check_one_system(predictions, classes)
-    rows = []
-    for condition, part in predictions.groupby("condition", sort=False):
-        counts = confusion_per_speaker(part, classes)  # [S, C, C]
-        values, clips = with_interval(counts, _class_scores, resamples, seed), counts.sum((0, 2))  # [3, C, 3]; [C]
-        for i, name in enumerate(classes):
-            rows += [(condition, name, metric, *values[:, i, j], clips[i]) for j, metric in enumerate(CLASS_METRICS)]
-    return pd.DataFrame(rows, columns=["condition", "class", "metric", "value", "low", "high", "clips"])
+    check_one(["system"], predictions, classes)
+    sums_of, names = partial(confusion_per_speaker, classes=classes), list(product(classes, CLASS_METRICS))
+    table = _per_condition_scores(predictions, sums_of, _class_scores, names, resamples, seed)
+    table["class"], table["metric"] = zip(*table.name, strict=True)
+    clips = predictions.groupby(["condition", "truth"]).size().rename("clips")
+    table = table.join(clips, on=["condition", "class"]).fillna({"clips": 0}).astype({"clips": int})
+    return table[["condition", "class", "metric", "value", "low", "high", "clips"]]
 
 
 def _class_scores(confusion: np.ndarray) -> np.ndarray:

@@ -7,8 +7,8 @@ import pandas as pd
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from auxformer.data.batch import seed_of
 from auxformer.evaluation.scores import Scorer, classes_of
+from auxformer.seeds import seed_of
 
 
 def speaker_draws(speakers: int, resamples: int = 1000, seed: int = 0) -> np.ndarray:

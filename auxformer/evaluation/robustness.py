@@ -3,7 +3,8 @@
 Pure functions of a predictions table (`auxformer.evaluation.scores`); intervals from a bootstrap over speakers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +14,8 @@ from scipy.special import rel_entr
 
 from auxformer.data.missing import SHARES
 from auxformer.errors import InputError
-from auxformer.evaluation.calibration import check_one_system, per_condition, scorer
-from auxformer.evaluation.intervals import interval, resampled, with_interval
+from auxformer.evaluation.calibration import check_one, per_condition, scorer
+from auxformer.evaluation.intervals import with_interval
 
 TOLERANCE = 1e-6
 """Confidences closer than this are equal: float32 posteriors of the same clip differ by their rounding."""
@@ -28,16 +29,14 @@ class Estimate(NamedTuple):
     high: float
 
 
-def _resampled_scores(
-    predictions: pd.DataFrame, classes: Sequence[str], metric: str, conditions, resamples: int, seed: int
-) -> dict[str, np.ndarray]:
-    """Condition -> the score and, after it, those of the resamples, `[1 + R]`; the same speakers in every condition."""
+def _sums_per_condition(
+    predictions: pd.DataFrame, classes: Sequence[str], metric: str, conditions: Sequence[str]
+) -> tuple[np.ndarray, Callable]:
+    """Sums `[S, conditions, *]`, so that all are resampled together, and what maps `[..., *]` of them to the metric `[...]`."""
+    check_one(["system"], predictions, classes)
     sums_of, score_of = scorer(classes, metric)
-    scores = {}
-    for name, part in per_condition(predictions, conditions).items():
-        sums = sums_of(part, classes)
-        scores[name] = np.concatenate([[score_of(sums.sum(0))], resampled(sums, score_of, resamples, seed)])
-    return scores
+    parts = per_condition(predictions, conditions)
+    return np.stack([sums_of(part, classes) for part in parts.values()], axis=1), score_of
 
 
 def curve_area(
@@ -58,17 +57,17 @@ def curve_area(
     Raises:
         InputError: no curve is whole. Those with holes are left out: an area over other shares could not be compared.
     """
-    check_one_system(predictions, classes)
     curves = whole_curves(predictions.condition)
     if not curves:
         raise InputError("no whole curve of frame loss (audio-frames-0.1, -0.3 and so on) among the conditions.")
-    needed = ["complete", *(name for names in curves.values() for name in names)]
-    scores = _resampled_scores(predictions, classes, metric, needed, resamples, seed)
-    shares, rows = np.array([0, *SHARES]), []
-    for (stream, kind), names in curves.items():
-        curve = np.stack([scores[name] for name in ("complete", *names)])  # [shares, 1 + R]
-        area = trapezoid(curve, shares, axis=0) / shares[-1]
-        rows.append((stream, kind, area[0], *interval(area[1:], predictions.speaker.nunique())))
+    needed = ["complete", *chain(*curves.values())]
+    sums, score_of = _sums_per_condition(predictions, classes, metric, needed)
+    places = [[0, *map(needed.index, names)] for names in curves.values()]  # [curves, shares]
+    shares = np.array([0, *SHARES])
+    areas = with_interval(
+        sums, lambda sums: trapezoid(score_of(sums)[..., places], shares) / shares[-1], resamples, seed
+    )  # [3, curves]
+    rows = [(*curve, *area) for curve, area in zip(curves, areas.T, strict=True)]
     return pd.DataFrame(rows, columns=["stream", "kind", "value", "low", "high"])
 
 
@@ -79,7 +78,8 @@ def whole_curves(conditions: Iterable[str]) -> dict[tuple[str, str], list[str]]:
         for stream in ("audio", "video", "both")
         for kind, ending in (("single", ""), ("burst", "-burst"))
     }
-    return {key: names for key, names in curves.items() if set(names) <= set(conditions)}
+    known = set(conditions)
+    return {key: names for key, names in curves.items() if known.issuperset(names)}
 
 
 def relative_robustness(
@@ -99,19 +99,20 @@ def relative_robustness(
     Raises:
         InputError: no predictions under "complete", or a complete score that is not above 0.
     """
-    check_one_system(predictions, classes)
-    conditions = list(dict.fromkeys(["complete", *predictions.condition]))
-    scores = _resampled_scores(predictions, classes, metric, conditions, resamples, seed)
-    complete = scores.pop("complete")
-    if not (complete > 0).all():
-        raise InputError(
-            f"the complete {metric} is {complete.min():.3f} for some speakers; no share of it can be said."
-        )
-    rows = []
-    for condition, values in scores.items():
-        kept = values / complete
-        rows.append((condition, kept[0], *interval(kept[1:], predictions.speaker.nunique())))
-    return pd.DataFrame(rows, columns=["condition", "value", "low", "high"])
+    _, *others = conditions = list(dict.fromkeys(["complete", *predictions.condition]))
+    sums, score_of = _sums_per_condition(predictions, classes, metric, conditions)
+
+    def kept(sums: np.ndarray) -> np.ndarray:
+        scores = score_of(sums)  # [..., conditions]
+        if not (scores[..., 0] > 0).all():
+            lowest = scores[..., 0].min()
+            raise InputError(f"the complete {metric} is {lowest:.3f} for some speakers; no share of it can be said.")
+        return scores[..., 1:] / scores[..., :1]
+
+    values = with_interval(sums, kept, resamples, seed)  # [3, conditions - 1]
+    return pd.DataFrame(values.T, columns=["value", "low", "high"]).assign(condition=others)[
+        ["condition", "value", "low", "high"]
+    ]
 
 
 def rising_confidence(
@@ -122,15 +123,14 @@ def rising_confidence(
     Taking something away should not make a system surer: the share should be near none.
 
     Args:
-        predictions: Of one system under "complete" and `condition`, any number of seeds and partitions.
-        classes: C names.
+        predictions, classes: Of one system under "complete" and `condition`, any number of seeds and partitions; C names.
         condition: "no-audio", say.
         resamples, seed: Of the bootstrap.
 
     Raises:
         InputError: a condition that is not there, or one that was predicted for other clips.
     """
-    check_one_system(predictions, classes)
+    check_one(["system"], predictions, classes)
     keys = ["clip", *(name for name in ("partition", "seed") if name in predictions)]
     parts = {
         name: part.assign(confidence=part[list(classes)].max(axis=1)).set_index(keys).sort_index()
@@ -141,11 +141,7 @@ def rising_confidence(
         raise InputError(f'"complete" and "{condition}" were not predicted once each for the same clips.')
     rises = changed.confidence - complete.confidence > TOLERANCE
     per_speaker = rises.groupby(complete.speaker).agg(["sum", "count"]).to_numpy(float)  # [S, 2]
-    return Estimate(*with_interval(per_speaker, _share, resamples, seed).tolist())
-
-
-def _share(sums: np.ndarray) -> np.ndarray:
-    return sums[..., 0] / sums[..., 1]
+    return Estimate(*with_interval(per_speaker, lambda sums: sums[..., 0] / sums[..., 1], resamples, seed).tolist())
 
 
 def divergence(confusion_a: np.ndarray, confusion_b: np.ndarray) -> float:

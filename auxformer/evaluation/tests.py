@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from auxformer.corpora.labels import are_attributes
-from auxformer.data.batch import seed_of
 from auxformer.errors import InputError, suggest
-from auxformer.evaluation.calibration import check_one_condition, scorer
+from auxformer.evaluation.calibration import check_one, scorer
 from auxformer.evaluation.scores import Scorer, classes_of, headline
+from auxformer.seeds import seed_of
 
 
 def paired_test(
@@ -44,7 +44,7 @@ def paired_test(
     """
     sums_of, score_of = scorer(classes, metric)
     for predictions in (a, b):
-        check_one_condition(predictions, classes)
+        check_one(["system", "condition"], predictions, classes)
     _check_same_clips(a, b, classes)
     # Three seeds of a against one of b swap like for like; whole numbers stay whole, so that an empty cell stays empty.
     common = gcd(len(a), len(b))
@@ -178,12 +178,11 @@ def compare_two(
     conditions = [name for name in a.condition.unique() if name in set(b.condition)]
     if not conditions:
         raise InputError("the two tables share no condition, so nothing can be compared.")
-    rows = [
-        (name, *paired_test(*(table[table.condition == name] for table in (a, b)), classes, metric, permutations, seed))
-        for name in conditions
-    ]
-    table = pd.DataFrame(rows, columns=["condition", "difference", "p"])
-    return table.assign(p_holm=holm(table.p))
+    for predictions in (a, b):
+        check_one(["system"], predictions, classes)
+    both = pd.concat([a.assign(system="a"), b.assign(system="b")], join="inner")
+    table = compare(both, classes, metric, conditions, permutations, seed)
+    return table.assign(p_holm=holm(table.p))[["condition", "difference", "p", "p_holm"]]
 
 
 def tied_with_best(comparisons: pd.DataFrame, level: float = 0.05) -> dict[str, list[str]]:

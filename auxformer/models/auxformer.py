@@ -226,23 +226,3 @@ def _published(config, audio_dims, video_dims, classes):
     published = preset("paper").model
     switches = {name: getattr(published, name) for name in PUBLISHED_SWITCHES}
     return AuxFormer(replace(config, **switches), audio_dims, video_dims, classes)
-
-
-@register_model(
-    "fusion-only",
-    Card(
-        source="Ours: the fusion network of Goncalves & Busso, ICASSP 2022, alone; the ablation of their auxiliary networks",
-        missing="Masked out, its summary zero.",
-        published="paper",
-    ),
-)
-class FusionOnly(AuxFormer):
-    """AuxFormer without its auxiliary networks, in training and in the prediction."""
-
-    def __init__(self, config: ModelConfig, audio_dims: int, video_dims: int, classes: int):
-        super().__init__(config, audio_dims, video_dims, classes)
-        del self.a_mem, self.v_mem, self.aux
-
-    def forward(self, batch: Batch) -> Logits:
-        """Logits of the fusion network alone."""
-        return Logits.single(self.fusion(*self.inputs(batch), batch))

@@ -4,7 +4,6 @@ Every random draw is named by (what, seed, epoch), so an epoch that was cut shor
 """
 
 import contextlib
-import importlib.util
 import json
 import math
 import os
@@ -17,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from auxformer.config import Config, TrainingConfig, config_for, preset
-from auxformer.data.batch import Batch, BucketSampler, collate, eval_batches, seed_of, take
+from auxformer.data.batch import Batch, BucketSampler, collate, eval_batches, take
 from auxformer.data.missing import modality_dropout
 from auxformer.data.split import ClipDataset, Split
 from auxformer.errors import InputError, TrainingError, check_range
@@ -27,6 +26,7 @@ from auxformer.evaluation.scores import headline_scores
 from auxformer.files import whole_file
 from auxformer.models import Logits, create_model, knows_attributes, shared_loss
 from auxformer.models.memory import keep_freed_memory
+from auxformer.seeds import seed_of
 from auxformer.training.run import Run, claim, load
 from auxformer.training.state import load_optimizer_tensors, load_state, optimizer_tensors, save_state
 
@@ -109,18 +109,12 @@ class _Trainer:
         start = self._resume()
         watched = self.progress and is_watched() and self.accelerator.is_main_process
         look = {"unit": " clips", "disable": not watched, "dynamic_ncols": True}
-        board = _board(self.folder) if self.accelerator.is_main_process else None
         with tqdm(desc="training", total=epochs * clips, initial=start * clips, **look) as self.bar:
             for epoch in range(start, epochs):
                 line = self._epoch(epoch)
                 shown = {"dev": line[f"dev_{self.score_name}_complete"], "best": self.best["score"]}
                 self.bar.set_postfix(epoch=f"{epoch + 1}/{epochs}", loss=line["train_loss"], **shown)
                 self._save(epoch)
-                if board:
-                    for name, value in line.items():
-                        board.add_scalar(name, value, epoch + 1)
-        if board:
-            board.close()
         if self.accelerator.is_main_process:
             with whole_file(self.folder / "model.safetensors") as part:
                 save_file(self.best_weights, part)
@@ -259,15 +253,6 @@ def _determinism(wanted: bool):
         yield
     finally:
         torch.use_deterministic_algorithms(before)
-
-
-def _board(folder: Path):
-    """A TensorBoard writer where TensorBoard is installed, else None."""
-    if importlib.util.find_spec("tensorboard") is None:
-        return None
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(folder / "tensorboard")
 
 
 def _float32(logits: Logits) -> Logits:

@@ -5,7 +5,7 @@ from torch import nn
 
 from auxformer.config import ModelConfig
 from auxformer.data.batch import Batch
-from auxformer.models.auxformer import AuxiliaryHead, Logits
+from auxformer.models.auxformer import AuxFormer, AuxiliaryHead, Logits
 from auxformer.models.layers import Stack, beside_mean, pool_frames, summarise
 from auxformer.models.registry import Card, register_model
 from auxformer.models.rivals.streams import FrameNorm, Mlp
@@ -111,3 +111,23 @@ class DurationOnly(nn.Module):
             scaled = norm(frames[:, None, None], present[:, None])[:, 0]  # [B, 1]
             parts += [scaled * present[:, None], present[:, None].to(frames.dtype)]
         return Logits.single(self.head(torch.cat(parts, 1)))  # [B, 4] -> [B, C]
+
+
+@register_model(
+    "fusion-only",
+    Card(
+        source="Ours: the fusion network of Goncalves & Busso, ICASSP 2022, alone; the ablation of their auxiliary networks",
+        missing="Masked out, its summary zero.",
+        published="paper",
+    ),
+)
+class FusionOnly(AuxFormer):
+    """AuxFormer without its auxiliary networks, in training and in the prediction."""
+
+    def __init__(self, config: ModelConfig, audio_dims: int, video_dims: int, classes: int):
+        super().__init__(config, audio_dims, video_dims, classes)
+        del self.a_mem, self.v_mem, self.aux
+
+    def forward(self, batch: Batch) -> Logits:
+        """Logits of the fusion network alone."""
+        return Logits.single(self.fusion(*self.inputs(batch), batch))

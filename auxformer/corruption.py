@@ -22,6 +22,7 @@ from auxformer.features.face import find_face
 from auxformer.files import make_folder, whole_file, write_text
 from auxformer.parallel import in_parallel
 from auxformer.progress import progress
+from auxformer.seeds import seed_of
 
 NOTE = "corruption.json"
 """What a derived corpus says of itself."""
@@ -209,7 +210,6 @@ def parse_condition(condition: str) -> tuple[str, float]:
 
 def _corrupt(item: tuple[str, Path, Path], condition: str, seed: int, voices: pd.DataFrame) -> None:
     """One media file of a clip, read from one path and written to another, whole or not at all."""
-    from auxformer.data.batch import seed_of
 
     clip, path, target = item
     if target.exists():
