@@ -3,51 +3,56 @@
 import gc
 from datetime import datetime
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from auxformer import media
-from auxformer import recognise as own_clip
-from auxformer.benchmark import run as benchmark
 from auxformer.config import override, preset
+from auxformer.course import lab
+from auxformer.course.upload import choose_clip
+from auxformer.data.task import Task
 from auxformer.errors import InputError, MediaError
 from auxformer.recognise import Film, Recogniser, decode, describe, recognise
+from auxformer.training.fit import fit
+from auxformer.training.run import load
 
 SMALL = {"width": 8, "heads": 2, "layers": 1, "aux_hidden": [12, 10]}
 
 
 @pytest.fixture(scope="module")
-def trained(tiny_puppets, tmp_path_factory):
-    """(task, partition, folder of a trained run) on the tiny puppets."""
+def split(tiny_puppets):
+    """The tiny puppets, divided by speaker."""
     root, data = tiny_puppets
+    return Task(root, data=data, jobs=1).split(0)
+
+
+@pytest.fixture(scope="module")
+def run(split, tmp_path_factory):
+    """A small network, trained on them for an epoch and read from its folder."""
     config = override(preset("quick"), {"model": SMALL, "training": {"epochs": 1, "device": "cpu"}})
-    task = benchmark.prepare("puppets", root, data=data, config=config, jobs=1)
-    (partition,) = benchmark.partitions_of(task.corpus, task.table, folds=None)
     folder = tmp_path_factory.mktemp("runs") / "small"
-    benchmark.train(task, config, partition, folder, show=False)
-    return task, partition, folder
+    fit(config, split, folder, progress=False)
+    return load(folder)
 
 
 @pytest.fixture(scope="module")
-def recogniser(trained):
-    return Recogniser.load(trained[2])
+def recogniser(run):
+    return run.recogniser()
 
 
 @pytest.fixture(scope="module")
-def film_of(trained):
+def film_of(split):
     """The media of one clip, by kind."""
-    return trained[0].corpus.clips.iloc[7]
+    return split.task.corpus.clips.iloc[7]
 
 
-def test_a_film_gives_the_very_features_that_the_store_holds(trained, recogniser, film_of):
-    task, partition, _ = trained
-    test = task.splits(partition).train
-    name = film_of.name if film_of.name in test.clips else test.clips[0]
-    row = task.corpus.clips.loc[name]
-    _, audio, video, *_ = test[test.clips.index(name)]
+def test_a_film_gives_the_very_features_that_the_store_holds(split, recogniser, film_of):
+    train = split.train
+    name = film_of.name if film_of.name in train.clips else train.clips[0]
+    row = split.task.corpus.clips.loc[name]
+    _, audio, video, *_ = train[train.clips.index(name)]
     film = decode(row.video)._replace(waveform=media.read_audio(row.audio))  # the film's own sound is AAC
     features = recogniser.features(film)
     assert np.array_equal(features.audio, audio) and np.array_equal(features.video, video)
@@ -63,11 +68,10 @@ def test_the_posteriors_are_those_of_the_network_and_the_mean_is_that_of_the_log
     assert found.answer == found.posteriors.columns[logs.argmax()]
 
 
-def test_a_run_folder_will_do_in_place_of_a_recogniser(trained, recogniser, film_of):
-    by_folder = recognise(film_of.video, trained[2]).posteriors
-    assert np.allclose(by_folder, recognise(film_of.video, recogniser).posteriors)
-    with pytest.raises(InputError, match="holds no trained run"):
-        recognise(film_of.video, trained[2].parent)
+def test_a_run_recognises_without_corpus_and_features(run, recogniser, film_of):
+    assert np.allclose(run.recognise(film_of.video).posteriors, recognise(film_of.video, recogniser).posteriors)
+    with pytest.raises(InputError, match="no run here"):
+        load(run.folder.parent)
 
 
 def test_heads_of_an_absent_stream_say_nothing_and_its_content_changes_nothing(recogniser, film_of):
@@ -159,15 +163,13 @@ def test_files_that_will_not_do_get_a_sentence(tmp_path):
         decode(tmp_path / "gone.mp4")
 
 
-def test_features_that_cannot_be_taken_in_memory_or_are_of_other_settings_are_refused(trained):
-    task, partition, _ = trained
-    train = task.splits(partition).train
-    model = torch.nn.Linear(1, 1)
+def test_features_that_cannot_be_taken_in_memory_or_are_of_other_settings_are_refused(run):
+    model, features = torch.nn.Linear(1, 1), run.about["features"]
     with pytest.raises(InputError, match="lld or logmel"):
-        Recogniser.of(model, train, audio="hog")
-    other = train.with_store("video", SimpleNamespace(digest="00000000"))
+        Recogniser.of(model, run.classes, {**features, "audio": features["video"]}, run.normalizers)
+    other = {**features, "video": {**features["video"], "digest": "00000000"}}
     with pytest.raises(InputError, match="other settings"):
-        Recogniser.of(model, other)
+        Recogniser.of(model, run.classes, other, run.normalizers)
 
 
 def test_a_picture_that_stands_still_is_a_film_too(recogniser):
@@ -177,19 +179,19 @@ def test_a_picture_that_stands_still_is_a_film_too(recogniser):
     assert np.isfinite(recogniser.posteriors(features).loc["mean"]).all()
 
 
-def test_the_small_run_is_trained_once_and_read_back(trained, tmp_path, monkeypatch):
-    task, partition, _ = trained
-    first = own_clip.small_run(task, partition, tmp_path, width=8, epochs=1)
+def test_the_small_network_of_the_lessons_is_trained_once_and_read_back(split, tmp_path, monkeypatch):
+    monkeypatch.setattr(lab, "run_root", lambda: tmp_path)
+    first = lab.small_auxformer(split, width=8, epochs=1)
     assert first.config.model.width == 8 and first.config.training.epochs == 1
     monkeypatch.setattr("auxformer.training.fit._Trainer.run", lambda self: pytest.fail("trained again"))
-    again = own_clip.small_run(task, partition, tmp_path, width=8, epochs=1)
+    again = lab.small_auxformer(split, width=8, epochs=1)
     assert again.folder == first.folder
     assert all(torch.equal(a, b) for a, b in zip(first.model.state_dict().values(), again.model.state_dict().values()))
 
 
 def test_an_upload_stands_for_the_default_until_a_file_is_chosen(monkeypatch, film_of):
     monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)
-    upload = own_clip.choose_clip(film_of.video)
+    upload = choose_clip(film_of.video)
     assert upload.path == film_of.video and not upload.chosen
     content = memoryview(Path(film_of.video).read_bytes())
     file = {"name": "../me & you.MP4", "type": "video/mp4", "size": len(content), "content": content}
