@@ -1,0 +1,137 @@
+"""What lesson 4 asks of a machine: where a step's time goes, what it fetches from memory, and what a killed training leaves."""
+
+import os
+import resource
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from auxformer.course.lab import feature_root
+
+GROUPS = {
+    "products": ("mm", "attention"),
+    "dropout": ("bernoulli", "Dropout", "dropout"),
+    "softmax": ("softmax",),
+    "multiply, add, copy": ("mul", "add", "copy", "div", "sum", "ge", "gt"),
+}
+"""Kind of operation -> what the names of PyTorch's operations have in them; the first kind that fits."""
+
+
+def wait() -> None:
+    """Wait for a GPU, which only takes orders; a processor is done when a call returns."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def time_by_group(step: Callable) -> pd.Series:
+    """Milliseconds of one step by kind of operation, from PyTorch's profiler."""
+    from torch.profiler import ProfilerActivity, profile
+
+    step()  # the first one warms up
+    on_gpu = torch.cuda.is_available()
+    with profile(activities=[ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_gpu) as found:
+        step()
+        wait()
+    kind = "self_device_time_total" if on_gpu else "self_cpu_time_total"
+    sums = dict.fromkeys([*GROUPS, "the rest"], 0.0)
+    for entry in found.key_averages():
+        name = entry.key.removeprefix("aten::").removeprefix("_")
+        groups = [group for group, parts in GROUPS.items() if any(part in name for part in parts)]
+        sums[groups[0] if groups else "the rest"] += getattr(entry, kind)
+    return pd.Series(sums) / 1000  # the profiler counts microseconds
+
+
+def seconds(step: Callable, repeats: int = 3) -> float:
+    """Median time of a step, after one that warms up."""
+    step()
+    taken = []
+    for _ in range(repeats):
+        wait()
+        started = time.perf_counter()
+        step()
+        wait()
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken)
+
+
+def times_as_fast(step: Callable, plain: Callable) -> float:
+    """Speed of `step` against the `plain` one, in turns, so that both meet the same weather."""
+    turns = [(seconds(plain, 1), seconds(step, 1)) for _ in range(3)]
+    return statistics.median(before / now for before, now in turns)
+
+
+def page_faults(step: Callable, steps: int = 3) -> float:
+    """Page faults of this process per step, after one that warms up."""
+    step()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(steps):
+        step()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / steps
+
+
+_DROPOUTS = {f"{name}_dropout": 0.0 for name in ("attn", "cross_attn", "relu", "res", "embed", "out")}
+SMALL = {"model": {"width": 16, "heads": 2, "layers": 1, **_DROPOUTS}, "training": {"epochs": 3}}
+"""A network that trains in seconds; without dropout, for each of several processes would toss its own coins."""
+
+
+class Trainings:
+    """Trainings of one small network without dropout, each by `auxformer train` in processes of its own.
+
+    Args:
+        corpus: What they are trained on; they are on disk as long as this object is there.
+    """
+
+    def __init__(self, corpus):
+        import tomli_w
+
+        self._folder = tempfile.TemporaryDirectory()
+        self.folder, self.corpus = Path(self._folder.name), corpus
+        (self.folder / "small.toml").write_text(tomli_w.dumps(SMALL))
+
+    def train(self, name: str, processes: int = 1) -> None:
+        """Train the run `name` to its end, from where it stands."""
+        look = {"env": self._environment(), "capture_output": True, "text": True}
+        done = subprocess.run(self._command(name, processes), check=False, **look)
+        print(f"{name}: exit {done.returncode}", done.stderr[-500:] if done.returncode else "")
+
+    def kill(self, name: str) -> tuple[int, int]:
+        """Start the run `name` and kill it after its first checkpoint: its exit status and the number of checkpoints."""
+        look = {"env": self._environment(), "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        victim = subprocess.Popen(self._command(name), **look)
+        while victim.poll() is None and not self._checkpoints(name):
+            time.sleep(0.01)
+        victim.send_signal(signal.SIGKILL)
+        return victim.wait(), self._checkpoints(name)
+
+    def weights(self, name: str) -> dict[str, torch.Tensor]:
+        """The network that a run kept."""
+        from safetensors.torch import load_file
+
+        return load_file(self.folder / name / "model.safetensors")
+
+    def losses(self, name: str) -> pd.Series:
+        """The training loss of each epoch."""
+        from auxformer.training.run import read_metrics
+
+        return read_metrics(self.folder / name).train_loss
+
+    def _checkpoints(self, name: str) -> int:
+        return len(list(self.folder.glob(f"{name}/state/epoch-*")))
+
+    def _command(self, name: str, processes: int = 1) -> list[str]:
+        many = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "-m"]
+        train = ["auxformer", "train", "--corpus", "puppets", "--root", str(self.corpus.root), "--name", name]
+        train += ["--config", str(self.folder / "small.toml"), "--runs", str(self.folder), "--device", "cpu"]
+        return [sys.executable, "-m", *(many if processes > 1 else []), *train, "--data", str(feature_root())]
+
+    @staticmethod
+    def _environment() -> dict[str, str]:
+        return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
