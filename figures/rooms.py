@@ -112,7 +112,8 @@ def draw(out: Path = HERE / "core.png") -> Path:
     held = io.BytesIO()
     figure.savefig(held, dpi=100, facecolor="white")
     plt.close(figure)
-    Image.open(held).quantize(64).save(out, optimize=True)  # a third of the size, and nobody sees it
+    picture = Image.open(held).convert("RGB")
+    picture.quantize(64, Image.Quantize.MAXCOVERAGE).save(out, optimize=True)  # a third of the size, and nobody sees it
     return out
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PAGES = ("glossary.md", "reading.md", "seminar.md", "matrix.md")
+PAGES = ("one_clip.md", "glossary.md", "reading.md", "seminar.md", "matrix.md")
 LESSON = re.compile(r"\d\d_\w+\.ipynb")
 
 
@@ -34,7 +34,8 @@ def lay_out(root: Path, source: Path) -> list[str]:
     shutil.copytree(notebooks / "student", source / "student", ignore=shutil.ignore_patterns(".*"))
     shutil.copytree(root / "figures", source / "figures", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     for page in PAGES:
-        shutil.copy(notebooks / "guide" / page, source / "guide" / page)
+        text = (notebooks / "guide" / page).read_text(encoding="utf-8").replace("](../../figures/", "](../figures/")
+        (source / "guide" / page).write_text(text, encoding="utf-8")
     index = (notebooks / "site" / "index.md").read_text(encoding="utf-8")
     (source / "index.md").write_text(index.replace("{{ lessons }}", lesson_table(source, lessons)), encoding="utf-8")
     return lessons
