@@ -5,13 +5,18 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CORPUS := data/corpora/puppets-course-0
 PROFILE ?= quick
-PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet
+SHELL := bash
+# In a terminal pip speaks for itself; elsewhere each stage has a line. Never: pip's line per package about an index that is away.
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install $(if $(MAKE_TERMOUT),,-qq)
+PIP_FILTER := 2> >(grep -v "is ignored: it is neither a file nor a directory" >&2)
+# A test has a core to itself; tests of one file stay together, because they share what they set up.
+TWO_AT_A_TIME := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 export AUXFORMER_PROGRESS ?= $(if $(MAKE_TERMERR),1,)
 export PYTHONWARNINGS ?= default
 # Threads that wait for each other give the core away soon: no slower on an idle machine, many times as fast on a busy one.
 export GOMP_SPINCOUNT ?= 2000
 
-.PHONY: course test test-browser site lab bench student results corpus setup clean help
+.PHONY: course test test-fast test-browser site lab bench student results corpus setup clean help
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -22,24 +27,41 @@ setup: $(INSTALLED) ## make .venv with the pinned versions
 # torch goes first, so that no other package pulls a build of its own choice.
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try: make PYTHON=python3.11 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) "$$(grep '^torch==' requirements.lock)"
-	$(PIP) -r requirements.lock
-	$(PIP) --no-deps --editable .
+	@echo "set-up 1/3: an environment in $(VENV), and torch (1 to 5 minutes, by your connection)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) "$$(grep '^torch==' requirements.lock)" $(PIP_FILTER)
+	@echo "set-up 2/3: the other packages of requirements.lock (1 to 4 minutes)"
+	@$(PIP) -r requirements.lock $(PIP_FILTER)
+	@echo "set-up 3/3: auxformer itself (seconds)"
+	@$(PIP) --no-deps --editable . $(PIP_FILTER)
 	@touch $@
 
 corpus: $(INSTALLED) ## the embedded corpus and its features
-	$(BIN)/auxformer corpus puppets $(CORPUS)
-	$(BIN)/auxformer features extract $(CORPUS)
+	@echo "corpus 1/2: the puppets, in $(CORPUS) (minutes on two cores; what is there is kept)"
+	@$(BIN)/auxformer corpus puppets $(CORPUS)
+	@echo "corpus 2/2: their features (minutes on two cores; what is there is kept)"
+	@$(BIN)/auxformer features extract $(CORPUS)
 
-course: corpus   ## run every lesson headless, print the results table and where the pages are
-	$(BIN)/auxformer course run --profile $(PROFILE)
-	$(BIN)/auxformer run --corpus puppets --root $(CORPUS) --out build/results.csv
+course: say-course corpus ## run every lesson headless, print the results table and where the pages are
+	@echo "course 1/2: the lessons (minutes; a line for each)"
+	@$(BIN)/auxformer course run --profile $(PROFILE)
+	@echo "course 2/2: the table of results (a minute)"
+	@$(BIN)/auxformer run --corpus puppets --root $(CORPUS) --out build/results.csv
 	@echo "lessons: build/course/index.html    results: build/results.csv"
 
+.PHONY: say-course
+say-course:
+	@echo "make course: set-up, corpus and features, all lessons, the table of results. The first time about a quarter of an"
+	@echo "hour on two idle cores and the time of the downloads; what is there already is not made again."
+
 test: corpus     ## the tests, then every notebook's outputs compared
-	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=900 notebooks/*.ipynb
+	@echo "test 1/2: the tests, two at a time (minutes)"
+	@$(TWO_AT_A_TIME) tests
+	@echo "test 2/2: the outputs of the lessons compared, two at a time (minutes)"
+	@$(TWO_AT_A_TIME) --nbval --nbval-current-env --nbval-cell-timeout=900 notebooks/*.ipynb
+
+test-fast: $(INSTALLED) ## the tests that need no corpus and no training, for the inner loop
+	@$(TWO_AT_A_TIME) $(addprefix tests/test_,$(addsuffix .py,$(FAST)))
 
 lab: corpus      ## JupyterLab at the lessons
 	$(BIN)/jupyter lab notebooks
