@@ -13,8 +13,8 @@ EQUATION = re.compile(
 )
 
 
-def write_page(notebook, path: Path) -> None:
-    """Write a notebook as one self-contained HTML page."""
+def write_page(notebook, path: Path, back: bool = True) -> None:
+    """Write a notebook as one self-contained HTML page, with a link `back` to the index above it."""
     from nbconvert import HTMLExporter
 
     notebook = copy.deepcopy(notebook)
@@ -23,27 +23,34 @@ def write_page(notebook, path: Path) -> None:
             source = re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](\1.html)", cell.source)  # other lessons' pages
             cell.source = EQUATION.sub(_as_image, source)
     exporter = HTMLExporter(template_name="basic", template_file=str(TEMPLATES / "lesson.html.j2"))
-    exporter.exclude_anchor_links = True
-    text, _ = exporter.from_notebook_node(
-        notebook, resources={"metadata": {"name": notebook.metadata.get("title", "Lesson")}}
-    )
+    exporter.exclude_anchor_links = exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
+    text, _ = exporter.from_notebook_node(notebook, resources={"back": back})
     Path(path).write_text(text, encoding="utf-8")
 
 
 def write_index(results: list[dict], path: Path) -> None:
-    """Write the page that lists lessons: number, title, question, seconds, link.
+    """Write the page that lists lessons: number, title, question, seconds, links.
 
     Args:
         results: Rows as `run_lessons` returns them.
         path: The page to write.
     """
-    from jinja2 import Environment, FileSystemLoader
+    from nbformat.v4 import new_markdown_cell, new_notebook
 
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
-    text = environment.get_template("index.html.j2").render(
-        lessons=results, total=sum(row["seconds"] for row in results)
-    )
-    Path(path).write_text(text, encoding="utf-8")
+    total = sum(row["seconds"] for row in results)
+    lines = [
+        "# Audiovisual emotion recognition, when a voice or a face may be missing\n",
+        f"{len(results)} lessons, run from their sources in {total:.0f} s.\n",
+        "| lesson | the one question | ran in | |",
+        "|---|---|---|---|",
+    ]
+    for row in results:
+        lesson = f"[{row['number']} · {row['title']}]({row['page']})"
+        # as HTML, for Markdown links to notebooks become links to pages
+        notebook = f'<a href="{row["notebook"]}">notebook</a>'
+        lines.append(f"| {lesson} | {row['question']} | {row['seconds']:.0f} s | {notebook} |")
+    title = {"title": "AuxFormer: the course"}
+    write_page(new_notebook(cells=[new_markdown_cell("\n".join(lines))], metadata=title), path, back=False)
 
 
 def equations(source: str) -> list[str]:
