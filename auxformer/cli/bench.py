@@ -76,10 +76,17 @@ def bench(
     - auxformer bench quick --models mine.py --add mine
     - auxformer bench humans --root CREMA-D --out humans.csv
     """
-    if suite == "humans":
-        show_results(people(corpus, root, target, out), wide)
-        return
     from auxformer.benchmark.bench import bench as run_suite
+    from auxformer.benchmark.bench import people_table
+
+    if suite == "humans":
+        if root is None:
+            raise InputError("--root is missing: say in which folder the ratings lie.")
+        results = people_table(corpus, root, target)
+        if out:
+            write_csv(results, out)
+        show_results(results, wide)
+        return
     from auxformer.reports import report
 
     chosen = changes.read(suite)
@@ -87,36 +94,16 @@ def bench(
     results = run_suite(chosen, out, root, work.data, work.work(tuple(changes.models or ())))
     written = report(out)
     if table:
-        keep_main_scores(results, table)
+        pooled = results.partition == "all"
+        write_csv(results[(pooled if pooled.any() else ~pooled) & results.metric.isin(KEPT)], table)
         shutil.copyfile(out / "comparisons.csv", table.with_name(f"{table.stem}-tests.csv"))
     show_results(results, wide)
     print(f"tables: {out}\nreport: {written[0]}")
 
 
-def people(corpus: str, root: Path | None, target: str, out: Path | None):
-    """People alone as a result table; also written to the CSV file `out` where one is given."""
-    from auxformer.benchmark.bench import people_table
-
-    if root is None:
-        raise InputError("--root is missing: say in which folder the ratings lie.")
-    table = people_table(corpus, root, target)
-    if out:
-        write_csv(table, out)
-    return table
-
-
-def keep_main_scores(results, file: Path) -> None:
-    """The rows over all partitions of the metrics in `KEPT`: small enough to be kept beside the code."""
-    pooled = results.partition == "all"
-    whole = results[pooled] if pooled.any() else results
-    write_csv(whole[whole.metric.isin(KEPT)], file)
-
-
 @app.command("report")
 def report(
-    results: Annotated[
-        list[Path], typer.Argument(help="Results folders, or long result tables (CSV).", show_default=False)
-    ],
+    results: Annotated[list[Path], typer.Argument(help="Results folders, or long result tables (CSV).")],
     into: Annotated[
         Path | None, typer.Option(help="File whose <!-- NAME --> markers are filled; NAME is the CSV's.")
     ] = None,

@@ -14,7 +14,7 @@ app = typer.Typer(
 
 @app.command("puppets")
 def puppets(
-    out: Annotated[Path, typer.Argument(help="Folder to write.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
     size: Annotated[str, typer.Option(help="tiny, course or full.")] = "course",
     seed: Annotated[int, typer.Option(help="Another seed, other puppets.")] = 0,
     binding: Annotated[
@@ -72,8 +72,8 @@ def faces(
 @app.command("corrupt")
 def corrupt(
     root: Root,
-    out: Annotated[Path, typer.Argument(help="Folder to write.", show_default=False)],
-    condition: Annotated[str, typer.Option(help="What goes wrong; see above.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    condition: Annotated[str, typer.Option(help="What goes wrong; see above.")],
     seed: Annotated[int, typer.Option(help="Another seed, other noise.")] = 0,
     jobs: Jobs = 2,
 ):

@@ -72,7 +72,7 @@ def verify(data: Data = Path("data/features")):
 
 @app.command("rm")
 def rm(
-    folder: Annotated[Path, typer.Argument(help="Folder of the store, as `ls` shows it.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(help="Folder of the store, as `ls` shows it.")],
 ):
     """Delete a feature store.
 

@@ -16,9 +16,7 @@ VideoDims = Annotated[int, typer.Option(min=1, help="Width of the video features
 
 @app.command("models")
 def models(
-    name: Annotated[
-        str | None, typer.Argument(help="A model; all of them when none is given.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="A model; all of them when none is given.")] = None,
     audio_dims: AudioDims = 130,
     video_dims: VideoDims = 4096,
     classes: Annotated[int, typer.Option(min=2, help="Number of classes, for the parameters.")] = 6,
@@ -36,27 +34,19 @@ def models(
         return f"{count_parameters(model, preset(settings).model, audio_dims, video_dims, classes):,}"
 
     if name is None:
-        published = {model: card_of(model).published for model in list_models()}
-        rows = [
-            (
-                model,
-                parameters(model, "default"),
-                line,
-                preset_name,
-                parameters(model, preset_name) if preset_name else "",
-            )
-            for (model, line), preset_name in zip(list_models().items(), published.values())
-        ]
-        show(
-            rows,
-            ["model", "parameters", "what it is", "published preset", "its parameters"],
-            wide=wide,
-            text="what it is",
-        )
+        rows = []
+        for model, line in list_models().items():
+            published = card_of(model).published
+            sizes = parameters(model, "default"), parameters(model, published) if published else ""
+            rows.append((model, sizes[0], line, published, sizes[1]))
+        columns = ["model", "parameters", "what it is", "published preset", "its parameters"]
+        show(rows, columns, wide=wide, text="what it is")
         return
     card = card_of(name)
     sizes = [
-        f"{parameters(name, settings)} (preset {settings})" for settings in ("default", card.published) if settings
+        f"{parameters(name, preset_name)} (preset {preset_name})"
+        for preset_name in ("default", card.published)
+        if preset_name
     ]
     rows = [
         ("source", card.source),
@@ -98,7 +88,7 @@ def cost(
 
 
 @app.command("parity")
-def parity(files: Annotated[list[Path], typer.Argument(help="Parity vectors (safetensors).", show_default=False)]):
+def parity(files: Annotated[list[Path], typer.Argument(help="Parity vectors (safetensors).")]):
     """Largest difference per tensor against parity vectors; exit 1 above 1e-5 (gradient norm: 1e-4, relative).
 
     Example: auxformer parity tests/parity/*.safetensors
@@ -118,10 +108,8 @@ def parity(files: Annotated[list[Path], typer.Argument(help="Parity vectors (saf
 
 @app.command("convert")
 def convert(
-    checkpoint: Annotated[
-        Path, typer.Argument(help="The authors' .pt, .pth or .safetensors file.", show_default=False)
-    ],
-    out: Annotated[Path, typer.Argument(help="File to write (safetensors).", show_default=False)],
+    checkpoint: Annotated[Path, typer.Argument(help="The authors' .pt, .pth or .safetensors file.")],
+    out: Annotated[Path, typer.Argument(help="File to write (safetensors).")],
     heads: Annotated[int, typer.Option(help="Attention heads; no tensor tells.")] = 10,
     attn_mask: Annotated[bool, typer.Option(help="Whether it was trained with the causal mask.")] = True,
 ):

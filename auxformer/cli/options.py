@@ -22,7 +22,7 @@ OnError = Annotated[str, typer.Option(help='A clip that cannot be read: "skip" i
 Official = Annotated[
     Path | None, typer.Option(help="The authors' partition file, or a folder of them; their labels are used.")
 ]
-Root = Annotated[Path, typer.Argument(help="Folder of the corpus.", show_default=False)]
+Root = Annotated[Path, typer.Argument(help="Folder of the corpus.")]
 Scheduler = Annotated[
     str | None, typer.Option(help="Address of a Dask cluster that does the work; it needs the same files and paths.")
 ]

@@ -12,7 +12,7 @@ app = typer.Typer()
 def show(
     file: Annotated[
         str,
-        typer.Argument(help="A media file (wav, flac, mp3, mp4, avi, flv), or with --root a clip.", show_default=False),
+        typer.Argument(help="A media file (wav, flac, mp3, mp4, avi, flv), or with --root a clip."),
     ],
     root: Annotated[Path | None, typer.Option(help="Folder of the corpus that has the clip.")] = None,
     out: Annotated[Path, typer.Option(help="Picture to write (PNG).")] = Path("build/show.png"),

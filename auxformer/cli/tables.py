@@ -1,18 +1,19 @@
 """Tables in the terminal: as many columns as fit, all of them with `--wide`; numbers are never broken over lines."""
 
 import codecs
+import io
 import itertools
 import math
 import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 PLAIN = {"…": "...", "★": "*", "•": "*", "²": "2", "×": "x", "–": "-", "—": "-", "±": "+-", "√": "sqrt ", "→": "->"}
 FIRST_METRICS = ("macro-f1", "macro-precision", "macro-recall", "micro-f1")
-GAP = "  "
+GAP = 2
 NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+")
 MIN_TEXT = 24
 """Columns of the terminal below which running text is left out rather than broken into slivers."""
@@ -20,55 +21,41 @@ MIN_TEXT = 24
 
 def speak_plainly_where_needed() -> None:
     """Have stdout and stderr write signs that the terminal cannot show in plain ones, instead of raising."""
-    codecs.register_error("plain", lambda error: (_plain(error.object[error.start : error.end]), error.end))
+
+    def plain(error):
+        return "".join(PLAIN.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+    codecs.register_error("plain", plain)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="plain")
 
 
-def _plain(text: str) -> str:
-    return "".join(PLAIN.get(sign, "?") for sign in text)
-
-
 def show(rows: Sequence[Sequence], columns: Sequence[str], title: str = "", wide: bool = False, text: str = "") -> None:
-    """Print a table.
+    """Print a table: without `wide` as many columns as fit, from the left; only the column `text` may be broken."""
+    from rich.console import Console
+    from rich.table import Table
 
-    Args:
-        rows: Cells, as strings or numbers.
-        columns: Their headings, the most important first: from the right, those are left out that do not fit.
-        title: Above it.
-        wide: Leave nothing out.
-        text: Name of the column of running text, which may be broken between words.
-    """
     room = shutil.get_terminal_size().columns
-    cells = [[str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(columns, *cells)]
+    rows = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, cells)) for cells in zip(columns, *rows)]
     needed = [min(width, MIN_TEXT) if name == text else width for name, width in zip(columns, widths)]
-    kept = len(columns) if wide else _fitting(needed, room)
-    names, widths = columns[:kept], widths[:kept]
-    if text in names and not wide:
-        others = sum(width + len(GAP) for name, width in zip(names, widths) if name != text)
-        widths[names.index(text)] = min(widths[names.index(text)], room - others)
-    print("\n".join([*textwrap.wrap(title, room), *_lines([names, ["-" * width for width in widths], *cells], widths)]))
+    ends = itertools.accumulate(width + GAP for width in needed)
+    kept = len(columns) if wide else max(1, sum(end - GAP <= room for end in ends))
+    table = Table(box=None, padding=(0, GAP, 0, 0))
+    for name, width, *cells in zip(columns[:kept], widths if wide else needed, *rows):
+        justify = "right" if cells and all(NUMBER.fullmatch(cell) for cell in cells) else "left"
+        table.add_column(name, min_width=width, no_wrap=name != text, justify=justify)
+    for row in rows:
+        table.add_row(*row[:kept])
+    # The gap after the last column is cut off again.
+    width = GAP + (sum(widths) + GAP * kept if wide else max(room, needed[0]))
+    console = Console(width=width, file=io.StringIO(), markup=False, emoji=False, highlight=False, no_color=True)
+    console.print(table)
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    print("\n".join([*textwrap.wrap(title, room), *lines]))
     if kept < len(columns):
         print(textwrap.fill(f"not shown: {', '.join(columns[kept:])} (--wide)", room))
-
-
-def _lines(rows: Sequence[Sequence[str]], widths: Sequence[int]) -> Iterator[str]:
-    """The rows, cells side by side; what is wider than its column goes on in the next line, broken between words."""
-    for row in rows:
-        broken = [textwrap.wrap(cell, width, break_long_words=False) for cell, width in zip(row, widths)]
-        for parts in itertools.zip_longest(*broken, fillvalue=""):
-            cells = (
-                part.rjust(width) if NUMBER.fullmatch(part) else part.ljust(width) for part, width in zip(parts, widths)
-            )
-            yield GAP.join(cells).rstrip()
-
-
-def _fitting(widths: Sequence[int], room: int) -> int:
-    """How many columns fit side by side; at least the first."""
-    used = itertools.accumulate(width + len(GAP) for width in widths)
-    return max(1, sum(end - len(GAP) <= room for end in used))
 
 
 def write_csv(table, file: Path) -> None:

@@ -50,7 +50,7 @@ def train(
 
 @app.command("evaluate")
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a trained run.", show_default=False)],
+    run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
     condition: Annotated[
         list[str] | None, typer.Option(help="complete, no-audio or no-video; may be given again.")
     ] = None,
