@@ -20,6 +20,7 @@ from auxformer.course.lessons import (
     split_answer,
 )
 from auxformer.errors import InputError
+from auxformer.files import make_folder, write_text
 from auxformer.reports.tables import fill_markers
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -93,11 +94,8 @@ def write_notebook(notebook, path: Path) -> None:
     import nbformat
 
     nbformat.validate(notebook)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-    part.replace(path)
+    make_folder(Path(path).parent)
+    write_text(path, nbformat.writes(notebook) + "\n")
 
 
 def build_lessons(lessons=None, root: Path | None = None, texts_only: bool = False) -> list[Path]:

@@ -15,7 +15,7 @@ import tomli_w
 from joblib import Parallel, delayed
 
 from auxformer.errors import InputError
-from auxformer.files import whole_file
+from auxformer.files import make_folder, whole_file, write_text, writing
 from auxformer.media import write_video, write_wav
 from auxformer.progress import progress
 from auxformer.puppets.axes import generator
@@ -133,18 +133,15 @@ def _prepare(out: Path, settings: dict, wanted: set[str]) -> None:
     made_with = _read_settings(out)
     same = all(made_with.get(key) == settings[key] for key in ("seed", "binding", "generator"))
     complete = made_with == settings and (out / "truth.csv").exists()
-    try:
+    with writing(out):
         for folder in ("AudioWAV", "VideoFlash", "processedResults"):
-            (out / folder).mkdir(parents=True, exist_ok=True)
+            make_folder(out / folder)
         for name in () if complete else TABLES:
             (out / name).unlink(missing_ok=True)
         for path in [*(out / "AudioWAV").iterdir(), *(out / "VideoFlash").iterdir()]:
             if path.suffix == ".part" or not same or path.stem not in wanted:
                 path.unlink()
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror}); give a folder of your own") from error
-    with whole_file(out / SETTINGS) as part:
-        part.write_text(tomli_w.dumps(settings))
+    write_text(out / SETTINGS, tomli_w.dumps(settings))
 
 
 def _read_settings(out: Path) -> dict:

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from auxformer.errors import InputError
+from auxformer.files import make_folder, writing
 
 
 def save_state(
@@ -27,20 +28,20 @@ def save_state(
         InputError: when it cannot be written (disk full); the states before it are untouched.
     """
     aside, final = states / "writing", states / f"epoch-{epoch:05d}"
+    shutil.rmtree(aside, ignore_errors=True)
     try:
+        with writing(final):
+            make_folder(aside)
+            for name, named in tensors.items():
+                whole = {key: value.detach().contiguous() for key, value in named.items()}
+                save_file(whole, aside / f"{name}.safetensors")
+            (aside / "state.json").write_text(json.dumps(values))
+            shutil.rmtree(final, ignore_errors=True)
+            os.replace(aside, final)
+    except InputError as error:
+        raise InputError(f"{error}; it goes on after the last epoch that was saved.") from error
+    finally:
         shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        for name, named in tensors.items():
-            save_file({key: value.detach().contiguous() for key, value in named.items()}, aside / f"{name}.safetensors")
-        (aside / "state.json").write_text(json.dumps(values))
-        shutil.rmtree(final, ignore_errors=True)
-        os.replace(aside, final)
-    except OSError as error:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise InputError(
-            f"{final}: cannot be written ({error.strerror or error}); free some space and run again: it goes on after the last "
-            "epoch that was saved."
-        ) from error
     for old in sorted(states.glob("epoch-*"))[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
 
