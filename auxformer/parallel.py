@@ -58,11 +58,6 @@ def in_parallel(
         finished.close()
 
 
-def on_cluster(scheduler: str, function: Callable, items: Iterable) -> Iterator[tuple]:
-    """`in_parallel` on a cluster, as benchmark/run.py still calls it."""
-    return in_parallel(function, items, scheduler=scheduler)
-
-
 def _numbered(work: Callable, numbered: tuple) -> tuple:
     """Work on an item that has a number, for results that come back in any order."""
     number, item = numbered
