@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from auxformer.cli.options import Corpus, Data, Jobs, OnError, Root, Scheduler, Wide
+from auxformer.cli.options import Audio, Corpus, Data, Jobs, OnError, Root, Scheduler, Video, Wide
 
 app = typer.Typer(
     no_args_is_help=True, help="Extract features and look after their stores.", epilog="Example: auxformer features ls"
@@ -16,16 +16,14 @@ app = typer.Typer(
 def extract(
     root: Root,
     corpus: Corpus = "auto",
-    audio: Annotated[str, typer.Option(help="lld, logmel, wav2vec2:MODEL or table:FILE.csv; empty for none.")] = "lld",
-    video: Annotated[
-        str, typer.Option(help="hog, vggface:FILE, emoca:FOLDER, hf-vision:MODEL or table:FILE.csv; empty for none.")
-    ] = "hog",
+    audio: Audio = "lld",
+    video: Video = "hog",
     data: Data = Path("data/features"),
     jobs: Jobs = 2,
     on_error: OnError = "skip",
     scheduler: Scheduler = None,
 ):
-    """Extract features into stores; run it again after a kill and it goes on.
+    """Extract features into stores; run it again after a kill and it goes on. An empty --audio or --video is left out.
 
     Example: auxformer features extract data/corpora/puppets --audio lld --video hog
     """

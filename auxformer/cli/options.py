@@ -15,16 +15,24 @@ import typer
 from auxformer.cli.settings import read_settings
 from auxformer.errors import InputError
 
+Audio = Annotated[str, typer.Option(help="lld, logmel, wav2vec2:MODEL or table:FILE.csv.", rich_help_panel="Task")]
+Video = Annotated[
+    str,
+    typer.Option(help="hog, vggface:FILE, emoca:FOLDER, hf-vision:MODEL or table:FILE.csv.", rich_help_panel="Task"),
+]
 Corpus = Annotated[str, typer.Option(help='Name of the corpus, or "auto".')]
-Data = Annotated[Path, typer.Option(help="Folder under which feature stores lie.")]
-Jobs = Annotated[int, typer.Option(min=1, help="Processes.")]
-OnError = Annotated[str, typer.Option(help='A clip that cannot be read: "skip" it and count, or "stop".')]
+Data = Annotated[Path, typer.Option(help="Folder under which feature stores lie.", rich_help_panel="Work")]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes.", rich_help_panel="Work")]
+OnError = Annotated[
+    str, typer.Option(help='A clip that cannot be read: "skip" it and count, or "stop".', rich_help_panel="Task")
+]
 Official = Annotated[
-    Path | None, typer.Option(help="The authors' partition file, or a folder of them; their labels are used.")
+    Path | None, typer.Option(help="The authors' partition file(s); their labels are used.", rich_help_panel="Task")
 ]
 Root = Annotated[Path, typer.Argument(help="Folder of the corpus.")]
 Scheduler = Annotated[
-    str | None, typer.Option(help="Address of a Dask cluster that does the work; it needs the same files and paths.")
+    str | None,
+    typer.Option(help="Address of a Dask cluster; it needs the same files and paths.", rich_help_panel="Work"),
 ]
 Wide = Annotated[bool, typer.Option("--wide", help="Every column, however wide.")]
 
@@ -39,10 +47,8 @@ class TaskOptions:
 
     corpus: Annotated[str, _option("puppets, crema-d, ravdess or msp-improv.", "Task")] = "puppets"
     root: Annotated[Path | None, _option("Folder of the corpus; puppets are generated when absent.", "Task")] = None
-    audio: Annotated[str, _option("lld, logmel, wav2vec2:MODEL or table:FILE.csv.", "Task")] = "lld"
-    video: Annotated[str, _option("hog, vggface:FILE, emoca:FOLDER, hf-vision:MODEL or table:FILE.csv.", "Task")] = (
-        "hog"
-    )
+    audio: Audio = "lld"
+    video: Video = "hog"
     target: Annotated[
         str | None,
         _option("audiovisual, voice, face, intended; MSP-IMPROV: secondary, secondary-four, attributes.", "Task"),
@@ -52,8 +58,8 @@ class TaskOptions:
         str | None, _option('Classes to keep: "happy,sad"; "4" = angry, happy, neutral, sad.', "Task")
     ] = None
     folds: Annotated[int | None, _option("Speaker folds; 0 = 70/15/15 partitions.", "Task")] = None
-    official: Annotated[Path | None, _option("The authors' partition file(s); their labels are used.", "Task")] = None
-    on_error: Annotated[str, _option('A clip that cannot be read: "skip" or "stop".', "Task")] = "skip"
+    official: Official = None
+    on_error: OnError = "skip"
 
     def read(self, work: "WorkOptions"):
         """The task; what features it lacks are extracted, and puppets generated."""
@@ -112,12 +118,10 @@ class SettingsOptions:
 class WorkOptions:
     """Where things lie and who does the work."""
 
-    data: Annotated[Path, _option("Folder under which feature stores lie.", "Work")] = Path("data/features")
-    runs: Annotated[Path, _option("Folder of the runs.", "Work")] = Path("runs")
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.", rich_help_panel="Work")] = 2
-    scheduler: Annotated[
-        str | None, _option("Address of a Dask cluster; it needs the same files and paths.", "Work")
-    ] = None
+    data: Data = Path("data/features")
+    runs: Annotated[Path, typer.Option(help="Folder of the runs.", rich_help_panel="Work")] = Path("runs")
+    jobs: Jobs = 2
+    scheduler: Scheduler = None
 
     def work(self, plugins: tuple[Path, ...] = ()):
         """The same as the benchmark takes it."""

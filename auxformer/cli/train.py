@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from auxformer.cli.options import SettingsOptions, TaskOptions, Wide, WorkOptions, with_options
+from auxformer.cli.options import Jobs, SettingsOptions, TaskOptions, Wide, WorkOptions, with_options
 from auxformer.cli.settings import EPILOG, SettingsCommand
 from auxformer.cli.tables import number, show, show_results, show_scores, write_csv
 from auxformer.errors import InputError
@@ -55,7 +55,7 @@ def evaluate(
         list[str] | None, typer.Option(help="complete, no-audio or no-video; may be given again.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write the scores (CSV).")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    jobs: Jobs = 2,
     wide: Wide = False,
 ):
     """Score a run on its test speakers: F1, precision and recall, macro and micro, with intervals over speakers.
