@@ -11,14 +11,7 @@ import re
 from pathlib import Path
 
 from auxformer.course.address import install_cell, links, repository
-from auxformer.course.lessons import (
-    Lesson,
-    find_lessons,
-    is_answer,
-    project_root,
-    read_source,
-    split_answer,
-)
+from auxformer.course.lessons import Lesson, find_lessons, is_answer, project_root, read_source, split_answer
 from auxformer.errors import InputError
 from auxformer.files import make_folder, write_text
 from auxformer.reports.tables import fill_markers
@@ -45,7 +38,8 @@ def complete_notebook(lesson: Lesson):
         if is_answer(cell) or "folded" in cell.metadata.get("tags", []):
             cell.metadata["jupyter"] = {"source_hidden": True}
         cell.metadata = _kept(cell.metadata)
-    notebook.metadata = type(notebook.metadata)(_notebook_metadata(lesson))
+    title = f"Lesson {lesson.number} · {lesson.title}"
+    notebook.metadata = type(notebook.metadata)(_notebook_metadata(title))
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 
@@ -77,8 +71,7 @@ def student_notebook(lesson: Lesson, executed):
 def strip(executed):
     """An executed notebook without what changes at every run: timings, widget state, random ids, library versions."""
     notebook = copy.deepcopy(executed)
-    keys = {key: notebook.metadata[key] for key in ("kernelspec", "language_info", "title") if key in notebook.metadata}
-    notebook.metadata = type(notebook.metadata)(keys | {"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    notebook.metadata = type(notebook.metadata)(_notebook_metadata(notebook.metadata["title"]))
     for cell in notebook.cells:
         cell.metadata = _kept(cell.metadata)
         for output in cell.get("outputs", []):
@@ -163,20 +156,10 @@ def build_students(lessons=None, root: Path | None = None) -> list[Path]:
 
 def matrix(lessons: list[Lesson]) -> str:
     """The teacher's table: which objective is shown by which exercise and check, and how long things take."""
-    lines = [
-        "# Objectives, exercises, checks",
-        "",
-        "Derived from the lessons' sources; do not edit.",
-        "",
-    ]
+    lines = ["# Objectives, exercises, checks", "", "Derived from the lessons' sources; do not edit.", ""]
     for lesson in lessons:
         times = f"Reading {lesson.reading} min, exercises {lesson.minutes} min, runs in about {lesson.seconds} s on two cores."
-        lines += [
-            f"## Lesson {lesson.number}: {lesson.title}",
-            "",
-            f"{lesson.question} {times}",
-            "",
-        ]
+        lines += [f"## Lesson {lesson.number}: {lesson.title}", "", f"{lesson.question} {times}", ""]
         lines += [
             "| objective | check | exercise | difficulty | importance | minutes |",
             "|---|---|---|---|---|---|",
@@ -219,8 +202,7 @@ def _address(lesson: Lesson) -> str | None:
     return repository(lesson.path.parents[2])
 
 
-def _notebook_metadata(lesson: Lesson) -> dict:
-    title = f"Lesson {lesson.number} · {lesson.title}"
+def _notebook_metadata(title: str) -> dict:
     return {"kernelspec": KERNEL, "language_info": {"name": "python"}, "title": title}
 
 

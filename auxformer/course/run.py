@@ -67,7 +67,7 @@ def execute(lesson: Lesson, parameters: dict, path: Path) -> Executed:
 
     Args:
         lesson: What to run.
-        parameters: Checked against the notebook's parameters cell.
+        parameters: Names of the lesson's parameters cell; papermill would only log another one.
         path: Where the executed notebook goes when it ran to its end.
 
     Raises:
@@ -81,7 +81,6 @@ def execute(lesson: Lesson, parameters: dict, path: Path) -> Executed:
     path.parent.mkdir(parents=True, exist_ok=True)
     source, part = path.with_name(f".{path.stem}.source.ipynb"), path.with_name(f".{path.stem}.part.ipynb")
     build.write_notebook(build.complete_notebook(lesson), source)
-    _check_with_papermill(lesson, parameters, source)
     started = time.perf_counter()
     try:
         with _headless():
@@ -105,11 +104,8 @@ def execute(lesson: Lesson, parameters: dict, path: Path) -> Executed:
 @contextlib.contextmanager
 def _headless():
     """Tells explorers in the kernel that nobody watches, and Python to hide no warning: a lesson's output holds them all."""
-    wanted = {
-        "AUXFORMER_HEADLESS": "1",
-        "PYTHONWARNINGS": "default",
-        "KINETO_LOG_LEVEL": "9",
-    }  # the profiler's own chatter
+    quiet = {"KINETO_LOG_LEVEL": "9"}  # the profiler's own chatter
+    wanted = {"AUXFORMER_HEADLESS": "1", "PYTHONWARNINGS": "default", **quiet}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
@@ -171,16 +167,6 @@ def _refuse_unknown(parameters: dict, profile: str, lessons: list[Lesson]) -> No
     for name in parameters:
         if name not in known:
             raise InputError(f'no lesson to run has a parameter "{name}".{suggest(name, known)}')
-
-
-def _check_with_papermill(lesson: Lesson, parameters: dict, notebook: Path) -> None:
-    """papermill only logs a misspelt parameter; ask it beforehand what the notebook takes."""
-    import papermill
-
-    known = papermill.inspect_notebook(str(notebook))
-    for name in parameters:
-        if name not in known:
-            raise InputError(f'lesson {lesson.number} has no parameter "{name}".{suggest(name, known)}')
 
 
 def _explain(lesson: Lesson, error, failed: Path) -> str:
