@@ -61,12 +61,17 @@ def read_audio(path: str | os.PathLike, sampling_rate: int = 16000) -> np.ndarra
                 chunks += [resampled.to_ndarray().mean(axis=0) for resampled in resampler.resample(frame)]
             if chunks:
                 chunks += [resampled.to_ndarray().mean(axis=0) for resampled in resampler.resample(None)]
-        announced = _announced_seconds(container, stream)
+        exact = container.format.name in EXACT_LENGTH and stream.duration
+        announced = float(stream.duration * stream.time_base) if exact else 0.0  # seconds
     waveform = np.concatenate([np.empty(0), *chunks]).astype(np.float32)  # [samples]
     if not len(waveform):
         raise MediaError(f"{path}: its audio stream holds no samples; record or download the file again")
     if announced:
-        _refuse_truncated(len(waveform) / sampling_rate, announced, path)
+        if len(waveform) / sampling_rate < announced - SHORTFALL:
+            raise MediaError(
+                f"{path}: holds {len(waveform) / sampling_rate:.2f} of the {announced:.2f} s its header announces (cut "
+                "short); download it again"
+            )
         waveform = waveform[: round(announced * sampling_rate)]  # AAC fills up its last frame with silence
     if not np.isfinite(waveform).all():
         raise MediaError(f"{path}: its waveform holds values that are not numbers; export the file again")
@@ -289,16 +294,3 @@ def first_stream(container, kind: str, path):
         raise MediaError(f"{path}: its {kind} is in a format that cannot be decoded; download it again or convert it")
     streams[0].codec_context.thread_count = 1  # extraction runs one process per core
     return streams[0]
-
-
-def _announced_seconds(container, stream) -> float | None:
-    if container.format.name not in EXACT_LENGTH or not stream.duration:
-        return None
-    return float(stream.duration * stream.time_base)
-
-
-def _refuse_truncated(seconds: float, announced: float, path) -> None:
-    if seconds < announced - SHORTFALL:
-        raise MediaError(
-            f"{path}: holds {seconds:.2f} of the {announced:.2f} s its header announces (cut short); download it again"
-        )

@@ -58,13 +58,11 @@ def create_extractor(
     if name not in EXTRACTORS:
         raise InputError(f'unknown features "{spec}".{suggest(name, EXTRACTORS)}')
     if name not in ARGUMENTS and what:
-        raise InputError(
-            f'features "{spec}": expected "table:FILE.csv", or the name of another extractor without a file'
-        )
+        raise _refusal(spec, 'expected "table:FILE.csv", or the name of another extractor without a file')
     if name in ARGUMENTS and (what or name != "wav2vec2"):
         setting, form, words = ARGUMENTS[name]
         if not what:
-            raise InputError(f'features "{spec}": expected "{name}:{form}"; give the {words}')
+            raise _refusal(spec, f'expected "{name}:{form}"; give the {words}')
         options[setting] = _find(spec, what, root, setting == "model", words)
     if name == "table":
         options["modality"] = modality or "video"
@@ -72,20 +70,22 @@ def create_extractor(
     try:
         extractor = getattr(importlib.import_module(f"auxformer.features.{module}"), kind)(**options)
     except TypeError as error:
-        raise InputError(f'features "{spec}" take no such settings: {", ".join(options)} ({error})') from error
+        raise _refusal(spec, f"take no such settings: {', '.join(options)} ({error})") from error
     if modality and extractor.modality != modality:
-        raise InputError(
-            f'features "{spec}" describe the {extractor.modality} stream, but were asked for as {modality}'
-        )
+        raise _refusal(spec, f"describe the {extractor.modality} stream, but were asked for as {modality}")
     return extractor
 
 
 def _find(spec: str, what: str, root: str | os.PathLike | None, may_be_a_name: bool, words: str) -> str:
-    places = [Path(root) / what] if root is not None else []
-    for place in [*places, Path(what)]:
+    places = [*([Path(root) / what] if root is not None else []), Path(what)]
+    for place in places:
         if place.exists():
             return str(place.resolve())
     if may_be_a_name:
         return what
-    looked = " and in ".join(str(place.parent.resolve()) for place in [*places, Path(what)])
-    raise InputError(f'features "{spec}": there is no such file or folder in {looked}; give the {words}')
+    looked = " and in ".join(str(place.parent.resolve()) for place in places)
+    raise _refusal(spec, f"there is no such file or folder in {looked}; give the {words}")
+
+
+def _refusal(spec: str, what: str) -> InputError:
+    return InputError(f'features "{spec}": {what}')

@@ -1,9 +1,12 @@
 """What an extractor is."""
 
 import hashlib
+import math
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+
+from auxformer import media
 
 SAMPLING_RATE = 16000
 """Hz to which every recording is brought before features are taken."""
@@ -54,6 +57,43 @@ class Extractor(Protocol):
 def settings_digest(extractor, *more: str) -> str:
     """Eight hex digits over the settings of a dataclass extractor, as its `repr` shows them, and over `more` texts."""
     return hashlib.sha256("\n".join([repr(extractor), *more]).encode()).hexdigest()[:8]
+
+
+class SoundExtractor:
+    """What extractors of sound share; each has `of_waveform`, from `[samples]` in -1..1 at 16 kHz to `[T, D]` float32."""
+
+    modality = "audio"
+
+    def digest(self) -> str:
+        """Changes with every setting, and with the content of the model where there is one, wherever it lies."""
+        return settings_digest(self)
+
+    def source(self, clip: Clip) -> str | None:
+        """The clip's audio file, or its video file when it has no other."""
+        return clip.sound
+
+    def read(self, clip: Clip) -> np.ndarray:
+        """The clip's waveform `[samples]`. Raises `MediaError` when its sound cannot be read."""
+        return media.read_audio(self.source(clip), SAMPLING_RATE)
+
+    def __call__(self, clip: Clip) -> np.ndarray:
+        """Features `[T, D]` float32 of a clip. Raises `MediaError` when its sound cannot be read."""
+        return self.of_waveform(self.read(clip))
+
+
+class FilmExtractor:
+    """What extractors of one vector per frame of the film share."""
+
+    modality = "video"
+    frames_per_second = math.nan
+
+    def digest(self) -> str:
+        """Changes with every setting, and with the content of the model where there is one, wherever it lies."""
+        return settings_digest(self)
+
+    def source(self, clip: Clip) -> str | None:
+        """The clip's video file."""
+        return clip.video
 
 
 def at_least(waveform: np.ndarray, seconds: float) -> np.ndarray:

@@ -1,18 +1,17 @@
 """What the face does, at the rate of the video: histograms of oriented gradients of the face."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from auxformer import media
 from auxformer.errors import InputError
-from auxformer.features.base import Clip, settings_digest
+from auxformer.features.base import Clip, FilmExtractor
 from auxformer.features.face import crop, evenly, find_face
 
 
 @dataclass(frozen=True)
-class GradientHistograms:
+class GradientHistograms(FilmExtractor):
     """Histograms of oriented gradients of the face (Dalal & Triggs, CVPR 2005), one vector per video frame.
 
     The face is looked for in a few frames; the median box serves the whole clip, so that what moves in the crop is the
@@ -35,8 +34,6 @@ class GradientHistograms:
     margin: float = 1.2
 
     name = "hog"
-    modality = "video"
-    frames_per_second = math.nan
 
     def __post_init__(self):
         cells = self.size // self.cell if self.cell else 0
@@ -55,14 +52,6 @@ class GradientHistograms:
         """Numbers per frame: blocks x cells in a block x orientations."""
         blocks = self.size // self.cell - self.block + 1
         return (blocks * self.block) ** 2 * self.orientations
-
-    def digest(self) -> str:
-        """Changes with every setting."""
-        return settings_digest(self)
-
-    def source(self, clip: Clip) -> str | None:
-        """The clip's video file."""
-        return clip.video
 
     def __call__(self, clip: Clip) -> np.ndarray:
         """Histograms `[T, D]` float32 of a clip. Raises `MediaError` when its pictures cannot be read."""

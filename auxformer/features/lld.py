@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from auxformer import media
-from auxformer.features.base import SAMPLING_RATE, Clip, at_least, settings_digest
+from auxformer.features.base import SAMPLING_RATE, SoundExtractor, at_least, settings_digest
 
 LLD_CONFIG = Path(__file__).with_name("compare_2016_lld.conf")
 LONGEST_WINDOW = 0.060
@@ -16,7 +15,7 @@ LONGEST_WINDOW = 0.060
 
 
 @dataclass(frozen=True)
-class LowLevelDescriptors:
+class LowLevelDescriptors(SoundExtractor):
     """ComParE 2016 low-level descriptors and their deltas, 130 numbers every 10 ms (Schuller et al., Interspeech 2016).
 
     The first 65 are the descriptors (pitch, voicing, jitter, shimmer, loudness, spectrum, MFCC), the last 65 their
@@ -25,7 +24,6 @@ class LowLevelDescriptors:
     """
 
     name = "lld"
-    modality = "audio"
     dims = 130
     frames_per_second = 100.0
 
@@ -33,18 +31,10 @@ class LowLevelDescriptors:
         """Changes with our openSMILE configuration."""
         return settings_digest(self, LLD_CONFIG.read_text())
 
-    def source(self, clip: Clip) -> str | None:
-        """The clip's audio file, or its video file when it has no other."""
-        return clip.sound
-
     @property
     def names(self) -> list[str]:
         """Names of the 130 features, in order ("F0final_sma", ..., "F0final_sma_de", ...)."""
         return list(_opensmile().feature_names)
-
-    def __call__(self, clip: Clip) -> np.ndarray:
-        """Descriptors `[T, 130]` float32 of a clip. Raises `MediaError` when its sound cannot be read."""
-        return self.of_waveform(media.read_audio(self.source(clip), SAMPLING_RATE))
 
     def of_waveform(self, waveform: np.ndarray) -> np.ndarray:
         """Descriptors `[T, 130]` float32 of a waveform `[samples]` in -1..1 at 16 kHz."""

@@ -5,34 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auxformer import media
-from auxformer.features.base import SAMPLING_RATE, Clip, at_least, settings_digest
+from auxformer.features.base import SAMPLING_RATE, SoundExtractor, at_least
 
 
 @dataclass(frozen=True)
-class LogMel:
+class LogMel(SoundExtractor):
     """Log-mel spectrogram: the natural logarithm of the power in 80 mel bands from 20 Hz to 8 kHz, every 10 ms.
 
     For those whom openSMILE's licence (research and teaching) does not suit.
     """
 
     name = "logmel"
-    modality = "audio"
     dims: int = 80
     window: float = 0.025
     frames_per_second: float = 100.0
-
-    def digest(self) -> str:
-        """Changes with the number of bands, the window and the rate."""
-        return settings_digest(self)
-
-    def source(self, clip: Clip) -> str | None:
-        """The clip's audio file, or its video file when it has no other."""
-        return clip.sound
-
-    def __call__(self, clip: Clip) -> np.ndarray:
-        """Log-mel bands `[T, 80]` float32 of a clip. Raises `MediaError` when its sound cannot be read."""
-        return self.of_waveform(media.read_audio(self.source(clip), SAMPLING_RATE))
 
     def of_waveform(self, waveform: np.ndarray) -> np.ndarray:
         """Log-mel bands `[T, 80]` float32 of a waveform `[samples]` in -1..1 at 16 kHz."""

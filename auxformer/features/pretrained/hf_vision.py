@@ -1,22 +1,16 @@
 """What any vision network of the transformers library sees in the face, at the rate of the video."""
 
 import functools
-import math
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
-from auxformer.errors import InputError, check_choice, check_range
-from auxformer.features.base import Clip, settings_digest
-from auxformer.features.face import face_film
-from auxformer.features.pretrained.networks import choose_device, find_model, load_model, model_hash, read_config
-
-FRAMES_AT_ONCE = 32
+from auxformer.errors import InputError, check_choice
+from auxformer.features.pretrained.networks import FaceNetwork, HubModel, choose_device, load_model, read_config
 
 
 @dataclass(frozen=True)
-class HuggingFaceVision:
+class HuggingFaceVision(HubModel, FaceNetwork):
     """One vector per frame by a vision network (ViT, DINOv2, ConvNeXt, the picture half of CLIP, ...).
 
     The face is cropped as for `hog`, then prepared as the model's own preprocessor_config.json says.
@@ -38,23 +32,14 @@ class HuggingFaceVision:
     content: str = field(init=False)
     folder: str = field(init=False, repr=False)
 
-    modality = "video"
-    frames_per_second = math.nan
+    kind = "hf-vision"
+    frames_at_once = 32
 
     def __post_init__(self):
         check_choice("pooling", self.pooling, ("auto", "pooler", "cls", "mean"))
-        check_range("looks", self.looks, 1, 100_000)
-        check_range("margin", self.margin, 0.1, 10)
-        folder = find_model(self.model)
-        if not (folder / "preprocessor_config.json").is_file():
-            raise InputError(f"{folder}: has no preprocessor_config.json; give the folder of a whole vision model")
-        object.__setattr__(self, "folder", str(folder))
-        object.__setattr__(self, "content", model_hash(folder))
-
-    @property
-    def name(self) -> str:
-        """ "hf-vision:" and the last part of the model's name."""
-        return f"hf-vision:{Path(self.model).name}"
+        self.check_crop()
+        if not (self.look_up() / "preprocessor_config.json").is_file():
+            raise InputError(f"{self.folder}: has no preprocessor_config.json; give the folder of a whole vision model")
 
     @functools.cached_property
     def dims(self) -> int:
@@ -67,32 +52,15 @@ class HuggingFaceVision:
             )
         return once.shape[1]
 
-    def digest(self) -> str:
-        """Changes with every setting and with the content of the model, wherever it lies."""
-        return settings_digest(self)
-
-    def source(self, clip: Clip) -> str | None:
-        """The clip's video file."""
-        return clip.video
-
-    def __call__(self, clip: Clip) -> np.ndarray:
-        """Vectors `[T, D]` float32 of a clip. Raises `MediaError` when its pictures cannot be read."""
-        return self.of_faces(face_film(self.source(clip), self.looks, self.margin))
-
-    def of_faces(self, faces: np.ndarray) -> np.ndarray:
-        """Vectors `[T, D]` float32 of colour pictures `[T, H, W, 3]` uint8 (RGB) of any size."""
+    def see(self, faces: np.ndarray) -> np.ndarray:
         import torch
 
         device = choose_device(self.device)
         network, prepare, trained = _load(self.folder, self.content, device)
-        rows = []
-        for at in range(0, len(faces), FRAMES_AT_ONCE):
-            some = list(faces[at : at + FRAMES_AT_ONCE])
-            pictures = prepare(some, return_tensors="pt", input_data_format="channels_last")["pixel_values"]
-            with torch.inference_mode():
-                seen = network(pixel_values=pictures.to(device))
-                rows.append(self._pool(seen, trained).float().cpu().numpy())
-        return np.concatenate(rows)  # [T, D]
+        pictures = prepare(list(faces), return_tensors="pt", input_data_format="channels_last")["pixel_values"]
+        with torch.inference_mode():
+            seen = network(pixel_values=pictures.to(device))
+            return self._pool(seen, trained).float().cpu().numpy()
 
     def _pool(self, seen, trained: bool):
         states, pooled = seen.last_hidden_state, seen.get("pooler_output") if trained else None

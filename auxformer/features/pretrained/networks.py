@@ -9,12 +9,56 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
-from auxformer.errors import InputError, check_choice
+import numpy as np
+
+from auxformer.errors import InputError, check_choice, check_range
+from auxformer.features.base import Clip, FilmExtractor
+from auxformer.features.face import face_film
 from auxformer.files import whole_file
 
 ABOUT = ("config.json", "preprocessor_config.json")
 """Files beside the weights that say what network they belong to and what it expects."""
+
+
+class HubModel:
+    """An extractor whose network `model` names: `folder` says where it lies, `content` is a hash of what it is."""
+
+    kind: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """The extractor's name, a colon, and the last part of the model's."""
+        return f"{self.kind}:{Path(self.model).name}"
+
+    def look_up(self) -> Path:
+        """Find the model, and note `folder` and `content`. Raises `InputError` as `find_model` does."""
+        folder = find_model(self.model)
+        object.__setattr__(self, "folder", str(folder))
+        object.__setattr__(self, "content", model_hash(folder))
+        return folder
+
+
+class FaceNetwork(FilmExtractor):
+    """An extractor whose network sees the face, cropped by `looks` and `margin`, some frames at a time.
+
+    Each has `frames_at_once` and `see`, from so many colour pictures `[B, H, W, 3]` to vectors `[B, D]` float32.
+    """
+
+    def check_crop(self) -> None:
+        """Raise `InputError` where `looks` or `margin` is out of range."""
+        check_range("looks", self.looks, 1, 100_000)
+        check_range("margin", self.margin, 0.1, 10)
+
+    def __call__(self, clip: Clip) -> np.ndarray:
+        """Vectors `[T, D]` float32 of a clip. Raises `MediaError` when its pictures cannot be read."""
+        return self.of_faces(face_film(self.source(clip), self.looks, self.margin))
+
+    def of_faces(self, faces: np.ndarray) -> np.ndarray:
+        """Vectors `[T, D]` float32 of colour pictures `[T, H, W, 3]` (RGB, 0..255) of any size."""
+        starts = range(0, len(faces), self.frames_at_once)
+        return np.concatenate([self.see(faces[at : at + self.frames_at_once]) for at in starts])
 
 
 def find_model(name: str) -> Path:
@@ -28,14 +72,14 @@ def find_model(name: str) -> Path:
     """
     folder = Path(name).resolve() if Path(name).is_dir() else _in_cache(name)
     if not (folder / "config.json").is_file():
-        raise InputError(f"{folder}: has no config.json; give the folder of a whole Hugging Face model")
+        raise _unusable(folder, "has no config.json")
     if not any(folder.glob("*.safetensors")):
         if (folder / "pytorch_model.bin").is_file():
             raise InputError(
                 f"{folder}: has its weights only as pytorch_model.bin, expected model.safetensors; convert them with "
                 f"python -c \"from auxformer.features.pretrained.networks import convert; convert('{folder}')\""
             )
-        raise InputError(f"{folder}: has no safetensors weights; download the whole model again")
+        raise _unusable(folder, "has no safetensors weights")
     return folder
 
 
@@ -64,7 +108,7 @@ def read_pickled(path: str | os.PathLike) -> dict:
         weights = torch.load(path, map_location="cpu", weights_only=True)
         return {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
     except (OSError, RuntimeError, EOFError, ValueError, AttributeError, pickle.UnpicklingError) as error:
-        raise InputError(f"{path}: is not a plain file of weights ({_first_line(error)}); download it again") from error
+        raise _unusable(path, f"is not a plain file of weights ({_first_line(error)})") from error
 
 
 def model_hash(folder: str | os.PathLike) -> str:
@@ -113,16 +157,13 @@ def load_model(kind: type, folder: str | os.PathLike, may_lack: Sequence[str] = 
                 folder, **sources, output_loading_info=True, dtype=torch.float32, **options
             )  # float32: weights kept in half precision are not meant to be computed with on a CPU
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise InputError(
-            f"{folder}: cannot be loaded ({_first_line(error)}), expected config.json and the safetensors weights that "
-            "belong to it; download the model again"
-        ) from error
+        said = f"cannot be loaded ({_first_line(error)}), expected config.json and the safetensors weights of it"
+        raise _unusable(folder, said) from error
     lacking = sorted(report["missing_keys"])
     unknown = [name for name in lacking if not name.startswith(tuple(may_lack))]
     if unknown:
-        raise InputError(
-            f"{folder}: its weights lack {unknown[0]} and {len(unknown) - 1} other parameters of the network that "
-            "config.json describes; download the model again"
+        raise _unusable(
+            folder, f"its weights lack {unknown[0]} and {len(unknown) - 1} others that config.json describes"
         )
     return model.eval().requires_grad_(False), lacking
 
@@ -133,9 +174,11 @@ def read_config(kind: type, folder: str | os.PathLike, **options):
         with _quiet():
             return kind.from_pretrained(folder, local_files_only=True, **options)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        raise InputError(
-            f"{folder}: its settings cannot be read ({_first_line(error)}); download the model again"
-        ) from error
+        raise _unusable(folder, f"its settings cannot be read ({_first_line(error)})") from error
+
+
+def _unusable(path: str | os.PathLike, what: str) -> InputError:
+    return InputError(f"{path}: {what}; download the whole model again")
 
 
 def _in_cache(name: str) -> Path:

@@ -1,17 +1,15 @@
 """What a network trained to recognise people sees in a face: the layer fc7 of VGG-Face, 4096 numbers per frame."""
 
 import functools
-import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from auxformer.errors import InputError, check_choice, check_range
-from auxformer.features.base import Clip, settings_digest
-from auxformer.features.face import face_film, resize_colour
-from auxformer.features.pretrained.networks import choose_device, file_hash, read_pickled
+from auxformer.errors import InputError, check_choice
+from auxformer.features.face import resize_colour
+from auxformer.features.pretrained.networks import FaceNetwork, choose_device, file_hash, read_pickled
 
 SIZE = 224
 """Height and width of the picture that the network expects, pixels."""
@@ -20,11 +18,10 @@ MEAN = (129.1863, 104.7624, 93.5940)
 BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 """Convolutions and their channels between one halving of the picture and the next."""
 FULL = 4096
-FRAMES_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
-class VggFace:
+class VggFace(FaceNetwork):
     """Layer fc7, after its ReLU, of the VGG-16 of Parkhi, Vedaldi & Zisserman (Deep Face Recognition, BMVC 2015).
 
     The face is cropped as for `hog`. The weights are not ours to give: obtain a PyTorch form of the Oxford group's
@@ -47,14 +44,12 @@ class VggFace:
     device: str = field(default="auto", repr=False)
 
     name = "vggface"
-    modality = "video"
-    frames_per_second = math.nan
+    frames_at_once = 16
     shrink = 1  # tests divide the width of every layer by more
 
     def __post_init__(self):
         check_choice("channels", self.channels, (None, "rgb", "bgr"))
-        check_range("looks", self.looks, 1, 100_000)
-        check_range("margin", self.margin, 0.1, 10)
+        self.check_crop()
         try:
             found = file_hash(self.path)
         except OSError as error:
@@ -68,32 +63,16 @@ class VggFace:
         """4096."""
         return FULL // self.shrink
 
-    def digest(self) -> str:
-        """Changes with every setting and with the content of the weights, wherever they lie."""
-        return settings_digest(self)
-
-    def source(self, clip: Clip) -> str | None:
-        """The clip's video file."""
-        return clip.video
-
-    def __call__(self, clip: Clip) -> np.ndarray:
-        """fc7 `[T, 4096]` float32 of a clip. Raises `MediaError` when its pictures cannot be read."""
-        return self.of_faces(face_film(self.source(clip), self.looks, self.margin))
-
-    def of_faces(self, faces: np.ndarray) -> np.ndarray:
-        """fc7 `[T, 4096]` float32 of colour pictures `[T, H, W, 3]` (RGB, 0..255) of any size."""
+    def see(self, faces: np.ndarray) -> np.ndarray:
         import torch
 
         weights, order = _load(self.path, self.sha256, self.shrink, choose_device(self.device))
-        rows = []
-        for at in range(0, len(faces), FRAMES_AT_ONCE):
-            pictures = resize_colour(faces[at : at + FRAMES_AT_ONCE], (SIZE, SIZE))  # [B, 3, 224, 224]
-            pictures -= np.array(MEAN, np.float32)[:, None, None]
-            if (self.channels or order) == "bgr":
-                pictures = pictures[:, ::-1].copy()
-            with torch.inference_mode():
-                rows.append(fc7(weights, torch.from_numpy(pictures).to(weights["fc7.bias"].device)).cpu().numpy())
-        return np.concatenate(rows)  # [T, 4096]
+        pictures = resize_colour(faces, (SIZE, SIZE))  # [B, 3, 224, 224]
+        pictures -= np.array(MEAN, np.float32)[:, None, None]
+        if (self.channels or order) == "bgr":
+            pictures = pictures[:, ::-1].copy()
+        with torch.inference_mode():
+            return fc7(weights, torch.from_numpy(pictures).to(weights["fc7.bias"].device)).cpu().numpy()
 
 
 def layout(shrink: int = 1) -> dict[str, tuple[int, ...]]:
@@ -140,22 +119,23 @@ def read_weights(path: str, shrink: int = 1) -> tuple[dict, str]:
     for full, value in _tensors(path).items():
         known = re.fullmatch(r"(?:.*\.)?(?:conv(_?)(\d_\d)|(fc\d))\.(weight|bias)", full)
         if known is None:
-            raise InputError(f"{path}: holds {full}, which VGG-Face has not; give the Oxford weights (VGG-16, no BN).")
+            raise _other(path, f"holds {full}, which VGG-Face has not")
         underscore, conv, fc, kind = known.groups()
         order = "bgr" if underscore else order
         found[f"{fc or f'conv{conv}'}.{kind}"] = value
     for name, shape in layout(shrink).items():
         if name not in found:
-            raise InputError(f"{path}: lacks {name} {list(shape)}; give the Oxford weights of VGG-Face.")
+            raise _other(path, f"lacks {name} {list(shape)}")
         if tuple(found[name].shape) != shape:
-            raise InputError(
-                f"{path}: {name} has the shape {list(found[name].shape)}, expected {list(shape)}; give the Oxford "
-                "weights of VGG-Face."
-            )
+            raise _other(path, f"{name} has the shape {list(found[name].shape)}, expected {list(shape)}")
     more = set(found) - set(layout(shrink)) - {"fc8.weight", "fc8.bias"}  # fc8 names the people: not needed
     if more:
-        raise InputError(f"{path}: holds {min(more)}, which VGG-Face has not; give the Oxford weights of VGG-Face.")
+        raise _other(path, f"holds {min(more)}, which VGG-Face has not")
     return {name: found[name].float() for name in layout(shrink)}, order
+
+
+def _other(path: str, what: str) -> InputError:
+    return InputError(f"{path}: {what}; give the Oxford weights of VGG-Face (VGG-16, no batch normalisation).")
 
 
 def _tensors(path: str) -> dict:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from auxformer import media
 from auxformer.errors import InputError, check_range
-from auxformer.features.base import SAMPLING_RATE, Clip, settings_digest
-from auxformer.features.pretrained.networks import choose_device, find_model, load_model, model_hash, read_config
+from auxformer.features.base import SAMPLING_RATE, SoundExtractor
+from auxformer.features.pretrained.networks import HubModel, choose_device, load_model, read_config
 
 PUBLISHED = ("facebook/wav2vec2-large-robust", 12)
 """The model of the AuxFormer release and how many of its 24 layers that keeps. Its weights lie on the hub as safetensors
@@ -19,7 +18,7 @@ under the revision "refs/pr/1"; what the main revision has needs `networks.conve
 
 
 @dataclass(frozen=True)
-class Wav2Vec2:
+class Wav2Vec2(HubModel, SoundExtractor):
     """Hidden states of a wav2vec 2.0 network (Baevski et al., NeurIPS 2020), one vector about every 20 ms.
 
     A clip's vectors do not depend on the clips it shares a batch with: padding is masked, and networks whose first
@@ -48,15 +47,13 @@ class Wav2Vec2:
     content: str = field(init=False)
     folder: str = field(init=False, repr=False)
 
-    modality = "audio"
+    kind = "wav2vec2"
 
     def __post_init__(self):
-        folder = str(find_model(self.model))
-        object.__setattr__(self, "folder", folder)
-        object.__setattr__(self, "content", model_hash(folder))
+        self.look_up()
         known = self._config
         if known.model_type != "wav2vec2":
-            raise InputError(f'{folder}: is a model of the type "{known.model_type}", expected "wav2vec2".')
+            raise InputError(f'{self.folder}: is a model of the type "{known.model_type}", expected "wav2vec2".')
         if self.layers is not None:
             check_range("layers", self.layers, 1, known.num_hidden_layers)
         if self.max_seconds is not None:
@@ -66,11 +63,6 @@ class Wav2Vec2:
         if self.half and choose_device(self.device) != "cuda":
             raise InputError("half is on, but the network runs on the CPU; half precision is for a GPU.")
         object.__setattr__(self, "layers", self.layers or min(PUBLISHED[1], known.num_hidden_layers))
-
-    @property
-    def name(self) -> str:
-        """ "wav2vec2:" and the last part of the model's name."""
-        return f"wav2vec2:{Path(self.model).name}"
 
     @property
     def dims(self) -> int:
@@ -87,21 +79,9 @@ class Wav2Vec2:
         """Clips that are given to the network together."""
         return self.batch or {"cpu": 1, "cuda": 16}[choose_device(self.device)]
 
-    def digest(self) -> str:
-        """Changes with every setting and with the content of the model, wherever it lies."""
-        return settings_digest(self)
-
-    def source(self, clip: Clip) -> str | None:
-        """The clip's audio file, or its video file when it has no other."""
-        return clip.sound
-
-    def __call__(self, clip: Clip) -> np.ndarray:
-        """Hidden states `[T, D]` float32 of a clip. Raises `MediaError` when its sound cannot be read."""
-        return self.of_many([self.read(clip)])[0]
-
-    def read(self, clip: Clip) -> np.ndarray:
-        """The clip's waveform `[samples]`. Raises `MediaError` when its sound cannot be read."""
-        return media.read_audio(self.source(clip), SAMPLING_RATE)
+    def of_waveform(self, waveform: np.ndarray) -> np.ndarray:
+        """Hidden states `[T, D]` float32 of a waveform `[samples]` in -1..1 at 16 kHz."""
+        return self.of_many([waveform])[0]
 
     def of_many(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Hidden states `[T, D]` float32 of each of several waveforms `[samples]` in -1..1 at 16 kHz."""
