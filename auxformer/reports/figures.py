@@ -113,22 +113,14 @@ def curves(folder: ResultsFolder) -> Figure | None:
         _draw_references(axis, board, {"audio": "no-audio", "video": "no-video"}.get(stream))
         axis.set(title=title, xlim=(-0.03, 1.0), xticks=[0, *SHARES], xlabel="share of frames lost")
         first, *_, last = there.values()
-        ends = [
-            f"{name} from {share(board.value[name, first])} to {share(board.value[name, last])}"
-            for name in systems
-            if (name, first) in board.index and (name, last) in board.index
-        ]
-        told.append(f"{title}: from 0 to {max(there):.0%} lost, {'; '.join(ends)}.")
-    caption = "Score against the share of frames lost; the band is the 95 % interval over speakers"
-    caption += " of the first system." if len(systems) > 3 else "."
+        ends = board.value.unstack("condition").loc[systems, [first, last]].dropna()
+        pairs = [f"{name} from {share(start)} to {share(end)}" for name, start, end in ends.itertuples()]
+        told.append(f"{title}: from 0 to {max(there):.0%} lost, {'; '.join(pairs)}.")
+    caption = f"Bands are 95 % intervals over speakers{' (first system only)' if len(systems) > 3 else ''}."
     if set(REFERENCE_LINES) & set(folder.references()):
-        caption += (
-            " Level lines are references with both streams (human-rater-others: judged by the others); short ones "
-        )
-        caption += "on the right, without the stream that is lost."
+        caption += " Level lines are references with both streams; short ones, without the stream that is lost."
     if left := len(folder.systems()) - len(systems):
-        lead = "" if len(systems) < 7 else f" and {folder.lead()}"
-        caption += f" Drawn are the best six{lead}; the other {left} stand in the table of all conditions."
+        caption += f" Drawn are the best and {folder.lead()}; the other {left} stand in the table of all conditions."
     return _finished(drawing, "curves", caption, f"Score against frames lost. {' '.join(told)}")
 
 
@@ -198,10 +190,7 @@ def reliability_diagram(folder: ResultsFolder, bins: int = 10) -> Figure | None:
             told.append(f"{condition}: {system} is {share(abs(gap))} too {'sure' if gap > 0 else 'unsure'}")
         axis.set(title=condition, xlim=(0, 1), ylim=(0, 1), xlabel="confidence")
     axes[0].set_ylabel("accuracy")
-    caption = (
-        f"Accuracy of the clips of a bin of confidence ({bins} bins; the size of a dot is its share of the clips, bins with "
-        "hardly any clips are left out). On the diagonal a system is right as often as it says; below it, it is too sure of itself."
-    )
+    caption = f"Accuracy in {bins} bins of confidence, dots as large as their share of the clips; below the diagonal a system is too sure."
     return _finished(drawing, "reliability", caption, f"Reliability diagram. On average, {'; '.join(told)}.")
 
 
@@ -227,10 +216,8 @@ def emotions(folder: ResultsFolder) -> Figure | None:
     _in_rows(axis, labels)
     axis.set(xlim=(-0.01, 1), xlabel="F1")
     first = table.loc[conditions[0]].value
-    alt = (
-        f"F1 per emotion of {lead} with 95 % intervals; {conditions[0]}: best {first.idxmax()} ({share(first.max())}), "
-        f"worst {first.idxmin()} ({share(first.min())})."
-    )
+    ends = f"best {first.idxmax()} ({share(first.max())}), worst {first.idxmin()} ({share(first.min())})"
+    alt = f"F1 per emotion of {lead} with 95 % intervals; {conditions[0]}: {ends}."
     return _finished(drawing, "emotions", f"F1 per emotion of {lead}, with 95 % intervals over speakers.", alt)
 
 
@@ -252,10 +239,8 @@ def cost(folder: ResultsFolder) -> Figure | None:
         costs, best, cheap = part[column], part.score.idxmax(), part[column].idxmin()
         _draw_cost(axis, costs, part.score, folder.lead())
         axis.set_xlabel(label)
-        told.append(
-            f"Score against {label}: {best} scores most ({share(part.score[best])} at {costs[best]:,.0f}), {cheap} costs "
-            f"least ({costs[cheap]:,.0f}, {share(part.score[cheap])})."
-        )
+        most, least = (f"{share(part.score[name])} at {costs[name]:,.0f}" for name in (best, cheap))
+        told.append(f"Score against {label}: {best} scores most ({most}), {cheap} costs least ({least}).")
     axes[0].set_ylabel("score")
     caption = "Score with both streams against cost: up and to the left is better. Seconds are those of one run on the machine at hand."
     return _finished(drawing, "cost", caption, " ".join(told))

@@ -86,31 +86,24 @@ def _what_was_run(folder: ResultsFolder) -> str:
 
 
 def _told_ties(others: Sequence[str]) -> str:
-    named = [f"`{name}`" for name in others]
-    if not named:
+    if not len(others):
         return "; the paired tests set it apart from all others"
-    if len(named) <= 3:
-        return f"; the paired tests do not set {_list_of(named)} apart from it"
-    return f"; the paired tests do not set {len(named)} others apart from it ({', '.join(named[:3])} …)"
+    named = _list_of([f"`{name}`" for name in others]) if len(others) <= 3 else f"{len(others)} others"
+    return f"; the paired tests do not set {named} apart from it"
 
 
 def _distances(board: pd.DataFrame, leaders: Mapping[str, float]) -> list[str]:
     """How far the leaders are from the ideal observer and from people."""
 
     def scores_of(names: Mapping[str, str]) -> str:
-        known = {condition: board.value.get((name, condition)) for condition, name in names.items()}
-        return _list_of(
-            [
-                f"{share(value)} {STREAMS[condition]} ({signed(leaders[condition] - value)})"
-                for condition, value in known.items()
-                if value is not None
-            ]
-        )
+        known = [(condition, board.value.get((name, condition))) for condition, name in names.items()]
+        text = "{} {} ({})".format
+        return _list_of([text(share(v), STREAMS[c], signed(leaders[c] - v)) for c, v in known if v is not None])
 
     sentences = []
     if said := scores_of(dict.fromkeys(leaders, "ideal-observer")):
         sentences.append(
-            f"The ideal observer, which knows what was shown, scores {said}; in brackets the leader's distance from it."
+            f"The ideal observer, which knows what was shown, scores {said}; in brackets the leader's distance."
         )
     raters, judged = dict.fromkeys(leaders, "human-rater"), ""
     if "complete" in leaders and ("human-rater-others", "complete") in board.index:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -48,20 +49,16 @@ def view(results: pd.DataFrame, metric: str | None = None, tests: pd.DataFrame |
     of_seed = part.groupby(["system", "condition", "seed"], sort=False)[["value", "low", "high"]].mean()
     grouped = of_seed.groupby(level=["system", "condition"], sort=False)
     rows = grouped.mean().assign(seeds=grouped.value.size(), spread=grouped.value.std(), mark="")
-    found = list(dict.fromkeys(part.system))
-    systems = [name for name in found if name not in REFERENCE_ROWS]
+    systems = [name for name in part.system.unique() if name not in REFERENCE_ROWS]
     systems.sort(key=lambda name: rows.value.get((name, "complete"), -np.inf), reverse=True)
-    order = [*systems, *(name for name in REFERENCE_ROWS if name in found)]
-    conditions = dict.fromkeys([*PROTOCOL, *part.condition])
-    rows = rows.loc[
-        [(name, condition) for name in order for condition in conditions if (name, condition) in rows.index]
-    ]
+    order = product([*systems, *REFERENCE_ROWS], dict.fromkeys([*PROTOCOL, *part.condition]))
+    rows = rows.loc[[key for key in order if key in rows.index]]
     if tests is not None:
         between = tests[tests.system_a.isin(systems) & tests.system_b.isin(systems)]
         for condition, tied in tied_with_best(between, LEVEL).items():
-            for name in tied:
-                if (name, condition) in rows.index:
-                    rows.loc[(name, condition), "mark"] = BEST if name == tied[0] else TIED
+            for key in product(tied, [condition]):
+                if key in rows.index:
+                    rows.loc[key, "mark"] = BEST if key[0] == tied[0] else TIED
     return rows
 
 
@@ -86,13 +83,10 @@ def comparisons_beside(path: str | Path) -> pd.DataFrame | None:
 
 @dataclass(frozen=True)
 class ResultsFolder:
-    """The files of a results folder (see `auxformer.benchmark.bench`); None for those that are not there.
+    """The files of a results folder (see `auxformer.benchmark.bench`) by their names; None for those that are not there.
 
     Attributes:
-        path: The folder.
-        results: The long result table.
         about: suite.json, {} without one.
-        predictions, comparisons, classes, groups, cost, people: Tables of the files of these names.
     """
 
     path: Path
@@ -115,10 +109,9 @@ class ResultsFolder:
         path = Path(path)
         results = read_results(path / "results.csv")
         for column in ("corpus", "target"):
-            if results[column].nunique() != 1:
+            if (number := results[column].nunique()) != 1:
                 raise InputError(
-                    f"{path / 'results.csv'}: holds {results[column].nunique()} values of {column}, expected one; "
-                    "a report is of one benchmark."
+                    f"{path / 'results.csv'}: holds {number} values of {column}; a report is of one benchmark."
                 )
         names = ("comparisons", "classes", "groups", "cost", "people")
         found = {name: _if_there(path / f"{name}.csv", pd.read_csv) for name in names}
@@ -159,7 +152,7 @@ class ResultsFolder:
 
     def rows(self) -> list[str]:
         """Systems from best to worst, then the references."""
-        return list(dict.fromkeys(self.board.index.get_level_values("system")))
+        return list(self.board.index.unique("system"))
 
     def systems(self) -> list[str]:
         return [name for name in self.rows() if name not in REFERENCE_ROWS]
@@ -167,9 +160,13 @@ class ResultsFolder:
     def references(self) -> list[str]:
         return [name for name in self.rows() if name in REFERENCE_ROWS]
 
+    def own(self) -> pd.DataFrame:
+        """The board without the references."""
+        return self.board[~self.board.index.isin(REFERENCE_ROWS, level="system")]
+
     def lead(self) -> str:
         """The system that is looked at most closely: "auxformer", else the first one of the results."""
-        names = [name for name in dict.fromkeys(self.results.system) if name not in REFERENCE_ROWS]
+        names = [name for name in self.results.system.unique() if name not in REFERENCE_ROWS]
         return "auxformer" if "auxformer" in names else (names or self.references())[0]
 
     def shown(self, limit: int = 8) -> list[str]:
@@ -180,12 +177,12 @@ class ResultsFolder:
 
     def conditions(self) -> list[str]:
         """Conditions of the headline score, in the order of the protocol, then those on media."""
-        found = dict.fromkeys(self.board.index.get_level_values("condition"))
-        return [*(name for name in PROTOCOL if name in found), *(name for name in found if name not in PROTOCOL)]
+        found = list(self.board.index.unique("condition"))
+        return [name for name in dict.fromkeys([*PROTOCOL, *found]) if name in found]
 
     def streams(self, scores: pd.DataFrame | None = None) -> list[str]:
         """The conditions of a `view` in which whole streams are there or missing; of the headline score by default."""
-        found = set((self.board if scores is None else scores).index.get_level_values("condition"))
+        found = (self.board if scores is None else scores).index.unique("condition")
         return [name for name in CONDITIONS if name in found]
 
     def confusion(self, system: str, condition: str) -> pd.DataFrame | None:

@@ -6,9 +6,11 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import tomli_w
 
 import auxformer
@@ -48,49 +50,73 @@ def report_sections(folder: ResultsFolder) -> list[Section]:
     """The parts of the report that the folder has something to say about, in their order."""
     sections = [
         Section("leaderboard", "Leaderboard", _failures_and_seeds(folder), [leaderboard(folder)]),
-        _literature(folder),
+        Section("literature", "Results of others beside ours", tables=_literature(folder)),
         Section("curves", "When frames are lost", figure=figures.curves(folder)),
         Section("media", "When the recordings are worse", figure=figures.media(folder)),
         Section("conditions", "All conditions", tables=_all_conditions(folder)),
-        _kept(folder),
-        _confusions(folder),
-        _divergence(folder),
-        _calibration(folder),
-        _attributes(folder) if folder.metric == "ccc" else _classes(folder),
-        _groups(folder),
-        _rising(folder),
+        Section("kept", "What is left", _KEPT, _scores(folder, "kept-shares", _KEPT_CAPTION, "area", "kept")),
+        Section("confusions", "What is taken for what", _CONFUSIONS, _confusions(folder)),
+        Section("people", "Distance from people's confusions", tables=_divergence(folder)),
+        Section(
+            "calibration", "Can the confidence be believed?", figure=figures.reliability_diagram(folder),
+            tables=_scores(folder, "calibration", _CALIBRATION_CAPTION, "ece", "brier"),
+        ),
+        Section("classes-section", "Emotion by emotion", tables=_classes(folder), figure=figures.emotions(folder)),
+        Section("attributes", "Attribute by attribute", tables=_attributes(folder)),
+        Section("groups", "Group by group", _GROUPS, _groups(folder)),
+        Section("rising", "Surer with less", _RISING, _scores(folder, "rising-table", _RISING_CAPTION, "rising")),
         Section("cost", "Score and cost", figure=figures.cost(folder)),
-        _tests(folder),
-    ]
-    return [*(part for part in sections if part and (part.tables or part.figure)), _again(folder)]
+        Section("tests", "Paired tests", _TESTS, _tests(folder)),
+    ]  # fmt: skip
+    return [*(part for part in sections if part.tables or part.figure), _again(folder)]
+
+
+_KEPT = "A system that loses nothing has its complete score as its area, and keeps 1."
+_KEPT_CAPTION = (
+    "Mean score from 0 to 90 % of the frames lost (area), and share of the complete score kept without a stream"
+)
+_CONFUSIONS = "Rows are the truth, columns the answer, as shares of the row, of all partitions and seeds; on the diagonal is the recall."
+_CALIBRATION_CAPTION = (
+    "Expected calibration error (0 to 1) and Brier score (0 to 2), both better when lower; 95 % intervals over speakers"
+)
+_GROUPS = (
+    "Few speakers make wide intervals: a difference between groups is one between these speakers until more are tested."
+)
+_RISING = (
+    "Less evidence should make a system less sure: this share should be near none, but for clips whose voice and face "
+    "contradict each other."
+)
+_RISING_CAPTION = (
+    "Share of clips of which a system is surer without the stream than with both; 95 % intervals over speakers"
+)
+_TESTS = (
+    "Permutation tests that swap all that two systems said about a speaker, Holm-corrected for all pairs, references too. "
+    "The p-values stand in `comparisons.csv`."
+)
 
 
 def _failures_and_seeds(folder: ResultsFolder) -> str:
     text = [f"`{name}` failed and is left out ({reason})." for name, reason in folder.about.get("failed", {}).items()]
-    spread = folder.board.spread[folder.board.index.get_level_values("system").isin(folder.systems())].dropna()
+    spread = folder.own().spread.dropna()
     if len(spread):
-        text.append(
-            f"Between seeds a system's score varies by {share(spread.median())} (median sd), at most by {share(spread.max())}."
-        )
+        sd = f"{share(spread.median())} (median sd), at most by {share(spread.max())}"
+        text.append(f"Between seeds a system's score varies by {sd}.")
     return " ".join(text)
 
 
-def _literature(folder: ResultsFolder) -> Section | None:
-    known = literature(folder.corpus)
-    if known.empty:
-        return None
+def _literature(folder: ResultsFolder) -> list[Table]:
     lead, rows = folder.lead(), []
-    for row in known.itertuples():
+    for row in literature(folder.corpus).itertuples():
         spread = f"± {share(row.spread)}" if np.isfinite(row.spread) else ""
         cells = [Cell(row.condition), Cell(METRIC_NAMES[row.metric]), Cell(share(row.value), spread)]
         cells += [score_cell(folder.scores(row.metric), lead, row.condition), Cell(row.differs)]
         rows.append((row.system, [*cells, Cell(row.source, link=row.link)]))
     table = Table(
-        "literature", f"Results on {folder.corpus} as their authors report them or others list them, and {lead} under our protocol",
+        "literature", f"Results on {folder.corpus} as others report them, and {lead} under our protocol",
         ["system", "streams", "metric", "reported", f"ours: {lead}", "what differs", "read in"], rows,
-        note="No ranking: labels, speakers and features differ from row to row. The first column of numbers is quoted, not measured by us.",
+        note="No ranking: labels, speakers and features differ from row to row, and we measured only our own column.",
     )  # fmt: skip
-    return Section("literature", "Results of others beside ours", tables=[table])
+    return [table] if rows else []
 
 
 def _all_conditions(folder: ResultsFolder) -> list[Table]:
@@ -101,132 +127,86 @@ def _all_conditions(folder: ResultsFolder) -> list[Table]:
     return [Table("all-conditions", caption, ["condition", *values], shaded_rows(values), wide=True)]
 
 
-def _kept(folder: ResultsFolder) -> Section | None:
-    areas = dict.fromkeys(folder.scores("area").index.get_level_values("condition"))
-    columns = {f"area {name}": ("area", name) for name in areas}
-    columns |= {f"kept {name}": ("kept", name) for name in folder.streams(folder.scores("kept"))}
-    if not columns:
-        return None
-    caption = "Area under the curves of frame loss (mean score from 0 to 90 % lost), and share of the complete score kept without a stream"
-    text = "A system that loses nothing has its complete score as its area, and keeps 1."
-    if "ideal-observer" in folder.references():
-        text += (
-            " The ideal observer loses nothing with the frames: it knows what was shown as long as a stream is there."
-        )
-    return Section("kept", "What is left", text, [score_table(folder, "kept-shares", caption, columns)])
+def _scores(folder: ResultsFolder, name: str, caption: str, *metrics: str, order: Sequence[str] = ()) -> list[Table]:
+    """A table of scores other than the headline one; none where the results have no such score."""
+    columns = {}
+    for metric in metrics:
+        scores = folder.scores(metric)
+        # An area is of a whole curve, "audio-frames" say, and not of a condition.
+        conditions = folder.streams(scores) if metric != "area" else scores.index.unique("condition")
+        label = METRIC_NAMES.get(metric, metric) if len(metrics) > 1 else ""
+        columns |= {f"{label} {condition}".strip(): (metric, condition) for condition in conditions}
+    return [score_table(folder, name, caption, columns, order)] if columns else []
 
 
-def _confusions(folder: ResultsFolder) -> Section:
+def _confusions(folder: ResultsFolder) -> list[Table]:
     tables = []
-    for system in (folder.lead(), "human-rater", "ideal-observer"):
-        for condition, watched in WATCHED.items():
-            shares = folder.confusion(system, condition)
-            if shares is not None:
-                what = f"One rater, {watched}" if system == "human-rater" else f"{system}, {condition}"
-                head = ["truth", *(name[:3] for name in shares)]
-                rows = shaded_rows(shares, digits=2, low=0, high=1)
-                tables.append(Table(f"confusion-{system}-{condition}", what, head, rows))
-    text = "Rows are the truth, columns the answer, as shares of the row; partitions and seeds together. On the diagonal is the recall."
-    return Section("confusions", "What is taken for what", text, tables)
+    for system, (condition, way) in product((folder.lead(), "human-rater", "ideal-observer"), WATCHED.items()):
+        shares = folder.confusion(system, condition)
+        if shares is not None:
+            what = f"One rater, {way}" if system == "human-rater" else f"{system}, {condition}"
+            rows = shaded_rows(shares, digits=2, low=0, high=1)
+            head = ["truth", *(name[:3] for name in shares)]
+            tables.append(Table(f"confusion-{system}-{condition}", what, head, rows))
+    return tables
 
 
-def _divergence(folder: ResultsFolder) -> Section | None:
-    scores = folder.scores("divergence")
-    columns = {name: ("divergence", name) for name in folder.streams(scores)}
-    if not columns:
-        return None
-    order = list(scores.value.groupby("system").mean().sort_values().index)
-    text = f"Does a system err as people do? `{order[0]}` confuses the classes most as one human rater does, `{order[-1]}` least."
+def _divergence(folder: ResultsFolder) -> list[Table]:
+    order = folder.scores("divergence").value.groupby("system").mean().sort_values().index
     caption = (
         "Jensen-Shannon divergence of a system's confusions from one rater's who goes by the same streams, in bits: 0 alike, "
-        "1 nothing in common"
+        "1 nothing in common; the most alike first"
     )
-    table = score_table(folder, "divergence", caption, columns, order)
-    return Section("people", "Distance from people's confusions", text, [table])
+    return _scores(folder, "divergence", caption, "divergence", order=list(order))
 
 
-def _calibration(folder: ResultsFolder) -> Section:
-    caption = "Expected calibration error (0 to 1) and Brier score (0 to 2), both better when lower, with 95 % intervals over speakers"
-    columns = {
-        f"{METRIC_NAMES[metric]} {name}": (metric, name)
-        for metric in ("ece", "brier")
-        for name in folder.streams(folder.scores(metric))
-    }
-    tables = [score_table(folder, "calibration", caption, columns)] if columns else []
-    return Section(
-        "calibration", "Can the confidence be believed?", tables=tables, figure=figures.reliability_diagram(folder)
-    )
+def _attributes(folder: ResultsFolder) -> list[Table]:
+    names = [name for name in dict.fromkeys(folder.results.metric) if name.startswith("ccc-")]
+    columns = {name.removeprefix("ccc-"): (name, "complete") for name in names}
+    caption = "CCC per attribute with both streams"
+    return [score_table(folder, "attributes-table", caption, columns)] if names else []
 
 
-def _classes(folder: ResultsFolder) -> Section | None:
-    if folder.classes is None:
-        return None
-    part = folder.classes[(folder.classes.metric == "f1") & (folder.classes.condition == "complete")]
+def _complete(table: pd.DataFrame | None, metric: str) -> pd.DataFrame:
+    """The rows of a file beside the results that say a score with both streams; without the file none."""
+    return pd.DataFrame() if table is None else table[(table.metric == metric) & (table.condition == "complete")]
+
+
+def _classes(folder: ResultsFolder) -> list[Table]:
+    part = _complete(folder.classes, "f1")
     if part.empty:
-        return None
+        return []
     labels = folder.labels or list(dict.fromkeys(part["class"]))
     values = part.pivot_table(index="system", columns="class", values="value").reindex(columns=labels)
     values = values.loc[[name for name in folder.rows() if name in values.index]]
     clips = part[part.system == values.index[0]].set_index("class").clips.reindex(labels, fill_value=0)
     head = ["system", *(f"{name} ({int(number):,})" for name, number in clips.items())]
     caption = "F1 per emotion with both streams; in brackets clips, counted once per seed and partition"
-    table = Table("classes", caption, head, shaded_rows(values))
-    return Section("classes-section", "Emotion by emotion", tables=[table], figure=figures.emotions(folder))
+    return [Table("classes", caption, head, shaded_rows(values))]
 
 
-def _attributes(folder: ResultsFolder) -> Section:
-    metrics = [name for name in dict.fromkeys(folder.results.metric) if name.startswith("ccc-")]
-    columns = {metric.removeprefix("ccc-"): (metric, "complete") for metric in metrics}
-    table = score_table(folder, "attributes-table", "CCC per attribute with both streams", columns)
-    return Section("attributes", "Attribute by attribute", tables=[table] if metrics else [])
-
-
-def _groups(folder: ResultsFolder) -> Section | None:
-    if folder.groups is None:
-        return None
-    part = folder.groups[(folder.groups.metric == folder.metric) & (folder.groups.condition == "complete")]
+def _groups(folder: ResultsFolder) -> list[Table]:
+    part = _complete(folder.groups, folder.metric)
     if part.empty:
-        return None
+        return []
     groups = part.drop_duplicates(["column", "group"])
-    found = part.drop_duplicates(["system", "column", "group"]).set_index(["system", "column", "group"])
-    scores = found[["value", "low", "high"]].to_dict("index")
-
-    def cell(key: tuple[str, str, str]) -> Cell:
-        row = scores.get(key)
-        return Cell(share(row["value"]), interval_text(row["low"], row["high"])) if row else Cell("–")
-
-    keys = list(zip(groups.column, groups.group, strict=True))
-    order = [name for name in folder.rows() if name in set(part.system)]
-    rows = [(system, [cell((system, *key)) for key in keys]) for system in order]
-    head = ["system", *(f"{group.group} ({count(int(group.speakers), 'speaker')})" for group in groups.itertuples())]
-    caption = f"{METRIC_NAMES[folder.metric]} with both streams per group of speakers, with 95 % intervals drawn within the group"
-    text = "Few speakers make wide intervals: a difference between groups is one between these speakers until more are tested."
-    return Section("groups", "Group by group", text, [Table("groups-table", caption, head, rows)])
+    keys = pd.MultiIndex.from_frame(groups[["column", "group"]])
+    part = part.drop_duplicates(["system", "column", "group"]).set_index(["system", "column", "group"])
+    rows = []
+    for system in folder.rows():
+        if system in part.index:
+            scores = part.loc[system].reindex(keys)
+            rows.append((system, [Cell(share(r.value), interval_text(r.low, r.high)) for r in scores.itertuples()]))
+    head = ["system", *(f"{row.group} ({count(int(row.speakers), 'speaker')})" for row in groups.itertuples())]
+    caption = f"{METRIC_NAMES[folder.metric]} with both streams per group of speakers, intervals drawn within the group"
+    return [Table("groups-table", caption, head, rows)]
 
 
-def _rising(folder: ResultsFolder) -> Section | None:
-    scores = folder.scores("rising")
-    columns = {name: ("rising", name) for name in folder.streams(scores)}
-    if not columns:
-        return None
-    text = (
-        "Taking a stream away takes evidence away: a system whose posteriors follow the evidence becomes less sure, so this "
-        "share should be near none."
-    )
-    if (scores.value[scores.index.get_level_values("system") == "ideal-observer"] > 0).any():
-        text += " It need not be none: where voice and face contradict each other, even the ideal observer is surer with one of them."
-    caption = (
-        "Share of clips of which a system is surer without the stream than with both, with 95 % intervals over speakers"
-    )
-    return Section("rising", "Surer with less", text, [score_table(folder, "rising-table", caption, columns)])
-
-
-def _tests(folder: ResultsFolder) -> Section | None:
-    if folder.comparisons is None:
-        return None
-    part = folder.comparisons[folder.comparisons.condition == "complete"]
+def _tests(folder: ResultsFolder) -> list[Table]:
+    part = folder.comparisons
+    part = pd.DataFrame() if part is None else part[part.condition == "complete"]
     if part.empty:
-        return None
+        return []
     found = {(row.system_a, row.system_b): (row.difference, row.p_holm) for row in part.itertuples()}
     found |= {(b, a): (-difference, p) for (a, b), (difference, p) in found.items()}
     names = [name for name in folder.rows() if name in {*part.system_a, *part.system_b}]
@@ -242,14 +222,7 @@ def _tests(folder: ResultsFolder) -> Section | None:
 
     rows = [(name, [cell((name, other)) for other in names]) for name in names]
     caption = f"Row minus column, {METRIC_NAMES[folder.metric]} with both streams; ▲ higher, ▽ lower with Holm-corrected p < {LEVEL}"
-    text = (
-        "Permutation tests that swap all that two systems said about a speaker, corrected (Holm) for all the pairs under the "
-        "condition, those with references among them."
-    )
-    text += " The p-values stand in `comparisons.csv`." if crowded else ""
-    return Section(
-        "tests", "Paired tests", text, [Table("tests-table", caption, ["system", *names], rows, wide=crowded)]
-    )
+    return [Table("tests-table", caption, ["system", *names], rows, wide=crowded)]
 
 
 def _again(folder: ResultsFolder) -> Section:
@@ -267,10 +240,9 @@ def _again(folder: ResultsFolder) -> Section:
         said.get("corpus", {}).pop("root", None)  # a folder of somebody's machine
         code = [command_of(about), tomli_w.dumps(said)]
     libraries = ("torch", "numpy", "scikit-learn", "pandas", "matplotlib")
-    text += (
-        f" This page was written with auxformer {auxformer.__version__}, Python {platform.python_version()}, "
-        f"{', '.join(f'{name} {version(name)}' for name in libraries)}; `auxformer report {folder.path.name}` writes it again."
-    )
+    used = ", ".join(f"{name} {version(name)}" for name in libraries)
+    text += f" Page written with auxformer {auxformer.__version__}, Python {platform.python_version()}, {used}; "
+    text += f"`auxformer report {folder.path.name}` writes it again."
     return Section("again", "How to make this again", text, code=code)
 
 
@@ -293,12 +265,13 @@ def command_of(about: dict) -> str:
     if about.get("corpus", {}).get("name", "puppets") != "puppets":
         words += ["--root", "FOLDER"]
     if given:
-        before = [*given.get("systems", ()), *given.get("variant", {})]
-        now = [*about.get("systems", ()), *about.get("variant", {})]
+        before, now = ([*suite.get("systems", ()), *suite.get("variant", {})] for suite in (given, about))
         kept = [label for label in before if label in now]
         if len(kept) < len(before):
-            words += [word for label in kept for word in ("--system", _quoted(label))]
-        words += [word for label in about.get("systems", ()) if label not in given.get("systems", ()) for word in ("--add", _quoted(label))]  # fmt: skip
+            words += [f"--system {_quoted(label)}" for label in kept]
+        words += [
+            f"--add {_quoted(label)}" for label in about.get("systems", ()) if label not in given.get("systems", ())
+        ]
         if protocol.get("seeds", 1) != given.get("protocol", {}).get("seeds", 1):
             words += ["--seeds", str(protocol["seeds"])]
         if protocol.get("official") or protocol.get("published"):  # "published" is what folders made before 0.2 say

@@ -1,7 +1,7 @@
 """Scores as tables for HTML, Markdown and LaTeX."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -85,16 +85,11 @@ def shaded_rows(values: pd.DataFrame, digits: int = 3, low: float | None = None,
 def markdown_table(results: pd.DataFrame, metric: str | None = None, tests: pd.DataFrame | None = None) -> str:
     """A `view` in Markdown, for a README: systems down, only whole streams missing across."""
     rows = view(results, metric, tests)
-    rows = rows[rows.index.get_level_values("condition").isin(list(CONDITIONS))].reset_index()
-    rows["text"] = [
-        " ".join(filter(None, (share(row.value), interval_text(row.low, row.high), row.mark)))
-        for row in rows.itertuples()
-    ]
-    conditions = [name for name in CONDITIONS if name in set(rows.condition)]
-    cells = (
-        rows.pivot(index="system", columns="condition", values="text").reindex(dict.fromkeys(rows.system)).fillna("")
-    )
-    return _pipes(["system", *conditions], [[f"`{name}`", *cells.loc[name, conditions]] for name in cells.index])
+    rows = rows[rows.index.isin(list(CONDITIONS), level="condition")]
+    texts = [f"{share(row.value)} {interval_text(row.low, row.high)} {row.mark}" for row in rows.itertuples()]
+    cells = pd.Series(texts, rows.index).str.split().str.join(" ").unstack("condition", fill_value="")
+    cells = cells.loc[rows.index.unique("system"), [name for name in CONDITIONS if name in cells]]
+    return _pipes(["system", *cells], [[f"`{name}`", *row] for name, row in cells.T.items()])
 
 
 def markdown(table: Table) -> str:
@@ -126,19 +121,16 @@ def latex(table: Table) -> str:
         small = f" {{\\scriptsize {escape_latex(cell.small)}}}" if cell.small else ""
         return text + escape_latex(cell.mark) + small
 
-    first = next((name for name, _ in table.rows if name in REFERENCE_ROWS), None)
-    rows = [
-        [("\\midrule\n" if name == first else "") + escape_latex(name), *map(shown, cells)]
-        for name, cells in table.rows
-    ]
-    text = pd.DataFrame(rows, columns=[escape_latex(name) for name in table.head]).to_latex(
+    rows = [[escape_latex(name), *map(shown, cells)] for name, cells in table.rows]
+    first = next((i for i, (name, _) in enumerate(table.rows) if name in REFERENCE_ROWS), None)
+    if first is not None:
+        rows[first][0] = f"\\midrule\n{rows[first][0]}"
+    text = pd.DataFrame(rows, columns=[*map(escape_latex, table.head)]).to_latex(
         index=False, caption=escape_latex(table.caption), label=f"tab:{table.name}", column_format="l" * len(table.head)
     )
     note = f"\n\\smallskip\\footnotesize {escape_latex(table.note)}\n" if table.note else ""
-    text = text.replace("\\begin{table}", "\\begin{table}\n\\centering").replace(
-        "\\end{table}", f"{note}\\end{{table}}"
-    )
-    return f"% needs \\usepackage{{booktabs}}\n{text}"
+    text = text.replace("\\end{table}", f"{note}\\end{{table}}")
+    return "% needs \\usepackage{booktabs}\n" + text.replace("\\begin{table}", "\\begin{table}\n\\centering")
 
 
 _LATEX = {
@@ -174,10 +166,13 @@ def fill_markers(text: str, name: str, content: str) -> str:
 def score_table(
     folder: ResultsFolder, name: str, caption: str, columns: Mapping[str, tuple[str, str]], order: Sequence[str] = ()
 ) -> Table:
-    """A column per score, head -> (metric, condition), and a row per system that has one, in `order` or from best to worst."""
-    scores = {metric: folder.scores(metric) for metric, _ in columns.values()}
+    """A column per score, head -> (metric, condition), and a row per system that has one, in `order` or from best to worst.
+
+    Only the headline score has marks.
+    """
+    views = {metric: folder.scores(metric) for metric, _ in columns.values()} | {folder.metric: folder.board}
     rows = [
-        (system, [score_cell(scores[metric], system, condition) for metric, condition in columns.values()])
+        (system, [score_cell(views[metric], system, condition) for metric, condition in columns.values()])
         for system in order or folder.rows()
     ]
     rows = [(system, cells) for system, cells in rows if any(cell.text != "–" for cell in cells)]
@@ -186,31 +181,29 @@ def score_table(
 
 def leaderboard(folder: ResultsFolder) -> Table:
     """Systems down, the three basic conditions across; ties with the best marked, reference rows last."""
-    board, conditions = folder.board, folder.streams()
-    rows = {name: [score_cell(board, name, condition) for condition in conditions] for name in folder.rows()}
-    head = ["system", *conditions]
-    if folder.cost is not None and len(folder.cost):
-        cost = folder.cost.set_index("system").reindex(list(rows))
-        head += ["parameters", "training s"]
-        for name, cells in rows.items():
-            numbers = cost.loc[name, ["parameters", "training_seconds"]]
-            cells += [Cell(f"{number:,.0f}" if np.isfinite(number) else "–") for number in numbers]
     caption = f"{METRIC_NAMES[folder.metric]} by condition, {folder.corpus}, {folder.target} target"
-    return Table("leaderboard", caption, head, list(rows.items()), _note(folder))
+    table = score_table(folder, "leaderboard", caption, {name: (folder.metric, name) for name in folder.streams()})
+    if folder.cost is not None and len(folder.cost):
+        costs = folder.cost.set_index("system")[["parameters", "training_seconds"]].reindex(
+            [name for name, _ in table.rows]
+        )
+        table.head.extend(["parameters", "training s"])
+        for (_, cells), numbers in zip(table.rows, costs.to_numpy(float), strict=True):
+            cells += [Cell(f"{number:,.0f}" if np.isfinite(number) else "–") for number in numbers]
+    return replace(table, note=_note(folder))
 
 
 def _note(folder: ResultsFolder) -> str:
-    own = folder.board[folder.board.index.get_level_values("system").isin(folder.systems())]
-    seeds = int(own.seeds.max()) if len(own) else 1
+    own, references = folder.own(), folder.references()
     note = "In brackets 95 % intervals of a bootstrap over speakers"
-    note += f", both their ends and the scores means over {seeds} seeds." if seeds > 1 else "."
+    note += f", both ends and scores means over {own.seeds.max():.0f} seeds." if own.seeds.max() > 1 else "."
     if own.mark.any():
         note += (
             f" {BEST} best; {TIED} not set apart from it by a paired permutation test over speakers (Holm-corrected "
         )
         note += f"p ≥ {LEVEL}), which is no proof of being as good."
-    beside = ["people"] if set(PEOPLE) & set(folder.references()) else []
-    beside += ["what a generated corpus allows at best"] if "ideal-observer" in folder.references() else []
+    beside = ["people"] if set(PEOPLE) & set(references) else []
+    beside += ["what a generated corpus allows at best"] if "ideal-observer" in references else []
     return note + (f" The last rows are references: {' and '.join(beside)}." if beside else "")
 
 
