@@ -38,13 +38,8 @@ import numpy as np
 import pandas as pd
 
 from auxformer import media, plots
-from auxformer.corpora.base import EMOTIONS
-from auxformer.corpora.partitions import speaker_partitions
-from auxformer.puppets import ideal_observer, perception
 from auxformer.course import lab
 from auxformer.course.checks import lesson0
-from auxformer.models.rivals.functionals import FunctionalsLR
-from auxformer.course.widgets import explorer, guess_clips, predict, show
 
 lab.begin()
 
@@ -60,12 +55,13 @@ lab.begin()
 # your number down before you run the next cell; a prediction that was never written down is always right.
 
 # %%
-voice_guess = predict("share of voice-only votes that name the intended emotion", default=0.75)
+voice_guess = lab.predict("share of voice-only votes that name the intended emotion", default=0.75)
 
 # %%
-clips_per_emotion = np.array(
-    [1271, 1271, 1271, 1271, 1087, 1271]
-)  # angry, disgust, fear, happy, neutral, sad
+from auxformer.corpora import EMOTIONS
+from auxformer.puppets import ideal_observer, perception
+
+clips_per_emotion = np.array([1271, 1271, 1271, 1271, 1087, 1271])  # in the order of EMOTIONS
 votes = {
     way: perception.confusion(way) * clips_per_emotion[:, None]
     for way in ("voice", "face", "audiovisual")
@@ -126,7 +122,7 @@ for axis, (way, table) in zip(axes, votes.items()):
 for axis in axes[1:]:
     axis.set_yticks([])
 axes[0].set_ylabel("intended")
-show(
+lab.show(
     figure,
     alt="Three confusion matrices, voice, face, audiovisual; for the voice, neutral is dark.",
 )
@@ -164,7 +160,7 @@ print("most often taken for neutral:", max(others, key=others.get))
 # Voices get four in ten, faces nearly six in ten. **Predict.** And both together?
 
 # %%
-both_guess = predict("share of audiovisual votes that name the intended emotion", default=0.8)
+both_guess = lab.predict("share of audiovisual votes that name the intended emotion", default=0.8)
 
 # %%
 both_guess.against(share_right["audiovisual"])
@@ -244,6 +240,8 @@ rules = {
 }
 people = np.diag(perception.confusion("audiovisual"))
 predicted = {rule: np.diag(predict_audiovisual(combine)) for rule, combine in rules.items()}
+
+# %% tags=["folded"]
 figure, axis = plt.subplots(figsize=(7.6, 2.8))
 looks = {
     "people": ("#333333", "o", ""),
@@ -253,7 +251,7 @@ looks = {
 }
 plots.draw_bars(axis, {"people": people, **predicted}, EMOTIONS, looks)
 axis.set_ylabel("recall")
-show(
+lab.show(
     figure,
     alt="Recall per emotion for people and three rules; for disgust only multiplying nears people.",
 )
@@ -273,7 +271,7 @@ for rule, recall in predicted.items():
 # showed?
 
 
-# %%
+# %% tags=["folded"]
 def draw_cues(voice_shows: str, face_shows: str):
     """Answers to a voice, to a face, and to both."""
     by_voice = perception.perceived("voice", sharpness=1)[EMOTIONS.index(voice_shows)]
@@ -288,7 +286,7 @@ def draw_cues(voice_shows: str, face_shows: str):
     return figure
 
 
-explorer(
+lab.explorer(
     draw_cues,
     alt="Bars of the answers to a voice alone, a face alone and both together, for six emotions.",
     voice_shows=["angry", *EMOTIONS[1:]],
@@ -322,7 +320,7 @@ print(f"{len(corpus.clips)} clips, {len(corpus.speakers)} puppets, {sentences} s
 print("intended:", corpus.clips.intended.value_counts().sort_index().to_dict())
 print("votes on the first clip:", corpus.ratings["audiovisual"].iloc[0].astype(int).to_dict())
 
-# %%
+# %% tags=["folded"]
 speakers = sorted(corpus.speakers.index)
 
 
@@ -351,7 +349,7 @@ def draw_clip(speaker: str, emotion: str):
     return figure
 
 
-explorer(
+lab.explorer(
     draw_clip,
     alt="Seven frames of a puppet speaking, above the spectrogram of its voice.",
     emotion=["happy", *(e for e in EMOTIONS if e != "happy")],
@@ -374,7 +372,7 @@ print("a frame:", frames.shape[1:], frames.dtype)
 # **Predict.** On what share of the ten will you agree with the majority of those who heard and saw?
 
 # %%
-agreement_guess = predict("share of the clips on which you agree with the crowd", default=0.7)
+agreement_guess = lab.predict("share of the clips on which you agree with the crowd", default=0.7)
 
 # %%
 rng = np.random.default_rng([seed, 10])
@@ -390,7 +388,7 @@ shares = shares_by("audiovisual")
 decided = shares.index[shares.max(axis=1) > 0.5]
 chosen = list(rng.choice(decided, guess_count, replace=False))
 by_ear = {clip: str(rng.choice(EMOTIONS, p=shares_by("voice").loc[clip])) for clip in chosen}
-guesses = guess_clips({clip: corpus.clips.video[clip] for clip in chosen}, EMOTIONS, by_ear)
+guesses = lab.guess_clips({clip: corpus.clips.video[clip] for clip in chosen}, EMOTIONS, by_ear)
 
 # %%
 table = pd.DataFrame(
@@ -470,15 +468,15 @@ lesson0.macro_f1(macro_f1)
 # **Predict.** How far does the ideal observer get when it cannot see?
 
 # %%
-ceiling_guess = predict("macro-F1 of the ideal observer from the voice alone", default=0.8)
+ceiling_guess = lab.predict("macro-F1 of the ideal observer from the voice alone", default=0.8)
 
 # %%
 truth = majority.map(EMOTIONS.index).to_numpy()  # [clips]
 shown = corpus.truth.loc[decided]
 
 
-def score_of(answers) -> float:
-    """Macro-F1 of answer shares `[clips, 6]` against the truth."""
+def score_of(answers, truth) -> float:
+    """Macro-F1, by your function, of answer shares `[clips, 6]` against the truth `[clips]`."""
     table = np.zeros((6, 6))
     np.add.at(table, truth, np.asarray(answers))  # one row of answers onto the row of its truth
     return macro_f1(table)
@@ -504,7 +502,7 @@ answers = {
     "ideal observer": dict(zip(ways, map(ideal, ("no-video", "no-audio", "complete")))),
 }
 scores = pd.DataFrame(
-    {who: {w: score_of(a) for w, a in by.items()} for who, by in answers.items()}
+    {who: {w: score_of(a, truth) for w, a in by.items()} for who, by in answers.items()}
 ).T
 ceiling_guess.against(scores.voice["ideal observer"])
 
@@ -512,7 +510,7 @@ ceiling_guess.against(scores.voice["ideal observer"])
 figure, axis = plt.subplots(figsize=(7, 2.9))
 plots.draw_bars(axis, {way: scores[way] for way in ways}, list(scores.index))
 axis.set_ylabel("macro-F1")
-show(
+lab.show(
     figure,
     alt="Macro-F1 of nobody, one rater, the crowd and the ideal observer, by voice, face and both.",
 )
@@ -541,29 +539,23 @@ print(scores.round(2).to_string(na_rep="-"))
 # **Predict.** Its macro-F1 on puppets it has never met, hearing and seeing?
 
 # %%
-machine_guess = predict("macro-F1 of the first machine", default=0.6)
+machine_guess = lab.predict("macro-F1 of the first machine", default=0.6)
 
 # %% tags=["nbval-ignore-output"] reason="seconds of extraction, when the stores are made for the first time"
-task = lab.open_task(corpus)
-partition = speaker_partitions(
-    corpus.clips.loc[task.table.index], corpus.speakers, task.table, seed=seed
-)[0]
-splits = task.splits(partition)
-machine = FunctionalsLR().fit(splits.train, splits.dev)
+split = lab.open_task(corpus).split(0)  # train, dev and test clips, by speaker
+machine = lab.reference("functionals-lr", split)  # a row per test clip and condition
 
 
 # %%
 def score(condition: str) -> float:
     """Macro-F1 of the machine on the test puppets."""
-    answers = np.eye(6)[machine.posterior(splits.test, condition).argmax(axis=1)]
-    right = splits.test.targets.to_numpy().argmax(axis=1)
-    table = np.zeros((6, 6))
-    np.add.at(table, right, answers)
-    return macro_f1(table)
+    rows = machine[machine.condition == condition]
+    answers = np.eye(6)[rows.predicted.map(EMOTIONS.index)]
+    return score_of(answers, rows.truth.map(EMOTIONS.index))
 
 
 machine_scores = {condition: score(condition) for condition in ("no-video", "no-audio", "complete")}
-shared = set(partition.train) & set(partition.test)
+shared = set(split.partition.train) & set(split.partition.test)
 print("puppets in both train and test:", len(shared))
 print("order:", " < ".join(sorted(machine_scores, key=machine_scores.get)))
 lab.fact("far above nobody", machine_scores["complete"] > scores.audiovisual["nobody"] + 0.2)
@@ -574,16 +566,17 @@ lab.fact("below the ideal observer, by more than .1", machine_scores["complete"]
 machine_guess.against(machine_scores["complete"])
 print({condition: round(float(value), 3) for condition, value in machine_scores.items()})
 
-# %%
-posterior = machine.posterior(splits.test, "complete")
-clip = splits.test.clips[int(np.argmin(np.abs(posterior.max(axis=1) - 0.75)))]
+# %% tags=["folded"]
+rows = machine[machine.condition == "complete"].set_index("clip")
+posterior = rows[list(EMOTIONS)]
+clip = (posterior.max(axis=1) - 0.75).abs().idxmin()
 figure, axis = plt.subplots(figsize=(6.4, 2.4))
-pair = {"machine": posterior[splits.test.clips.index(clip)], "raters": shares.loc[clip].to_numpy()}
+pair = {"machine": posterior.loc[clip], "raters": shares.loc[clip]}
 plots.draw_bars(
     axis, pair, EMOTIONS, {"machine": ("#0072B2", "v", "//"), "raters": ("#333333", "o", "")}
 )
 axis.set_ylabel("share")
-show(
+lab.show(
     figure,
     alt="For one test clip, the machine's probability of each emotion beside the raters' shares.",
 )

@@ -34,31 +34,13 @@ seed = 0
 splits = 5
 
 # %%
-import tempfile
-import time
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
-from skimage.feature import hog as oriented_gradients
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from transformers import Wav2Vec2Config, Wav2Vec2Model
-from transformers.utils import logging
 
 from auxformer import media, plots
-from auxformer.corpora.base import EMOTIONS
-from auxformer.corpora.labels import targets
 from auxformer.course import lab
 from auxformer.course.checks import lesson1
-from auxformer.data.normalise import Normalizer
-from auxformer.features import create_extractor
-from auxformer.features.base import Clip
-from auxformer.features.face import crop, find_face
-from auxformer.course.widgets import explorer, predict, show
 
 lab.begin()
 corpus = lab.open_corpus(size, seed)
@@ -74,11 +56,13 @@ speakers = sorted(corpus.speakers.index)
 # clip?
 
 # %%
-share_guess = predict(
+share_guess = lab.predict(
     "numbers that reach the network, as a share of the numbers in the clip", default=0.3
 )
 
 # %%
+from auxformer.features import Clip, create_extractor
+
 name = corpus.clips.index[corpus.clips.speaker == speakers[0]][0]
 row = corpus.clips.loc[name]
 waveform = media.read_audio(row.audio, 16000)  # [samples]
@@ -152,7 +136,7 @@ below.plot(seconds[: len(yours)], yours[: len(theirs)], color="#0072B2", label="
 below.plot(seconds, theirs, color="#D55E00", linestyle="--", label="openSMILE")
 below.set(xlabel="s", ylabel="energy")
 below.legend(loc="upper right")
-show(
+lab.show(
     figure,
     alt="A waveform, and below it two curves of its energy over time that rise and fall together.",
 )
@@ -194,7 +178,7 @@ print("first of the 130 features:", names[0])
 # **Predict.** Which of the lower three would still tell you *what* was said, and which only *how*?
 
 # %%
-informed = predict(
+informed = lab.predict(
     "still tells what was said",
     default="log-mel",
     choices=["log-mel", "descriptors", "gradients of the face"],
@@ -210,7 +194,7 @@ moving = described["hog"].std(0).argsort()[-60:]  # the 60 gradients that change
 plots.draw_features(axes[3], described["hog"][:, moving], video_rate, "gradient", scale="all")
 for axis in axes[:-1]:
     axis.set_xlabel("")
-show(
+lab.show(
     figure, alt="Waveform, log-mel bands, descriptors and face gradients of one clip, over seconds."
 )
 print({name: matrix.shape[1] for name, matrix in described.items()}, "numbers per frame")
@@ -241,6 +225,8 @@ print("frames in a second: sound 100, picture", round(video_rate))
 # Now compare emotions: one puppet, one clip for each emotion that its voice can show. Choose a descriptor.
 
 # %%
+from auxformer.corpora import EMOTIONS
+
 store = lab.open_store(corpus, "lld")
 
 
@@ -283,7 +269,7 @@ def draw_descriptor(descriptor: str, speaker: str):
     return figure
 
 
-explorer(
+lab.explorer(
     draw_descriptor,
     alt="Six curves of one voice descriptor over time, one for each emotion.",
     descriptor=list(SHOWN),
@@ -313,12 +299,16 @@ print("gradient of 0, 0, 10, 20, 20:", np.gradient(np.array([0.0, 0, 10, 20, 20]
 # of the wall.
 
 # %%
+from auxformer.features.face import crop, find_face
+
 grey, _ = media.read_frames(row.video, grey=True)  # [T, H, W]
 box = find_face(grey)
 face = crop(grey, box, 48)[len(grey) // 2]  # [48, 48]
 print("crop", face.shape, "· features", described["hog"].shape[1])
 
 # %% tags=["folded"]
+from skimage.feature import hog as oriented_gradients
+
 _, drawn = oriented_gradients(face, 8, (8, 8), (6, 6), block_norm="L2-Hys", visualize=True)
 figure, axes = plt.subplots(1, 3, figsize=(7.4, 2.6))
 axes[0].imshow(frames[len(frames) // 2])
@@ -330,7 +320,7 @@ axes[2].imshow(drawn, cmap="gray")
 for axis, title in zip(axes, ("frame and face box", "grey crop, 48 × 48", "gradients by cell")):
     axis.set_axis_off()
     axis.set_title(title)
-show(
+lab.show(
     figure, alt="A frame with a box around the face, the grey crop, and its edges as short strokes."
 )
 lab.fact("a box no larger than the picture, 36 cells", box.side <= min(grey.shape[1:]))
@@ -408,6 +398,8 @@ def normalise(train: np.ndarray, other: np.ndarray) -> np.ndarray:
 lesson1.normalise(normalise)
 
 # %%
+from auxformer.data.normalise import Normalizer
+
 some = [clip for clip in store.clips if corpus.clips.speaker[clip] == speakers[0]]
 other = next(clip for clip in store.clips if corpus.clips.speaker[clip] == speakers[-1])
 fitted = Normalizer.fit(store, some)
@@ -434,10 +426,16 @@ lab.fact(
 # puppet named?
 
 # %%
-who_guess = predict("share of clips whose puppet is named rightly", default=0.2)
+who_guess = lab.predict("share of clips whose puppet is named rightly", default=0.2)
 
 
 # %%
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+
+from auxformer.corpora.labels import targets
+
+
 def clip_table(stores, clips) -> np.ndarray:
     """Mean and deviation of every feature over the clip, side by side: `[clips, 2 * D]`."""
     rows = [[part for s in stores for part in (s[c].mean(0), s[c].std(0))] for c in clips]
@@ -452,9 +450,10 @@ table = clip_table([store, hogs], clips)
 
 
 def train_and_answer(inputs, answers, train, test) -> np.ndarray:
-    """Answers of a logistic regression, fitted on train, to the test clips."""
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.003, max_iter=300))
-    return model.fit(inputs[train], answers[train]).predict(inputs[test])
+    """Answers of a logistic regression, fitted on train, to the test clips, on your scale."""
+    model = LogisticRegression(C=0.003, max_iter=300)
+    model.fit(normalise(inputs[train], inputs[train]), answers[train])
+    return model.predict(normalise(inputs[train], inputs[test]))
 
 
 def random_split(count: int, share: float, seed: int):
@@ -509,7 +508,9 @@ lesson1.split_by_speaker(split_by_speaker)
 # **Predict.** By how much does the division by clips flatter when there are six puppets in all, in macro-F1?
 
 # %%
-flattery_guess = predict("macro-F1 by clips minus macro-F1 by speakers, six puppets", default=0.02)
+flattery_guess = lab.predict(
+    "macro-F1 by clips minus macro-F1 by speakers, six puppets", default=0.02
+)
 
 
 # %%
@@ -540,7 +541,7 @@ for name, colour, marker in (("by clips", "#D55E00", "o"), ("by speakers", "#007
     axis.plot(means.index, means[name], marker + "-", color=colour, label=name)
 axis.set(xlabel="puppets in the corpus", ylabel="macro-F1", xticks=counts)
 axis.legend(loc="lower right")
-show(
+lab.show(
     figure,
     alt="Macro-F1 by number of puppets: by clips high throughout, by speakers lower and rising.",
 )
@@ -576,15 +577,24 @@ print(means.round(3).to_string())
 # **Predict.** Chance is 1/6 = .17. What macro-F1 for emotion does the untrained network reach?
 
 # %%
-lot_guess = predict("macro-F1 for emotion, untrained network", default=0.17)
+lot_guess = lab.predict("macro-F1 for emotion, untrained network", default=0.17)
 
-# %% tags=["nbval-ignore-output"] reason="seconds belong to the machine"
+# %% tags=["folded"]
+import tempfile
+import time
+
+import torch
+from transformers import Wav2Vec2Config, Wav2Vec2Model
+from transformers.utils import logging
+
 torch.manual_seed(seed)
 small = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
 small |= {"intermediate_size": 128, "conv_dim": (64,) * 7, "num_conv_pos_embedding_groups": 4}
 folder = tempfile.TemporaryDirectory()
 logging.disable_progress_bar()
 Wav2Vec2Model(Wav2Vec2Config(**small)).save_pretrained(folder.name)
+
+# %% tags=["nbval-ignore-output"] reason="seconds belong to the machine"
 extractors = {
     "lld": create_extractor("lld"),
     "logmel": create_extractor("logmel"),
@@ -639,7 +649,7 @@ plots.draw_bars(
 )
 axis.axhline(1 / 6, color="#333333", linestyle=":", linewidth=1)
 axis.set(ylabel="macro-F1 / share named")
-show(figure, alt="Bars for four descriptions: how well they tell the emotion, and the puppet.")
+lab.show(figure, alt="Bars for four descriptions: how well they tell the emotion, and the puppet.")
 lab.fact(
     "the untrained network is above chance by more than .05",
     probes["wav2vec2, untrained"].emotion > 0.217,
@@ -671,7 +681,7 @@ lab.fact("the face names more than nine puppets in ten", probes["hog"].puppet > 
 # **Predict.** Against which one does it do best?
 
 # %%
-truth_guess = predict(
+truth_guess = lab.predict(
     "the hearing machine does best against",
     default="those who heard and saw",
     choices=["those who heard and saw", "those who only heard", "the intention"],

@@ -37,23 +37,13 @@ width = 32
 binding = 0.5
 
 # %%
-import math
-
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import torch
-import torch.nn.functional as F
 
-from auxformer import plots
-from auxformer.config import override, preset
+import auxformer as af
 from auxformer.course import lab
 from auxformer.course.checks import lesson2
-from auxformer.data.batch import Batch
-from auxformer.media import read_audio, read_frames
-from auxformer.models import create_model, shared_loss
-from auxformer.models.layers import Layer, sinusoidal_positions, summarise
-from auxformer.course.widgets import explorer, predict
 
 lab.begin()
 
@@ -73,11 +63,11 @@ lab.begin()
 # The voices are the same, so the ear says the same of both clips: half of its clips are "yes". The eye sees a nod
 # somewhere; half of *those* clips are "yes" as well.
 
-# %%
+# %% tags=["folded"]
 SYLLABLES = 6
 
 
-def pointing_clips(clips: int, generator: torch.Generator) -> Batch:
+def pointing_clips(clips: int, generator: torch.Generator) -> af.Batch:
     """Clips of six frames: voice `[B, 6, 2]`, face `[B, 6, 2]`, target (no, yes)."""
     half = torch.ones(clips, SYLLABLES // 2)
     order = torch.rand(clips, SYLLABLES, generator=generator).argsort(1)
@@ -91,9 +81,10 @@ def pointing_clips(clips: int, generator: torch.Generator) -> Batch:
     valid = torch.ones(clips, SYLLABLES, dtype=torch.bool)
     present = torch.ones(clips, dtype=torch.bool)
     names = tuple(map(str, range(clips)))
-    return Batch(voice, valid, face, valid, present, present, F.one_hot(yes, 2).float(), names)
+    return af.Batch(voice, valid, face, valid, present, present, torch.eye(2)[yes], names)
 
 
+# %%
 example = pointing_clips(4, torch.Generator().manual_seed(seed))
 for clip in range(4):
     pitches = "".join("+" if value > 0 else "-" for value in example.audio[clip, :, 0])
@@ -106,10 +97,12 @@ for clip in range(4):
 # clips?
 
 # %%
-vote_guess = predict("share of right answers, decision fusion", default=0.7)
-ask_guess = predict("share of right answers, fusion network", default=0.8)
+vote_guess = lab.predict("share of right answers, decision fusion", default=0.7)
+ask_guess = lab.predict("share of right answers, fusion network", default=0.8)
 
-# %%
+# %% tags=["folded"]
+from auxformer.models import shared_loss
+
 dropouts = ("embed_dropout", "res_dropout", "relu_dropout", "out_dropout")
 small = {"width": width, "heads": 4, "layers": 1, "aux_hidden": (16, 16)}
 small |= {"audio_pool": 1, "video_pool": 1, "relative": False} | dict.fromkeys(dropouts, 0.0)
@@ -118,8 +111,8 @@ small |= {"audio_pool": 1, "video_pool": 1, "relative": False} | dict.fromkeys(d
 def train_on_pointing(name: str):
     """A small model, trained on fresh clips with AdamW and one cycle of the learning rate."""
     torch.manual_seed(seed)
-    config = override(preset("default"), {"model": {"name": name, **small}}).model
-    model, generator = create_model(name, config, 2, 2, 2), torch.Generator().manual_seed(seed)
+    config = af.override(af.preset("default"), {"model": {"name": name, **small}}).model
+    model, generator = af.create_model(name, config, 2, 2, 2), torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(model.parameters(), 3e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
     for _ in range(steps):
@@ -128,10 +121,7 @@ def train_on_pointing(name: str):
         shared_loss(model(batch), batch.target).backward()
         optimiser.step()
         schedule.step()
-    return model.eval()
-
-
-unseen = pointing_clips(1000, torch.Generator().manual_seed(seed + 1))
+    return model.eval().requires_grad_(False)
 
 
 def share_right(logits: torch.Tensor) -> float:
@@ -140,14 +130,15 @@ def share_right(logits: torch.Tensor) -> float:
 
 
 voters, asker = train_on_pointing("decision-fusion"), train_on_pointing("auxformer")
-with torch.no_grad():
-    right = {"decision fusion": share_right(voters(unseen).mean())}
-    answers = asker(unseen)
-    right["fusion network"] = share_right(answers.av)
-vote_guess.against(round(10 * right["decision fusion"]) / 10, digits=1)  # to the nearest tenth
-ask_guess.against(round(10 * right["fusion network"]) / 10, digits=1)
-lab.fact("decision fusion is within .06 of a coin", abs(right["decision fusion"] - 0.5) < 0.06)
-lab.fact("the fusion network is right more than 9 times in 10", right["fusion network"] > 0.9)
+
+# %%
+unseen = pointing_clips(1000, torch.Generator().manual_seed(seed + 1))
+answers = asker(unseen)  # the logits [B, 2] of its three heads: av, a, v
+voted, asked = share_right(voters(unseen).mean()), share_right(answers.av)
+vote_guess.against(round(10 * voted) / 10, digits=1)  # to the nearest tenth
+ask_guess.against(round(10 * asked) / 10, digits=1)
+lab.fact("decision fusion is within .06 of a coin", abs(voted - 0.5) < 0.06)
+lab.fact("the fusion network is right more than 9 times in 10", asked > 0.9)
 for head in ("a", "v"):
     coin = abs(share_right(getattr(answers, head)) - 0.5) < 0.06
     lab.fact(f"its own auxiliary head {head} is within .06 of a coin", coin)
@@ -178,19 +169,16 @@ for head in ("a", "v"):
 # **Predict.** Leave the division out. What is the weight of the first key then?
 
 # %%
-sharp_guess = predict("weight of the first key without the division", default=0.94)
+sharp_guess = lab.predict("weight of the first key without the division", default=0.94)
 
 # %%
 query, keys = torch.tensor([[2.0, 0]]), torch.tensor([[2.0, 0], [0, 2], [-2, 0]])
 values = torch.tensor([[10.0], [20], [30]])
 products = query @ keys.T  # [1, 3]
-for name, scores in (("divided", products / math.sqrt(2)), ("undivided", products)):
+for name, scores in (("divided", products / 2**0.5), ("undivided", products)):
     weights = scores.softmax(-1)  # [1, 3]
-    print(
-        f"{name}: weights",
-        *(f"{w:.3f}" for w in weights[0]),
-        f"answer {(weights @ values).item():.1f}",
-    )
+    shown = " ".join(f"{weight:.3f}" for weight in weights[0])
+    print(f"{name}: weights {shown} answer {(weights @ values).item():.1f}")
 sharp_guess.against(products.softmax(-1)[0, 0].item())
 
 # %% [markdown]
@@ -199,13 +187,16 @@ sharp_guess.against(products.softmax(-1)[0, 0].item())
 # random.
 
 
-# %%
+# %% tags=["folded"]
+from auxformer import plots
+
+
 def draw_weights(width: int, divide: str):
     """Weights of 24 random keys for one random query."""
     generator = torch.Generator().manual_seed(seed)
     query = torch.randn(width, generator=generator)
     keys = torch.randn(24, width, generator=generator)
-    scores = keys @ query / (math.sqrt(width) if divide == "yes" else 1)  # [24]
+    scores = keys @ query / (width**0.5 if divide == "yes" else 1)  # [24]
     figure, axis = plt.subplots(figsize=(6.4, 2.4))
     axis.bar(range(1, 25), scores.softmax(0).numpy(), color=plots.WAY_STYLE["voice"][0])
     axis.set(
@@ -214,7 +205,7 @@ def draw_weights(width: int, divide: str):
     return figure
 
 
-explorer(
+lab.explorer(
     draw_weights,
     alt="Bars: attention weights of 24 random keys, spread when divided, one bar near 1 when not.",
     width=(1, 256, 128),
@@ -247,15 +238,15 @@ for divide in (16, 1):
 #
 # HINT `transpose(1, 2)` swaps the last two axes of a batch. The mask needs an axis for the queries: `visible[:, None]`.
 #
-# HINT `scores.masked_fill(condition, -math.inf)` fills where the condition is True; then softmax along the last axis.
+# HINT `scores.masked_fill(condition, -torch.inf)` fills where the condition is True; then softmax along the last axis.
 
 
 # %% exercise="attention"
 def attention(query, key, value, visible) -> torch.Tensor:
     """Queries, keys `[B, T, d]`, values `[B, Tk, dv]`, mask `[B, Tk]` -> `[B, Tq, dv]`."""
     # SOLUTION
-    similarity = query @ key.transpose(1, 2) / math.sqrt(query.shape[-1])  # [B, Tq, Tk]
-    similarity = similarity.masked_fill(~visible[:, None], -math.inf)
+    similarity = query @ key.transpose(1, 2) / query.shape[-1] ** 0.5  # [B, Tq, Tk]
+    similarity = similarity.masked_fill(~visible[:, None], -torch.inf)
     return similarity.softmax(-1) @ value
     # END
 
@@ -273,13 +264,15 @@ lesson2.attention(attention)
 # **Predict.** We play the keys (with their values) in another order. Does the answer of attention change?
 
 # %%
-order_guess = predict(
+order_guess = lab.predict(
     "the answer after shuffling keys and values together",
     default="changes",
     choices=["changes", "stays the same", "is shuffled, too"],
 )
 
 # %%
+from auxformer.models.layers import Layer, sinusoidal_positions, summarise
+
 generator = torch.Generator().manual_seed(seed)
 question = torch.randn(1, 5, 16, generator=generator)
 source = torch.randn(1, 9, 16, generator=generator)
@@ -343,7 +336,7 @@ print(sinusoidal_positions(frames)[0].numpy().round(2) + 0.0)
 # 3.5. **Predict.** What does a layer with $\alpha = 1$ do?
 
 # %%
-alpha_guess = predict(
+alpha_guess = lab.predict(
     "a layer with α = 1",
     default="doubles its input",
     choices=["nothing: it returns its input", "doubles its input", "forgets its input"],
@@ -359,11 +352,11 @@ alpha_guess = predict(
 #
 # HINT Write the joining once, as a small inner function of the residual and the branch; `alpha` is used in no other place.
 #
-# HINT The second branch starts from the *new* x. `F.relu` stands between `fc1` and `fc2`.
+# HINT The second branch starts from the *new* x. `torch.relu` stands between `fc1` and `fc2`.
 
 
 # %% exercise="layer_step"
-def layer_step(layer: Layer, x: torch.Tensor, source: torch.Tensor, alpha=None) -> torch.Tensor:
+def layer_step(layer, x: torch.Tensor, source: torch.Tensor, alpha=None) -> torch.Tensor:
     """One layer: ask the source, then think. `[B, Tq, d]`, `[B, Tk, d]` -> `[B, Tq, d]`."""
 
     # SOLUTION
@@ -372,7 +365,7 @@ def layer_step(layer: Layer, x: torch.Tensor, source: torch.Tensor, alpha=None) 
 
     asked = layer.self_attn(layer.layer_norms[0](x), layer.layer_norms[0](source))
     x = join(x, asked)
-    thought = layer.fc2(F.relu(layer.fc1(layer.layer_norms[1](x))))
+    thought = layer.fc2(torch.relu(layer.fc1(layer.layer_norms[1](x))))
     return join(x, thought)
     # END
 
@@ -380,7 +373,7 @@ def layer_step(layer: Layer, x: torch.Tensor, source: torch.Tensor, alpha=None) 
 # %%
 lesson2.layer_step(layer_step)
 torch.manual_seed(seed)
-eight_wide = override(preset("default"), {"model": {"width": 8, "heads": 2}}).model
+eight_wide = af.override(af.preset("default"), {"model": {"width": 8, "heads": 2}}).model
 layer = Layer(8, eight_wide, attn_dropout=0.0, mixed=False).eval()
 x = torch.randn(1, 4, 8)
 with torch.no_grad():
@@ -397,6 +390,34 @@ print("you said:", alpha_guess.value)
 # $\alpha^{2L}$. The authors start α between 0 and 1 at random; with five layers and $\alpha = 0.5$ a thousandth of the
 # input is left beside what the branches say of it.
 #
+# Now put your two pieces into the network that answered the question of the nods, in place of the package's: every
+# layer becomes your `layer_step`, every head of its attention your `attention`.
+
+# %%
+from unittest.mock import patch
+
+from auxformer.models.layers import MultiheadAttention
+
+
+def ask(self, query, source, visible=None):
+    """`MultiheadAttention.forward` by your `attention`: the heads side by side as so many clips."""
+    q, k, v = (self._split(x).flatten(0, 1) for x in self._project(query, source))  # [B·h, T, d/h]
+    answer = attention(q, k, v, torch.ones(k.shape[:2], dtype=torch.bool))  # no frame is padding
+    return self.out_proj(answer.unflatten(0, (-1, self.heads)).transpose(1, 2).flatten(2))
+
+
+def step(self, x, source=None, visible=None, answered=None):
+    """`Layer.forward` by your `layer_step`."""
+    return layer_step(self, x, x if source is None else source, self.alpha)
+
+
+with patch.object(MultiheadAttention, "forward", ask), patch.object(Layer, "forward", step):
+    yours = asker(unseen).av
+lab.fact(
+    "with your layers the network answers as before", torch.allclose(yours, answers.av, atol=1e-4)
+)
+
+# %% [markdown]
 # > **Moral.** A residual connection keeps what was there; a blend decides how much of it.
 
 # %% [markdown]
@@ -407,7 +428,7 @@ print("you said:", alpha_guess.value)
 # the most weight: the one at the same time, the nod, or does each get a sixth?
 
 # %%
-map_guess = predict(
+map_guess = lab.predict(
     "the voice asks the face frame",
     default="at the same time",
     choices=["at the same time", "with the nod", "all alike"],
@@ -415,8 +436,7 @@ map_guess = predict(
 
 # %%
 maps = {}
-with torch.no_grad():
-    asker.fusion(*asker.inputs(unseen), unseen, record=maps)
+asker.fusion(*asker.inputs(unseen), unseen, record=maps)
 nods = unseen.video[..., 0].argmax(1)  # [B]
 everyone = torch.arange(len(nods))
 
@@ -460,7 +480,7 @@ def draw_map(clip: int, direction: str, head: str):
     return figure
 
 
-explorer(
+lab.explorer(
     draw_map,
     alt="Left: pitch of six syllables and the nod. Right: attention map of the chosen head.",
     clip=(0, 9, 0),
@@ -516,9 +536,7 @@ def summarise_last_valid(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 # %%
 lesson2.summarise_last_valid(summarise_last_valid)
 x, mask = torch.tensor([[[7.0], [8], [9]]]), torch.tensor([[True, True, False]])
-print(
-    "last:", summarise(x, None, "last").item(), "| last valid:", summarise(x, mask, "last").item()
-)
+print("last:", x[0, -1].item(), "| last valid:", summarise_last_valid(x, mask).item())
 print("mean:", summarise(x, mask, "mean").item())
 
 # %% [markdown]
@@ -547,11 +565,10 @@ print("mean:", summarise(x, mask, "mean").item())
 # **Predict.** Can you tell, from those two curves alone, which clips are out of step?
 
 # %%
-lag_guess = predict("share of clips sorted correctly by the best shift", default=0.6)
+lag_guess = lab.predict("share of clips sorted correctly by the best shift", default=0.6)
 
-# %%
-corpus = lab.open_corpus("tiny", seed, binding=binding)
-truth = pd.read_csv(lab.corpus_folder("tiny", seed, binding) / "truth.csv", index_col="clip")
+# %% tags=["folded"]
+from auxformer.media import read_audio, read_frames
 
 
 def standardised(values: np.ndarray) -> np.ndarray:
@@ -586,20 +603,23 @@ def best_shift(mouth: np.ndarray, voice: np.ndarray, largest: int = 20) -> int:
     return shifts[int(np.argmax(fits))]
 
 
-clips = list(truth.index[:72])
+# %%
+corpus = lab.open_corpus("tiny", seed, binding=binding)
+clips = list(corpus.truth.index[:72])
+bound = corpus.truth.bound[clips]
 curves = {clip: mouth_and_voice(clip) for clip in clips}
-shifts = pd.Series({clip: 40 * best_shift(*curves[clip]) for clip in clips})  # ms, 25 frames/s
-sorted_right = ((shifts.abs() < 200) == truth.bound[clips]).mean()
+shifts = bound.index.to_series().map(lambda clip: 40 * best_shift(*curves[clip]))  # ms, 25 frames/s
+sorted_right = ((shifts.abs() < 200) == bound).mean()
 lag_guess.against(round(10 * sorted_right) / 10, digits=1)  # to the nearest tenth
-for bound, group in shifts.abs().groupby(truth.bound[clips]):
-    step = "in step" if bound else "out of step"
+for in_step, group in shifts.abs().groupby(bound):
+    step = "in step" if in_step else "out of step"
     print(f"{step}: {len(group)} clips, median shift {group.median():.0f} ms")
 
 
 # %% tags=["folded"]
 def draw_clip(number: int, step: str):
     """Mouth and loudness of one clip, in step or not."""
-    chosen = [clip for clip in clips if truth.bound[clip] == (step == "in step")][number]
+    chosen = [clip for clip in clips if bound[clip] == (step == "in step")][number]
     figure, axis = plt.subplots(figsize=(7.2, 2.6))
     seconds = np.arange(len(curves[chosen][0])) / 25
     for way, values in zip(("face", "voice"), curves[chosen]):
@@ -610,7 +630,7 @@ def draw_clip(number: int, step: str):
     return figure
 
 
-explorer(
+lab.explorer(
     draw_clip,
     alt="Movement of the mouth and loudness of the voice over time, in step or shifted.",
     number=(0, 20, 0),
