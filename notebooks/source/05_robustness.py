@@ -37,38 +37,19 @@ width = 32
 device = "cpu"
 
 # %%
-import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import torch
 
-from auxformer.benchmark import run as benchmark
-from auxformer.data import corruption, missing
-from auxformer import media, plots
-from auxformer.benchmark.run import partitions_of
-from auxformer.config import override, preset
+import auxformer as af
 from auxformer.course import lab
 from auxformer.course.checks import lesson5
-from auxformer.data.batch import Batch, collate, eval_batches
-from auxformer.evaluation.predictions import prediction_table
-from auxformer.evaluation.intervals import score
-from auxformer.evaluation.people import human_rows
 from auxformer.data.missing import CONDITIONS, PROTOCOL, SHARES, apply_condition
-from auxformer.models.auxformer import Logits
-from auxformer.evaluation.robustness import curve_area, relative_robustness, rising_confidence
-from auxformer.evaluation.calibration import calibration_of, reliability
-from auxformer.course.widgets import explorer, predict, show
 
 lab.begin()
-corpus = lab.open_corpus(size, seed)
-task = lab.open_task(corpus)
-partition = partitions_of(corpus, task.table, folds=None)[0]
-splits = task.splits(partition)
-classes = list(splits.test.classes)
-runs = lab.project_root() / "runs"
-print(
-    len(splits.test), "test clips of", len(partition.test), "puppets;", len(PROTOCOL), "conditions"
-)
+split = lab.open_splits(size, seed)
+corpus, classes = split.task.corpus, split.task.classes
+test, puppets = len(split.test), len(split.partition.test)
+print(f"{test} test clips of {puppets} puppets; {len(PROTOCOL)} conditions")
 
 # %% [markdown]
 # ## Half of everything
@@ -80,53 +61,12 @@ print(
 # **Predict.** Macro-F1 on complete clips is about .85. And with half of the frames?
 
 # %%
-half_guess = predict("macro-F1 with half of all frames lost, one by one", default=0.5)
-
+half_guess = lab.predict("macro-F1 with half of all frames lost, one by one", default=0.5)
 
 # %%
-def train_small(absent: str, drop: float = 0.2):
-    """A small AuxFormer, trained for a few epochs with modality dropout, or read back."""
-    changes = {
-        "model": {"width": width, "aux_hidden": (2 * width, width), "absent": absent},
-        "training": {
-            "epochs": epochs,
-            "seed": seed,
-            "device": device,
-            "drop_audio": drop,
-            "drop_video": drop,
-        },
-    }
-    config = override(preset("quick"), changes)
-    folder = runs / benchmark.run_name(task, "auxformer", config, partition)
-    return benchmark.train(task, config, partition, folder, show=False).model.eval().cpu()
-
-
-def with_speaker(table: pd.DataFrame) -> pd.DataFrame:
-    """The predictions table with a column for the speaker, whom intervals are about."""
-    return table.assign(speaker=corpus.clips.speaker.reindex(table["clip"]).to_numpy())
-
-
-@torch.no_grad()
-def predictions(model, dataset, conditions, change=apply_condition, vote=Logits.mean):
-    """Predictions table of a network; `change` is what happens to a batch, `vote` the answer."""
-    parts = []
-    for batch in eval_batches(dataset):
-        for name in conditions:
-            posterior = vote(model(change(batch, name))).softmax(-1).numpy()  # [B, C]
-            truth = batch.target.numpy()
-            parts.append(prediction_table(batch.clips, name, truth, posterior, classes))
-    return with_speaker(pd.concat(parts, ignore_index=True))
-
-
-def scores(table: pd.DataFrame) -> pd.DataFrame:
-    """Macro-F1 by condition, with its 95 % interval over speakers: columns value, low, high."""
-    rows = score(table, classes)
-    return rows[rows.metric == "macro-f1"].set_index("condition")[["value", "low", "high"]]
-
-
-network = train_small("flag")
-flags = predictions(network, splits.test, PROTOCOL)
-f1 = {"flags": scores(flags)}
+run = lab.small_auxformer(split, width, epochs, seed, device)
+flags = run.predict(split.test, conditions="all")
+f1 = {"flags": lab.scores(flags)}
 half = f1["flags"].value["both-frames-0.5"]
 half_guess.against(round(20 * half) / 20)  # to the nearest .05
 lab.fact("within .04 of the complete score", abs(half - f1["flags"].value["complete"]) < 0.04)
@@ -207,80 +147,57 @@ lesson5.lose_frames(lose_frames)
 # **Predict.** 90 % of the *video* frames are lost, one by one. By how much does being told help?
 
 # %%
-told_guess = predict("macro-F1 of flags less that of zeros, 90 % of the video lost", default=0.05)
+told_guess = lab.predict(
+    "macro-F1 of flags less that of zeros, 90 % of the video lost", default=0.05
+)
 
 
 # %%
-def untold(batch: Batch, condition: str) -> Batch:
+from auxformer.evaluation.people import human_rows
+
+
+def untold(batch: af.Batch, condition: str) -> af.Batch:
     """The same loss, but masks and flags are those of the complete batch."""
     told = {name: getattr(batch, name) for name in ("audio_mask", "video_mask")}
     told |= {name: getattr(batch, name) for name in ("audio_present", "video_present")}
     return apply_condition(batch, condition)._replace(**told)
 
 
-def reference(system: str, conditions) -> pd.DataFrame:
-    """Predictions of a reference system, kept with the runs."""
-    config = preset("quick")
-    folder = runs / benchmark.run_name(task, system, config, partition)
-    return benchmark.run_one(task, system, config, partition, folder, conditions, show=False)
+zeros_run = lab.small_auxformer(split, width, epochs, seed, device, absent="zeros")
+zeros = zeros_run.predict(split.test, conditions="all", change=untold)
+singly = ["basic", "audio-frames", "video-frames", "both-frames"]
+functionals = lab.reference("functionals-lr", split, singly)
+ideal = lab.reference("ideal-observer", split)
+f1 |= {"zeros": lab.scores(zeros), "functionals": lab.scores(functionals)}
+f1["ideal"] = lab.scores(ideal)
 
-
-SINGLE = [f"{stream}-frames-{p}" for stream in ("audio", "video", "both") for p in SHARES]
-zeros_network = train_small("zeros")
-zeros = predictions(zeros_network, splits.test, PROTOCOL, untold)
-functionals = reference("functionals-lr", [*CONDITIONS, *SINGLE])
-ideal = reference("ideal-observer", tuple(CONDITIONS))
-f1 |= {"zeros": scores(zeros), "functionals": scores(functionals), "ideal": scores(ideal)}
-
-people = human_rows(corpus, "audiovisual", "majority", speakers=partition.test)
+people = human_rows(corpus, "audiovisual", "majority", speakers=split.partition.test)
 people = people[people.metric == "macro-f1"].set_index(["system", "condition"]).value
 crowd = {name: people["human-crowd", name] for name in ("no-audio", "no-video")}
-one_rater = people["human-rater-others", "complete"]
+beside = {**crowd, "complete": people["human-rater-others", "complete"]}
 gain = f1["flags"].value["video-frames-0.9"] - f1["zeros"].value["video-frames-0.9"]
 told_guess.against(round(5 * gain) / 5, digits=1)  # to the nearest fifth
 
 # %% tags=["folded"]
-LOOKS = {
-    "flags": ("#0072B2", "o", "-"),
-    "zeros": ("#D55E00", "s", "--"),
-    "functionals": ("#009E73", "^", ":"),
-}
-GONE = {"audio": "no-audio", "video": "no-video"}
+import matplotlib.pyplot as plt
+
+from auxformer import media, plots
 
 
-def draw_curve(axis, stream: str, ending: str = "", systems=tuple(LOOKS)) -> None:
-    """Macro-F1 against the share of frames lost, with intervals; at 1 the stream is absent."""
-    names = ["complete", *(f"{stream}-frames-{p}{ending}" for p in SHARES)]
-    places = [0, *SHARES]
-    if stream in GONE:
-        names, places = [*names, GONE[stream]], [*places, 1]
-    for system in systems:
-        colour, marker, line = LOOKS[system]
-        rows = f1[system].loc[names]
-        axis.plot(places, rows.value, color=colour, marker=marker, ls=line, ms=4, label=system)
-        axis.fill_between(places, rows.low, rows.high, color=colour, alpha=0.15, linewidth=0)
-    ceiling = f1["ideal"].value["complete"]
-    axis.plot([0, 0.9], [ceiling] * 2, color="#333333", linewidth=1, label="ideal observer")
-    axis.plot(0, one_rater, "P", color="#AA4499", ms=7, label="one rater (others)")
-    axis.axhline(1 / 6, color="#999999", linestyle=":", linewidth=1)
-    if stream in GONE:
-        gone = GONE[stream]
-        axis.plot([0.9, 1], [ceiling, f1["ideal"].value[gone]], color="#333333", linewidth=1)
-        axis.axhline(
-            crowd[gone], color="#AA4499", linewidth=1, ls="-.", label="crowd, other stream only"
-        )
-    axis.set(xlabel="share of frames lost", ylim=(0, 1.03), xlim=(-0.04, 1.04))
-    axis.set_title(f"{stream}, {'one gap' if ending else 'singly'}")
+def draw_curves(systems, burst: bool = False):
+    """Three panels: audio, video, both."""
+    figure, axes = plt.subplots(1, 3, figsize=(9.8, 3.6), sharey=True)
+    shown = {name: f1[name] for name in (*systems, "ideal")}
+    for axis, stream in zip(axes, ("audio", "video", "both")):
+        plots.draw_degradation(axis, shown, stream, burst, beside)
+    axes[0].set_ylabel("macro-F1")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
 
 
-figure, axes = plt.subplots(1, 3, figsize=(9.8, 3.6), sharey=True)
-for axis, stream in zip(axes, ("audio", "video", "both")):
-    draw_curve(axis, stream)
-axes[0].set_ylabel("macro-F1")
-handles, labels = axes[0].get_legend_handles_labels()
-figure.legend(handles, labels, loc="outside lower center", ncols=3)
-show(
-    figure,
+lab.show(
+    draw_curves(("flags", "zeros", "functionals")),
     alt="Macro-F1 against frames lost singly: flags stay flat, zeros fall steeply beyond half.",
 )
 at = {name: table.value for name, table in f1.items()}
@@ -336,16 +253,32 @@ def area_under_curve(shares: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 # %%
 lesson5.area_under_curve(area_under_curve)
+
+# %% [markdown]
+# The package adds intervals over speakers to the number that you compute.
+
+# %%
+import pandas as pd
+
+from auxformer.evaluation.robustness import curve_area
+
 areas = {
     name: curve_area(table, classes) for name, table in {"flags": flags, "zeros": zeros}.items()
 }
 areas = pd.concat(areas, names=["system"]).reset_index("system")
 areas = areas.set_index(["kind", "stream", "system"])[["value", "low", "high"]]
-curve = f1["flags"].value[["complete", *(f"video-frames-{p}" for p in SHARES)]].to_numpy()
-mine = area_under_curve(np.array([0, *SHARES]), curve)
+
+
+def area_of(system: str, stream: str, ending: str = "") -> float:
+    """The area under one of our curves, by your function."""
+    names = ["complete", *(f"{stream}-frames-{share}{ending}" for share in SHARES)]
+    return area_under_curve(np.array([0, *SHARES]), f1[system].value[names].to_numpy())
+
+
+mine = area_of("flags", "video")
 lab.fact("your area is the package's", abs(mine - areas.value["single", "video", "flags"]) < 1e-6)
 for stream in ("video", "both"):
-    lead = areas.low["single", stream, "flags"] - areas.value["single", stream, "zeros"]
+    lead = areas.low["single", stream, "flags"] - area_of("zeros", stream)
     lab.fact(f"{stream}, singly: the area of zeros lies below the interval of flags", lead > 0)
 
 # %% tags=["nbval-ignore-output"] reason="the digits of trained networks differ between machines"
@@ -356,26 +289,20 @@ print(areas.sort_index().round(2).to_string())
 # gap: a quarter of a second of voice is left, and the whole picture. Better or worse than no voice at all?
 
 # %%
-scrap_guess = predict(
+scrap_guess = lab.predict(
     "a scrap of voice, against no voice",
     default="better",
     choices=["better", "the same", "worse"],
 )
 
 # %% tags=["folded"]
-figure, axes = plt.subplots(1, 3, figsize=(9.8, 3.6), sharey=True)
-for axis, stream in zip(axes, ("audio", "video", "both")):
-    draw_curve(axis, stream, "-burst", ("flags", "zeros"))
-axes[0].set_ylabel("macro-F1")
-handles, labels = axes[0].get_legend_handles_labels()
-figure.legend(handles, labels, loc="outside lower center", ncols=3)
-show(
-    figure,
+lab.show(
+    draw_curves(("flags", "zeros"), burst=True),
     alt="Macro-F1 against frames lost in one gap: curves fall below where a stream is gone.",
 )
 print("you said:", scrap_guess.value)
-for stream, gone in GONE.items():
-    scrap, without_it = at["flags"][f"{stream}-frames-0.9-burst"], at["flags"][gone]
+for stream in ("audio", "video"):
+    scrap, without_it = at["flags"][f"{stream}-frames-0.9-burst"], at["flags"][f"no-{stream}"]
     lab.fact(
         f"flags: a tenth of the {stream}, in one piece, is worse than none by .05 or more",
         scrap < without_it - 0.05,
@@ -401,7 +328,10 @@ lab.fact(
 
 
 # %%
-def without_scraps(batch: Batch, condition: str, least: float = 0.2) -> Batch:
+from auxformer.data import missing
+
+
+def without_scraps(batch: af.Batch, condition: str, least: float = 0.2) -> af.Batch:
     """A stream of which less than `least` is left goes as a whole, if the other one stays."""
     lossy = apply_condition(batch, condition)
     left = [
@@ -413,9 +343,9 @@ def without_scraps(batch: Batch, condition: str, least: float = 0.2) -> Batch:
 
 
 bursts = ["audio-frames-0.9-burst", "video-frames-0.9-burst"]
-for name, dataset in (("dev", splits.dev), ("test", splits.test)):
-    as_it_comes = scores(predictions(network, dataset, bursts)).value
-    discarded = scores(predictions(network, dataset, bursts, without_scraps)).value
+for name, dataset in (("dev", split.dev), ("test", split.test)):
+    as_it_comes = lab.scores(run.predict(dataset, bursts)).value
+    discarded = lab.scores(run.predict(dataset, bursts, change=without_scraps)).value
     for condition in bursts:
         lab.fact(
             f"{name}, {condition}: better without the scrap",
@@ -423,14 +353,14 @@ for name, dataset in (("dev", splits.dev), ("test", splits.test)):
         )
 
 
-def without_a_third(batch: Batch, condition: str) -> Batch:
+def without_a_third(batch: af.Batch, condition: str) -> af.Batch:
     """The same with a threshold above .3."""
     return without_scraps(batch, condition, 0.35)
 
 
 bursts = ["video-frames-0.7-burst"]
-as_it_comes = scores(predictions(network, splits.dev, bursts)).value
-discarded = scores(predictions(network, splits.dev, bursts, without_a_third)).value
+as_it_comes = lab.scores(run.predict(split.dev, bursts)).value
+discarded = lab.scores(run.predict(split.dev, bursts, change=without_a_third)).value
 lab.fact("dev: 30 % of the video in one piece are better kept", (discarded < as_it_comes).all())
 
 # %% [markdown]
@@ -438,6 +368,8 @@ lab.fact("dev: 30 % of the video in one piece are better kept", (discarded < as_
 # stream that is gone.
 
 # %%
+from auxformer.evaluation.robustness import relative_robustness
+
 table = pd.DataFrame(
     {name: at[name][list(CONDITIONS)] for name in ("ideal", "flags", "functionals")}
 )
@@ -478,26 +410,40 @@ print(kept.round(2).to_string())
 # curve. Find the share at which the answer tips; then switch from *singly* to *one gap*.
 
 # %%
-shown = corpus.truth.loc[sorted(splits.test.clips)]
+from auxformer.data.batch import collate, seed_of
+
+shown = corpus.truth.loc[sorted(split.test.clips)]
 frightened = (shown.voice == "neutral") & (shown.face == "fear")
 chosen = shown.index[frightened.to_numpy()][0]
-item = collate([splits.test[splits.test.clips.index(chosen)]])
+item = collate([split.test[split.test.clips.index(chosen)]])
 frames, times = media.read_frames(corpus.clips.video[chosen])
 waveform = media.read_audio(corpus.clips.audio[chosen], 16000)
 said = classes[int(item.target.argmax())]
 print("voice shows", shown.voice[chosen], "| face shows", shown.face[chosen], "| raters:", said)
 
 
-# %% tags=["folded"]
+def lose_stream(batch: af.Batch, stream: str, share: float, burst: bool) -> af.Batch:
+    """Frames lost in one gap by the package, singly by your function and the package's coins."""
+    if burst or share == 0:
+        return missing.lose_frames(batch, stream, share, burst, "darkness")
+    features, mask = getattr(batch, stream), getattr(batch, f"{stream}_mask")
+    rng = np.random.default_rng(seed_of("condition", "darkness", stream, chosen))
+    coins = torch.from_numpy(rng.random(mask.shape))  # [1, T]
+    features, mask, left = lose_frames(features, mask, coins, share)
+    changes = {stream: features, f"{stream}_mask": mask, f"{stream}_present": left}
+    return batch._replace(**changes)
+
+
 @torch.no_grad()
-def lossy_answer(stream: str, share: float, burst: bool) -> tuple[Batch, np.ndarray]:
+def lossy_answer(stream: str, share: float, burst: bool) -> tuple[af.Batch, np.ndarray]:
     """The clip after its loss, and the posterior `[C]`."""
     batch = item
     for name in ("audio", "video") if stream == "both" else (stream,):
-        batch = missing.lose_frames(batch, name, share, burst, "darkness")
-    return batch, network(batch).mean().softmax(-1)[0].numpy()
+        batch = lose_stream(batch, name, share, burst)
+    return batch, run.model(batch).mean().softmax(-1)[0].numpy()
 
 
+# %% tags=["folded"]
 def draw_loss(share: float, stream: str, how: str):
     """Frames and waveform with their gaps, the posterior, the curve."""
     burst = how == "one gap"
@@ -521,14 +467,15 @@ def draw_loss(share: float, stream: str, how: str):
         axes[0, 1].bar(place, posterior[place], color=colour, hatch=hatch, edgecolor="white")
     axes[0, 1].set_xticks(range(len(classes)), [name[:3] for name in classes])
     axes[0, 1].set(ylim=(0, 1), ylabel="probability", title=f"raters: {said}")
-    draw_curve(axes[1, 1], stream, "-burst" if burst else "", ("flags",))
+    shown = {name: f1[name] for name in ("flags", "ideal")}
+    plots.draw_degradation(axes[1, 1], shown, stream, burst, beside)
     axes[1, 1].axvline(share, color="#333333", linestyle="--", linewidth=1)
     axes[1, 1].set(ylabel="macro-F1", title="all test clips")
     return figure
 
 
 # %%
-explorer(
+lab.explorer(
     draw_loss,
     alt="Frames and waveform with gaps, the network's posterior, the curve with the share lost.",
     share=(0.0, 0.9, 0.36),
@@ -566,19 +513,19 @@ lab.fact("and the network is surer of it than of the complete clip", gap.max() >
 # **Predict.** Which is best without audio?
 
 # %%
-absent_guess = predict(
+absent_guess = lab.predict(
     "the best way to be absent", default="flag", choices=["zeros", "flag", "token", "no difference"]
 )
 
 # %%
-token_network = train_small("token")
-token = predictions(token_network, splits.test, CONDITIONS)
+token_run = lab.small_auxformer(split, width, epochs, seed, device, absent="token")
+token = token_run.predict(split.test)
 basic = {
     "zeros": zeros[zeros.condition.isin(CONDITIONS)],
     "flag": flags[flags.condition.isin(CONDITIONS)],
     "token": token,
 }
-compared = pd.concat({name: scores(part) for name, part in basic.items()})
+compared = pd.concat({name: lab.scores(part) for name, part in basic.items()})
 print("you said:", absent_guess.value)
 for condition in CONDITIONS:
     rows = compared.xs(condition, level=1)
@@ -591,7 +538,7 @@ print(written.unstack(0).loc[list(CONDITIONS)].to_string())
 # %% [markdown]
 # Six test speakers are too few to tell them apart (overlapping intervals do not say "alike"; lesson 6 has the right
 # test). What a network loses that never met an absence in training is plainer: .09 without audio, .08 without video, in
-# the table of lesson 3; `train_small("flag", drop=0.0)` shows it here. The flag earns its keep where the loss is partial, and where, as in lesson 3, nobody may be
+# the table of lesson 3; `lab.small_auxformer(split, drop_audio=0, drop_video=0)` trains one. The flag earns its keep where the loss is partial, and where, as in lesson 3, nobody may be
 # asked about what they did not see.
 #
 # **Training-time choices.** What modality dropout takes away is a *law*, what it puts in the place is a *fill*. Twelve
@@ -601,7 +548,7 @@ print(written.unstack(0).loc[list(CONDITIONS)].to_string())
 ones, yes = torch.ones(12, 4, 3), torch.ones(12, dtype=torch.bool)
 every = torch.ones(12, 4, dtype=torch.bool)
 names = tuple(str(number) for number in range(12))
-toy = Batch(
+toy = af.Batch(
     ones, every, ones.clone(), every.clone(), yes, yes.clone(), torch.full((12, 2), 0.5), names
 )
 COLOURS = np.array([[255, 255, 255], [0, 114, 178], [230, 159, 0], [120, 120, 120]], np.uint8)
@@ -643,7 +590,7 @@ for row, fill in zip(axes, missing.DROP_FILLS):
             "noise frames": int((kinds == 3).sum()),
             "scaled frames": int((kinds == 2).sum()),
         }
-show(
+lab.show(
     figure,
     alt="Eight panels, a row per clip: frames untouched, absent, noise or scaled, by law and fill.",
 )
@@ -665,7 +612,7 @@ print(pd.DataFrame(counts).T.to_string())
 # test clips does our network's largest probability *rise* when the audio is removed?
 
 # %%
-rise_guess = predict("share of clips that it is surer of without the voice", default=0.1)
+rise_guess = lab.predict("share of clips that it is surer of without the voice", default=0.1)
 
 # %% [markdown] exercise="rising_share" difficulty=2 importance=4 minutes=8
 # ### Exercise 3 · Who grows surer?
@@ -691,6 +638,9 @@ def rising_share(complete: np.ndarray, reduced: np.ndarray) -> float:
 
 # %%
 lesson5.rising_share(rising_share)
+
+# %%
+from auxformer.evaluation.robustness import rising_confidence
 
 
 def posteriors(table: pd.DataFrame, condition: str) -> np.ndarray:
@@ -737,7 +687,7 @@ lab.fact(
 
 
 # %% exercise="vote_of_three"
-def vote_of_three(logits: Logits) -> torch.Tensor:
+def vote_of_three(logits: af.Logits) -> torch.Tensor:
     """Logits -> mean of three heads, an absent one voting for nothing, `[B, C]`."""
     # SOLUTION
     heads = torch.stack([logits.av, logits.a, logits.v], 1)  # [B, 3, C]
@@ -755,13 +705,13 @@ lesson5.vote_of_three(vote_of_three)
 # from its mean confidence; 0 is perfect.
 
 # %%
-class_guess = predict("share of clips whose predicted class changes", default=0.1)
+class_guess = lab.predict("share of clips whose predicted class changes", default=0.1)
 
 # %%
-votes = {"present": Logits.mean, "three": vote_of_three}
-dev = {
-    name: predictions(network, splits.dev, CONDITIONS, vote=vote) for name, vote in votes.items()
-}
+from auxformer.evaluation.calibration import calibration_of
+
+votes = {"present": af.Logits.mean, "three": vote_of_three}
+dev = {name: run.predict(split.dev, vote=vote) for name, vote in votes.items()}
 changed = (dev["present"].predicted != dev["three"].predicted).mean()
 class_guess.against(changed)
 ece = {}
@@ -791,11 +741,13 @@ print(measured.round(3).to_string(na_rep="-"))
 # not free, says the ECE. A *reliability diagram* shows its bins.
 
 # %% tags=["folded"]
+from auxformer.evaluation.calibration import reliability
+
 figure, axes = plt.subplots(1, 3, figsize=(9.4, 3.3), sharey=True)
 filled = {}
 for axis, condition in zip(axes, CONDITIONS):
     axis.plot([0, 1], [0, 1], color="#999999", linestyle=":", linewidth=1)
-    for (name, part), (colour, marker, line) in zip(dev.items(), list(LOOKS.values())):
+    for (name, part), (colour, marker, line) in zip(dev.items(), plots.CURVE_STYLE.values()):
         bins = reliability(part[part.condition == condition], classes, bins=6)
         bins = bins[bins.clips >= 10]
         axis.plot(bins.confidence, bins.accuracy, color=colour, marker=marker, ls=line, label=name)
@@ -803,12 +755,12 @@ for axis, condition in zip(axes, CONDITIONS):
     axis.set(title=condition, xlabel="confidence", xlim=(0, 1), ylim=(0, 1.02))
 axes[0].set_ylabel("accuracy")
 axes[0].legend(title="vote of", loc="lower right")
-show(
+lab.show(
     figure,
     alt="Accuracy against confidence for two votes: alike when complete, else three lies above.",
 )
-print(len(splits.dev), "dev clips; in bins of ten or more:")
-lab.fact("never less than nine in ten", min(filled.values()) > 0.9 * len(splits.dev))
+print(len(split.dev), "dev clips; in bins of ten or more:")
+lab.fact("never less than nine in ten", min(filled.values()) > 0.9 * len(split.dev))
 whole = dev["present"][dev["present"].condition == "complete"]
 lab.fact(
     "complete clips: right more often than it says",
@@ -839,6 +791,8 @@ lab.fact(
 # noise as voice: a level 0 that *erased* the voice would be a common and costly bug.
 
 # %%
+from auxformer import corruption
+
 rng = np.random.default_rng(seed)
 noise = corruption.white_noise(len(waveform), rng)
 sounds = {
@@ -868,7 +822,7 @@ below.set_xticks(wide * (np.arange(len(pictures)) + 0.5), list(pictures))
 below.set_yticks([])
 below.tick_params(length=0)
 below.spines[:].set_visible(False)
-show(
+lab.show(
     figure,
     alt="Spectrograms as recorded, with noise, late; a frame as recorded, blurred, dark, occluded.",
 )
