@@ -36,33 +36,19 @@ clip = ""
 device = "cpu"
 
 # %%
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.patches import Rectangle
-from scipy.signal import resample_poly
-from skimage import data as pictures
 
-from auxformer.data import corruption
-from auxformer import media, recognise as own_clip, plots
-from auxformer.benchmark.run import partitions_of
-from auxformer.puppets.drawing import brightness
-from auxformer.puppets.looks import Face
+from auxformer import media, plots
 from auxformer.course import lab
 from auxformer.course.checks import lesson7
-from auxformer.features.face import BRIGHTNESS, CENTRE_SHARE, FaceBox, crop, evenly, find_face
-from auxformer.recognise import Features, Film, Recogniser
-from auxformer.course.widgets import explorer, predict, show
 
 lab.begin()
-corpus = lab.open_corpus(size, seed)
-task = lab.open_task(corpus)
-partition = partitions_of(corpus, task.table, folds=None)[0]
-splits = task.splits(partition)
-run = own_clip.small_run(task, partition, lab.project_root() / "runs", width, epochs, seed, device)
-recogniser = Recogniser.of(run.model, splits.train, task.audio.name, task.video.name)
-classes = list(recogniser.classes)
-print("trained on", len(splits.train), "clips of", len(partition.train), "puppets, nothing else")
+split = lab.open_splits(size, seed)
+corpus, classes = split.task.corpus, split.task.classes
+run = lab.small_auxformer(split, width, epochs, seed, device)
+clips, puppets = len(split.train), len(split.partition.train)
+print(f"trained on {clips} clips of {puppets} puppets, nothing else")
 
 # %% [markdown]
 # That is the small AuxFormer of lesson 3, trained for a few epochs on drawn puppets. Keep this in mind.
@@ -82,26 +68,31 @@ print("trained on", len(splits.train), "clips of", len(partition.train), "puppet
 #   of you in which others are seen or heard.
 # - A class must not require it. The exercises need no film of anybody.
 
+# %% tags=["folded"]
+from auxformer.course.upload import choose_clip
 
-# %%
+
 def default_clip() -> str:
     """The first test clip whose voice, face and raters all say fear."""
     votes = corpus.ratings["audiovisual"]
-    for name in sorted(splits.test.clips):
+    for name in sorted(split.test.clips):
         shown = corpus.truth.loc[name]
         if shown.voice == shown.face == "fear" and votes.fear[name] == votes.loc[name].sum():
             return name
-    return min(splits.test.clips)
+    return min(split.test.clips)
 
 
-upload = own_clip.choose_clip(clip or corpus.clips.video[default_clip()])
+upload = choose_clip(clip or corpus.clips.video[default_clip()])
 
 # %%
-path = upload.path
-mine = own_clip.recognise(path, recogniser)
+mine = run.recognise(upload.path)
 film, features, answer = mine.film, mine.features, mine.answer
 streams = [name for name in ("audio", "video") if getattr(features, name) is not None]
-for kind, text in own_clip.describe(path).items():
+
+# %% tags=["folded"]
+from auxformer.recognise import describe
+
+for kind, text in describe(upload.path).items():
     print(f"{kind} in the file: {text}")
 if "audio" in streams:
     print(
@@ -116,6 +107,9 @@ if "video" in streams:
 print("streams:", ", ".join(streams))
 
 # %% tags=["folded"]
+import matplotlib.pyplot as plt
+from matplotlib.patches import Rectangle
+
 rows = {"audio": ("sound", "LLD"), "video": ("picture", "HOG")}
 length = max(len(getattr(features, name)) / getattr(features, f"{name}_rate") for name in streams)
 panels = [name for stream in ("video", "audio") if stream in streams for name in rows[stream]]
@@ -136,7 +130,9 @@ for axis, name in zip(axes[:, 0], panels):
         plots.draw_features(axis, features.audio, features.audio_rate, "LLD")
     if name != "picture":
         axis.set(xlim=(0, length), xlabel="s" if name == panels[-1] else "")
-show(figure, alt="Frames with the face box, HOG, waveform and LLD of the clip, above each other.")
+lab.show(
+    figure, alt="Frames with the face box, HOG, waveform and LLD of the clip, above each other."
+)
 for name in streams:
     rate = getattr(features, f"{name}_rate")
     print(f"{name} features {getattr(features, name).shape}, {rate:.0f} a second")
@@ -159,9 +155,9 @@ for name in streams:
 # does the mean give to its favourite?
 
 # %%
-sure_guess = predict("probability of the network's favourite", default=0.5)
+sure_guess = lab.predict("probability of the network's favourite", default=0.5)
 
-# %%
+# %% tags=["folded"]
 print(f"you said {sure_guess.value:.2f}")
 lab.fact("it is more than .7", mine.posteriors.loc["mean"].max() > 0.7)
 print("the mean says", answer)
@@ -181,18 +177,12 @@ print(mine.posteriors.round(2).to_string(na_rep="-"))
 # Now spoil it. Take the sound away, or the picture; make it dark, noisy, or let the sound come late. The changes are
 # those of lesson 5's protocol, done to the decoded film, so every station behind it is done again.
 
+# %%
+recogniser = run.recogniser()  # the same, step by step: features of a film, then posteriors
+
 # %% tags=["folded"]
-HEAD_STYLE = {
-    "fusion": ("#009E73", "D", "xx"),
-    "audio": plots.WAY_STYLE["voice"],
-    "video": plots.WAY_STYLE["face"],
-    "mean": plots.WAY_STYLE["audiovisual"],
-}
-
-
-def with_zeros(sound: np.ndarray) -> np.ndarray:
-    """The sound 300 ms later at the same length, exact zeros in front."""
-    return np.concatenate([np.zeros(4800, np.float32), sound])[: len(sound)]
+from auxformer import corruption
+from auxformer.recognise import Features, Film
 
 
 def change(how: str) -> Film:
@@ -204,7 +194,7 @@ def change(how: str) -> Film:
         noise = corruption.white_noise(len(film.waveform), rng)
         return film._replace(waveform=corruption.add_noise(film.waveform, noise, 0))
     if how == "300 ms late":
-        return film._replace(waveform=with_zeros(film.waveform))
+        return film._replace(waveform=corruption.delay(film.waveform, 300))
     return film
 
 
@@ -225,14 +215,11 @@ def ask(happened: str, given: str) -> pd.DataFrame:
 def draw_answers(happened: str, given: str):
     """Bars of the four answers."""
     figure, axis = plt.subplots(figsize=(7.4, 2.7))
-    table = ask(happened, given)
-    values = {head: table.loc[head] for head in table.index}
-    plots.draw_bars(axis, values, classes, HEAD_STYLE)
-    axis.set(ylabel="probability", title=f"{happened}, {given}")
+    plots.draw_heads(axis, ask(happened, given), f"{happened}, {given}")
     return figure
 
 
-explorer(
+lab.explorer(
     draw_answers,
     alt="Probability of each emotion by fusion, audio head, video head and their mean.",
     happened=ways,
@@ -262,12 +249,12 @@ if len(streams) == 2:
 # any.
 
 # %%
-zeros_guess = predict("share called angry after 300 ms of zeros", default=0.3)
+zeros_guess = lab.predict("share called angry after 300 ms of zeros", default=0.3)
 
-# %%
-first_sentence = corpus.clips.sentence[list(splits.test.clips)].min()
-tested = [i for i, name in enumerate(splits.test.clips) if f"_{first_sentence}_" in name]
-voices = [media.read_audio(corpus.clips.audio[splits.test.clips[i]]) for i in tested]
+# %% tags=["folded"]
+first_sentence = corpus.clips.sentence[list(split.test.clips)].min()
+tested = [i for i, name in enumerate(split.test.clips) if f"_{first_sentence}_" in name]
+voices = [media.read_audio(corpus.clips.audio[split.test.clips[i]]) for i in tested]
 
 
 def answers_to(waveforms) -> np.ndarray:
@@ -278,21 +265,22 @@ def answers_to(waveforms) -> np.ndarray:
 
 def with_noise(sound: np.ndarray) -> np.ndarray:
     """The same with inaudible noise in place of the zeros in front."""
-    late = with_zeros(sound)
+    late = corruption.delay(sound, 300)
     late[:4800] = np.random.default_rng(seed).normal(0, 0.0004, 4800)
     return late
 
 
+# %%
 heard = {
     "as it is": answers_to(voices),
-    "zeros in front": answers_to([with_zeros(sound) for sound in voices]),
+    "zeros in front": answers_to([corruption.delay(sound, 300) for sound in voices]),
     "noise in front": answers_to([with_noise(sound) for sound in voices]),
 }
-angry = {
-    name: (posterior.argmax(axis=1) == classes.index("angry")).mean()
-    for name, posterior in heard.items()
-}
+answered = {name: found.argmax(axis=1) == classes.index("angry") for name, found in heard.items()}
+angry = {name: found.mean() for name, found in answered.items()}
 zeros_guess.against(round(5 * angry["zeros in front"]) / 5, digits=1)  # to the nearest fifth
+
+# %% tags=["folded"]
 print(len(tested), "voices; called angry, to the nearest fifth:")
 print({name: float(round(5 * share) / 5) for name, share in angry.items()})
 surer = heard["zeros in front"].max(axis=1).mean() - heard["as it is"].max(axis=1).mean()
@@ -318,14 +306,13 @@ lab.fact("after zeros the mean confidence is higher by more than .15", surer > 0
 # changes?
 
 # %%
-share_guess = predict("share of the clip until the answer stands", default=0.9)
+share_guess = lab.predict("share of the clip until the answer stands", default=0.9)
 
 # %%
 moments = np.linspace(0.1, 1, 19)
-course = pd.DataFrame(
-    [recogniser.posteriors(features.until(share * length)).loc["mean"] for share in moments],
-    index=moments * length,
-)
+parts = [features.until(share * length) for share in moments]
+course = pd.DataFrame(recogniser.posteriors(part).loc["mean"] for part in parts)
+course.index = moments * length
 wrong = np.flatnonzero(course.idxmax(axis=1) != answer)
 stands = moments[wrong[-1] + 1] if len(wrong) else moments[0]
 share_guess.against(round(4 * stands) / 4)  # to the nearest quarter
@@ -337,7 +324,7 @@ for name in classes:
     axis.plot(course.index, course[name], color=colour, marker=marker, markersize=4, label=name)
 axis.set(xlabel="seconds heard and seen", ylabel="probability", ylim=(0, 1))
 axis.legend(ncols=3, loc="center right")
-show(figure, alt="Probability of each emotion against the seconds of the clip that were given.")
+lab.show(figure, alt="Probability of each emotion against the seconds of the clip that were given.")
 print(f"{len(course)} moments from {course.index[0]:.1f} to {course.index[-1]:.1f} s")
 lab.fact(f"at the end it says {answer}", course.iloc[-1].idxmax() == answer)
 lab.fact("it said something else at first", course.iloc[0].idxmax() != answer)
@@ -391,7 +378,7 @@ for axis, name in zip(axes[:, 0], streams):
     window = max(1, round(0.2 * rate))
     everything = np.ones(frames, bool)
     drops[name] = occlusion(recogniser.watcher(features, name, answer), everything, window)
-    colour, _, hatch = HEAD_STYLE[name]
+    colour, _, hatch = plots.HEAD_STYLE[name]
     look = {"facecolor": colour, "hatch": hatch, "edgecolor": "white", "align": "edge"}
     axis.bar(np.arange(len(drops[name])) * window / rate, drops[name], 0.9 * window / rate, **look)
     axis.axhline(0, color="#333333", linewidth=0.8)
@@ -404,7 +391,9 @@ for axis, name in zip(axes[:, 0], streams):
         twin.set(ylim=(0, None), ylabel="attention")
         twin.spines["right"].set_visible(True)
 axes[-1, 0].set_xlabel("s")
-show(figure, alt="Drop of the probability per hidden window, and attention over time, per stream.")
+lab.show(
+    figure, alt="Drop of the probability per hidden window, and attention over time, per stream."
+)
 for name in streams:
     print(f"{name}: {len(drops[name])} windows")
     lab.fact("no window costs as much as .2", np.abs(drops[name]).max() < 0.2)
@@ -436,10 +425,14 @@ if len(streams) == 2:
 # **Predict.** How sure is the network of what the *cup* feels?
 
 # %%
-cup_guess = predict("probability of the cup's emotion", default=0.3)
+cup_guess = lab.predict("probability of the cup's emotion", default=0.3)
+
+# %% tags=["folded"]
+from skimage import data as pictures
+
+from auxformer.features.face import BRIGHTNESS
 
 
-# %%
 def still(picture: np.ndarray) -> Film:
     """A picture `[H, W, 3]` shown for a second, 25 times."""
     frames = np.repeat(picture[None, ::2, ::2], 25, axis=0)
@@ -447,6 +440,7 @@ def still(picture: np.ndarray) -> Film:
     return Film(None, frames, grey, np.arange(25) / 25)
 
 
+# %%
 stills = {
     "coffee": still(pictures.coffee()[:, 100:500]),
     "astronaut": still(pictures.astronaut()[:320, 80:400]),
@@ -470,7 +464,7 @@ for place, (name, picture) in enumerate(stills.items()):
         bars.barh(row, said[name][emotion], color=colour, hatch=hatch, edgecolor="white")
     bars.set(xlim=(0, 1), yticks=range(len(classes)), yticklabels=classes)
     bars.invert_yaxis()
-show(figure, alt="A cup of coffee and a portrait, each beside the network's six probabilities.")
+lab.show(figure, alt="A cup of coffee and a portrait, each beside the network's six probabilities.")
 for name, part in seen.items():
     print(f"{name}: face found in {part.face.found:.0%}, the network says {said[name].idxmax()}")
     lab.fact("and is at least .8 sure of it", said[name].max() > 0.8)
@@ -537,7 +531,7 @@ def clip_means(dataset, stream: str) -> np.ndarray:
 
 
 means = {
-    stream: {name: clip_means(getattr(splits, name), stream) for name in ("train", "dev", "test")}
+    stream: {name: clip_means(getattr(split, name), stream) for name in ("train", "dev", "test")}
     for stream in ("audio", "video")
 }
 
@@ -580,18 +574,20 @@ for stream in streams:
 # phone is held sideways?
 
 # %%
-sideways_guess = predict("share right, picture turned by a quarter", default=0.7)
+sideways_guess = lab.predict("share right, picture turned by a quarter", default=0.7)
 
 # %%
-truth = splits.test.targets.to_numpy()[tested].argmax(axis=1)
+from scipy.signal import resample_poly
+
+truth = split.test.targets.to_numpy()[tested].argmax(axis=1)
 situations = {name: [] for name in ("as recorded", "telephone", "zeros in front", "sideways")}
 for index, voice in zip(tested, voices):
-    name, sound, face, *_ = splits.test[index]
+    name, sound, face, *_ = split.test[index]
     narrow = resample_poly(resample_poly(voice, 1, 2), 2, 1)[: len(voice)].astype(np.float32)
     grey, times = media.read_frames(corpus.clips.video[name], grey=True)
     turned = np.rot90(grey, axes=(1, 2)).copy()
     other = recogniser.features(Film(narrow, None, turned, times))
-    zeros = recogniser.features(Film(with_zeros(voice), None, None, None))
+    zeros = recogniser.features(Film(corruption.delay(voice, 300), None, None, None))
     base = Features(sound, face, 100.0, 25.0, None)
     situations["as recorded"].append(base)
     situations["telephone"].append(base._replace(audio=other.audio))
@@ -616,8 +612,10 @@ looks = {
 }
 plots.draw_bars(axis, {name: shift[name] for name in looks}, list(shift.index), looks)
 axis.set(ylabel="share of clips, or mean")
-show(figure, alt="Share right, mean confidence and share far out, for four recording situations.")
-print(len(tested), "clips of", len(partition.test), "puppets")
+lab.show(
+    figure, alt="Share right, mean confidence and share far out, for four recording situations."
+)
+print(len(tested), "clips of", len(split.partition.test), "puppets")
 gap = shift.confidence - shift.right
 lab.fact("as recorded it is surer of itself than it should be by .1 at most", gap.iloc[0] < 0.1)
 lab.fact(
@@ -659,7 +657,7 @@ print(shift.round(2).to_string())
 # **Predict.** A tenth of the films. What share of the films of the third of puppets with the *darkest skin*?
 
 # %%
-dark_guess = predict("share of films missed, darkest third", default=0.1)
+dark_guess = lab.predict("share of films missed, darkest third", default=0.1)
 
 # %% [markdown] exercise="miss_rates" difficulty=2 importance=5 minutes=12
 # ### Exercise 3 · By speaker, then by group
@@ -689,6 +687,10 @@ def miss_rates(missed: np.ndarray, group: np.ndarray, speaker: np.ndarray) -> di
 lesson7.miss_rates(miss_rates)
 
 # %%
+from auxformer.features.face import find_face
+from auxformer.puppets.drawing import brightness
+from auxformer.puppets.looks import Face
+
 sample = corpus.clips[corpus.clips.sentence == first_sentence]
 found = np.array([find_face(media.read_frames(film, grey=True)[0]).found for film in sample.video])
 skin = pd.Series(
@@ -712,7 +714,9 @@ for name in ("darkest third", "middle third", "lightest third"):
 axis.plot([], [], color="#D55E00", linewidth=2, label="mean of a third")
 axis.legend(loc="upper right")
 axis.set(xlabel="brightness of the skin, 0 to 1", ylabel="share missed", ylim=(-0.05, 1.05))
-show(figure, alt="Share of films without a found face per puppet, against its skin's brightness.")
+lab.show(
+    figure, alt="Share of films without a found face per puppet, against its skin's brightness."
+)
 print(len(sample), "films,", len(per_puppet), "puppets; missed in all:", round(missed.mean(), 1))
 print({name: round(rates[name], 1) for name in ("darkest third", "middle third", "lightest third")})
 dark = per_puppet[third[per_puppet.index] == "darkest third"]
@@ -737,14 +741,14 @@ lab.fact(
 # **What does a miss cost?** Let us pretend, on the test clips of before, that no face was found, and ask the face alone.
 
 # %%
+from auxformer.features.face import CENTRE_SHARE, FaceBox, crop, evenly
+
 centred = []
 for index in tested:
-    grey, times = media.read_frames(corpus.clips.video[splits.test.clips[index]], grey=True)
+    grey, times = media.read_frames(corpus.clips.video[split.test.clips[index]], grey=True)
     side = round(CENTRE_SHARE * min(grey.shape[1:]))
     top, left = (grey.shape[1] - side) // 2, (grey.shape[2] - side) // 2
-    crops = crop(
-        grey[evenly(times)], FaceBox(top, left, side, 0.0), recogniser.video.size
-    )
+    crops = crop(grey[evenly(times)], FaceBox(top, left, side, 0.0), recogniser.video.size)
     histograms = recogniser.video_normalizer(recogniser.video.of_crops(crops))
     centred.append(Features(None, histograms, 100.0, 25.0, None))
 by_box = [part.without("audio") for part in situations["as recorded"]]
