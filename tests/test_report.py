@@ -86,7 +86,8 @@ def test_the_model_of_ones_own_in_the_readme_runs():
     from auxformer.data.batch import Batch
     from auxformer.models import create_model, registry, shared_loss
 
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (code,) = [block for block in blocks if "register_model" in block]
     exec(code, {"__name__": "readme"})
     try:
         model = create_model("mean-pool", preset("default").model, 5, 4, 3)
