@@ -38,35 +38,17 @@ width = 32
 device = "cpu"
 
 # %%
-import atexit
-import contextlib
-import io
-import shutil
-import tempfile
-from dataclasses import replace
-from pathlib import Path
-
-import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import torch
-from torch import nn
 
+import auxformer as af
 from auxformer.course import lab
 from auxformer.course.checks import lesson6
-from auxformer.data.batch import Batch
-from auxformer.evaluation.scores import confusion_per_speaker, scores_of
-from auxformer.evaluation.intervals import interval, speaker_draws
-from auxformer.models import Logits, register_model
-from auxformer.evaluation.tests import compare, paired_test, tied_with_best
-from auxformer.benchmark.suite import Suite, run_suite
-from auxformer.course.widgets import explorer, predict, show
+from auxformer.evaluation.scores import scores_of
 
 lab.begin()
 corpus = lab.open_corpus(size, seed)
-classes = list(lab.open_task(corpus).table.columns)
-folder = Path(tempfile.mkdtemp(prefix="lesson6-"))  # runs and tables, until the kernel ends
-atexit.register(shutil.rmtree, folder, ignore_errors=True)
+classes = lab.open_task(corpus).classes
 print("speakers:", corpus.clips.speaker.nunique(), "| classes:", len(classes))
 
 # %% [markdown]
@@ -85,53 +67,35 @@ print("speakers:", corpus.clips.speaker.nunique(), "| classes:", len(classes))
 # papers) has VAVL at .779 and DE-III at .795. A gap of .016.
 
 # %%
-seed_guess = predict("the largest gap between two seeds of one system", default=0.01)
+seed_guess = lab.predict("the largest gap between two seeds of one system", default=0.01)
 
 # %%
+from auxformer.benchmark.suite import Suite
+
+small = {"width": width, "layers": 1, "aux_hidden": [2 * width, width]}
+pooled = {"audio_pool": 16, "video_pool": 4}  # frames averaged into one: fewer to attend to
+only_fusion = {"training": {"loss_weights": [1.0, 0.0, 0.0]}}
+hurried = {"model": small | pooled, "training": {"epochs": epochs, "device": device}}
 suite = Suite(
     "lesson-6",
     systems=["auxformer", "video-only", "audio-only", "functionals-lr", "ideal-observer"],
-    variant={
-        "fusion-loss-only": {
-            "model": "auxformer",
-            "change": {"training": {"loss_weights": [1.0, 0.0, 0.0]}},
-        }
-    },
+    variant={"fusion-loss-only": {"model": "auxformer", "change": only_fusion}},
     corpus={"name": "puppets", "audio": "lld", "video": "hog"},
     protocol={"folds": 3, "seeds": seeds, "conditions": ["basic"], "tests": ["complete"]},
-    settings={
-        "preset": "quick",
-        "change": {
-            "model": {
-                "width": width,
-                "layers": 1,
-                "aux_hidden": [2 * width, width],
-                "audio_pool": 16,  # frames averaged into one: fewer to attend to
-                "video_pool": 4,
-            },
-            "training": {"epochs": epochs, "device": device},
-        },
-    },
+    settings={"preset": "quick", "change": hurried},
 )
+results, tables = lab.run_suite(suite, corpus)
 
-
-def run_quietly(suite: Suite, out: str, jobs: int = 2) -> pd.DataFrame:
-    """The long result table; whatever has been trained already is read back."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        return run_suite(
-            suite, folder / out, corpus.root, lab.feature_root(), folder / "runs", jobs
-        )
-
-
-results = run_quietly(suite, "first")
 trained = ["auxformer", "fusion-loss-only", "video-only", "audio-only"]
+
+# %% tags=["folded"]
+import matplotlib.pyplot as plt
+
 f1 = results[(results.metric == "macro-f1") & (results.condition == "complete")]
 by_seed = f1[f1.system.isin(trained) & (f1.partition != "all")]
 by_seed = by_seed.pivot(index=["system", "partition"], columns="seed", values="value")
 by_seed = by_seed.loc[trained]
 print("systems, folds, seeds:", len(trained), by_seed.index.get_level_values(1).nunique(), seeds)
-
-# %% tags=["folded"]
 LOOKS = dict(zip(trained, [("#333333", "o"), ("#009E73", "D"), ("#E69F00", "s"), ("#0072B2", "v")]))
 figure, axis = plt.subplots(figsize=(7.2, 2.9))
 for place, (system, rows) in enumerate(by_seed.groupby(level=0, sort=False)):
@@ -143,7 +107,7 @@ axis.axhspan(0.779, 0.795, color="#D55E00", alpha=0.6, linewidth=0)
 axis.text(2.6, 0.81, "two published systems", color="#A04000", fontsize=9, ha="center")
 axis.set_xticks(range(len(trained)), trained)
 axis.set(ylabel="macro-F1", ylim=(0.15, 0.88), title="each line: one fold, its seeds joined")
-show(
+lab.show(
     figure, alt="Macro-F1 of four systems on three folds, the seeds of each fold joined by a line."
 )
 spread = by_seed.max(axis=1) - by_seed.min(axis=1)
@@ -170,53 +134,18 @@ lab.fact("auxformer's folds differ by more than .03", np.ptp(fold_spread.to_nump
 # one rater drawn at random and judged by a majority they helped to make; `human-rater-others` is judged by the other
 # raters. `functionals-lr` is no network: averages over the clip and a logistic regression.
 
-
 # %% tags=["nbval-ignore-output"] reason="scores and seconds of a training differ between machines"
-def leaderboard(results: pd.DataFrame, out: str) -> pd.DataFrame:
-    """Macro-F1 of all folds together, mean over seeds, with what one training costs."""
-    rows = results[(results.metric == "macro-f1") & (results.partition == "all")]
-    table = rows.pivot_table(index="system", columns="condition", values="value")
-    table = table[["complete", "no-audio", "no-video"]].sort_values("complete", ascending=False)
-    cost = pd.read_csv(folder / out / "cost.csv").set_index("system")
-    table["parameters"] = cost.parameters.astype("Int64")
-    table["seconds"] = cost.training_seconds
-    return table
-
-
-print(leaderboard(results, "first").round(2).to_string())
+print(lab.leaderboard(results, tables).round(2).to_string())
 
 # %% tags=["folded"]
-PEOPLE = {"human-crowd", "human-rater", "human-rater-others"}
+from auxformer import plots
 
-
-def draw_board(results: pd.DataFrame):
-    """Scores with intervals over speakers, complete and from the voice alone."""
-    rows = results[(results.metric == "macro-f1") & (results.partition == "all")]
-    means = rows.groupby(["system", "condition"])[["value", "low", "high"]].mean()
-    known = means.value.unstack()
-    order = known.complete.fillna(known["no-video"]).sort_values().index
-    figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.2), sharey=True)
-    for axis, condition in zip(axes, ("complete", "no-video")):
-        for place, system in enumerate(order):
-            if (system, condition) not in means.index:
-                continue
-            row = means.loc[(system, condition)]
-            kind = ("#E69F00", "s") if system in PEOPLE else ("#0072B2", "o")
-            colour, marker = ("#333333", "D") if system == "ideal-observer" else kind
-            axis.plot([row.low, row.high], [place] * 2, color=colour, linewidth=1.6)
-            axis.plot(row.value, place, marker=marker, color=colour, markersize=6)
-        axis.set(xlim=(0, 1.02), xlabel="macro-F1", title=condition)
-        axis.grid(axis="x", color="#dddddd", linewidth=0.6)
-    axes[0].set_yticks(range(len(order)), order)
-    return figure
-
-
-show(
-    draw_board(results),
+lab.show(
+    plots.board_figure(results),
     alt="Macro-F1 with intervals of systems, people and ideal observer, complete and voice only.",
 )
-board = leaderboard(results, "first")
-print("rows:", len(board), "| of them people:", len(PEOPLE & set(board.index)))
+board = lab.leaderboard(results, tables)
+print("rows:", len(board), "| of them people:", board.index.str.startswith("human-").sum())
 lab.fact("nobody is above the ideal observer", board.complete.idxmax() == "ideal-observer")
 lab.fact(
     "people on complete clips are above every trained network",
@@ -252,7 +181,7 @@ lab.fact(
 # **Predict.** On our 40 speakers: how much wider than the interval over clips is the one over speakers? (1 = alike.)
 
 # %%
-ratio_guess = predict(
+ratio_guess = lab.predict(
     "the interval over speakers is wider by",
     default="nothing, alike",
     choices=["nothing, alike", "a fifth", "a half or more", "ten times"],
@@ -284,7 +213,11 @@ def speaker_bootstrap(counts: np.ndarray, resamples: int, rng: np.random.Generat
 # %%
 lesson6.speaker_bootstrap(speaker_bootstrap)
 
-predictions = pd.read_parquet(folder / "first" / "predictions.parquet")
+import pandas as pd
+
+from auxformer.evaluation.scores import confusion_per_speaker
+
+predictions = pd.read_parquet(tables / "predictions.parquet")
 complete = predictions[predictions.condition == "complete"]
 counts_of = {
     name: confusion_per_speaker(part, classes) for name, part in complete.groupby("system")
@@ -317,6 +250,8 @@ lab.fact("the interval over speakers is wider by a third or more", ratio > 1.33)
 
 
 # %%
+from auxformer.evaluation.intervals import interval, speaker_draws
+
 SPEAKERS_VARY, SYSTEMS_VARY, CLIPS = 0.4, 0.25, 60  # standard deviations in log-odds; clips
 
 
@@ -370,7 +305,7 @@ axes[0].legend(loc="lower right")
 axes[1].plot(tested, widths, color="#333333", marker="s")
 axes[1].set(xlabel="speakers", ylim=(0, None), title="width of the interval")
 axes[1].set_xticks(tested)
-show(figure, alt="Share of intervals that hold the truth, and their width, against speakers.")
+lab.show(figure, alt="Share of intervals that hold the truth, and their width, against speakers.")
 print("speakers:", list(tested), "| promised: 0.95")
 lab.fact("over clips, fewer than 8 in 10 hold the truth, at every size", held.clips.max() < 0.8)
 lab.fact("over speakers, plain, six speakers: fewer than 9 in 10", held.speakers[6] < 0.9)
@@ -384,7 +319,7 @@ lab.fact(
 # **See** on the left that drawing clips promises 95 and delivers fewer than 80, and that *more speakers do not mend it*:
 # the interval shrinks as fast as the error does. Drawing speakers is right for many and too narrow for few, because a
 # handful of speakers does not show how different speakers can be. The package widens the percentiles as Student's $t$
-# does (`evaluation.interval`; `benchmarks/intervals.py` has the same simulation with macro-F1 and confusions like
+# does (`evaluation.intervals.interval`; `benchmarks/intervals.py` has the same simulation with macro-F1 and confusions like
 # CREMA-D's).
 #
 # On the right: the first speakers buy most. To halve an interval takes four times as many, and a corpus has as many as
@@ -416,7 +351,7 @@ print("p =", (np.abs(sums) >= 6).mean())
 # convincing. **Predict.** What is the smallest $p$ that six test speakers can give?
 
 # %%
-smallest_guess = predict("smallest p with six speakers", default=0.01)
+smallest_guess = lab.predict("smallest p with six speakers", default=0.01)
 
 # %%
 smallest_guess.against(2 / 2**6)
@@ -453,6 +388,8 @@ def swap_test(counts_a: np.ndarray, counts_b: np.ndarray, swaps: np.ndarray) -> 
 
 # %%
 lesson6.swap_test(swap_test)
+from auxformer.evaluation.tests import paired_test
+
 swaps = np.random.default_rng(seed).random((2000, len(ours))) < 0.5
 pairs = [
     ("auxformer", "audio-only"),
@@ -490,6 +427,7 @@ def experiments(speakers: int, gap: float, worlds: int = 300) -> tuple[np.ndarra
     return a - b, swap_p(a - b)
 
 
+# %% tags=["folded"]
 def draw_experiments(speakers: int, difference: float):
     """25 experiments with intervals, and the p-values of 300."""
     leads, p = experiments(speakers, difference)
@@ -511,12 +449,14 @@ def draw_experiments(speakers: int, difference: float):
     return figure
 
 
-explorer(
+lab.explorer(
     draw_experiments,
     alt="Differences found in 25 experiments with intervals; histogram of p of 300 experiments.",
     speakers=(6, 96, 12),
     difference=(0.0, 0.1, 0.03),
 )
+
+# %%
 power = {n: (experiments(n, 0.03)[1] < 0.05).mean() for n in (6, 12, 96)}
 null = (experiments(12, 0.0)[1] < 0.05).mean()
 leads, p = experiments(12, 0.03)
@@ -541,7 +481,7 @@ lab.fact("no difference, 12 speakers: found in fewer than 1 of 10", null < 0.1)
 # **Predict.** How often does at least one of them come out with $p < .05$?
 
 # %%
-tickets_guess = predict("share of projects with a significant variant", default=0.05)
+tickets_guess = lab.predict("share of projects with a significant variant", default=0.05)
 
 # %% [markdown] exercise="holm_adjust" difficulty=2 importance=4 minutes=8
 # ### Exercise 3 · Many looks
@@ -585,18 +525,22 @@ lab.fact("after Holm in fewer than 1 of 10", after < 0.1)
 # against the baseline are nine. What the suite writes into `comparisons.csv` is corrected over all pairs of a condition.
 
 # %%
-comparisons = pd.read_csv(folder / "first" / "comparisons.csv")
+from auxformer.evaluation.tests import compare, tied_with_best
+
+comparisons = pd.read_csv(tables / "comparisons.csv")
 tied = tied_with_best(comparisons[~comparisons.eq("ideal-observer").any(axis=1)])
 print("pairs:", len(comparisons), "| best of what was trained:", tied["complete"][0])
 six = 15 * 2 / 2**6
 print(f"six test speakers, 15 pairs: no adjusted p below {six:.2f} to begin with")
-lab.fact("adjusted p are never below raw ones", (comparisons.p_holm >= comparisons.p).all())
+adjusted = holm_adjust(comparisons.p.to_numpy())
+lab.fact("adjusted p are never below raw ones", (adjusted >= comparisons.p).all())
 lab.fact("audio-only is not tied with the best", "audio-only" not in tied["complete"])
 few = ["auxformer", "fusion-loss-only", "video-only", "functionals-lr"]
 everybody = complete[(complete.seed == 0) & complete.system.isin(few)]
 part = everybody[everybody.partition == "fold-2"]
 in_one_fold = compare(part, classes)
-differ = [int((table.p_holm < 0.05).sum()) for table in (compare(everybody, classes), in_one_fold)]
+both = compare(everybody, classes), in_one_fold
+differ = [int((holm_adjust(table.p.to_numpy()) < 0.05).sum()) for table in both]
 print("test speakers of one fold:", part.speaker.nunique(), "| pairs of four systems: 6")
 lab.fact("of them fewer differ with one fold's speakers than with all 40", differ[1] < differ[0])
 
@@ -629,7 +573,7 @@ print(pair.round(3).to_string(index=False))
 # one's test score flatter it?
 
 # %%
-peek_guess = predict("best test score of ten runs, minus what that run is worth", default=0.01)
+peek_guess = lab.predict("best test score of ten runs, minus what that run is worth", default=0.01)
 
 # %%
 tries = (1, 2, 5, 10, 20, 50)
@@ -657,7 +601,9 @@ axis.axhspan(0, 0.016, color="#999999", alpha=0.4, linewidth=0)
 axis.set_xticks(range(6), tries)
 axis.set(xlabel="runs to choose from", ylabel="reported - worth", ylim=(-0.01, 0.07))
 axis.legend(loc="upper left")
-show(figure, alt="How much the reported score flatters, chosen on test or on dev, against runs.")
+lab.show(
+    figure, alt="How much the reported score flatters, chosen on test or on dev, against runs."
+)
 peek_guess.against(round(100 * flattery["chosen on test"][10]) / 100)
 print("runs:", list(tries))
 lab.fact(
@@ -695,7 +641,7 @@ lab.fact("it grows with every look", flattery["chosen on test"].is_monotonic_inc
 
 
 # %% exercise="clip_vector"
-def clip_vector(batch: Batch) -> torch.Tensor:
+def clip_vector(batch: af.Batch) -> torch.Tensor:
     """Batch -> means of both streams and their flags, `[B, Da + Dv + 2]`."""
 
     # SOLUTION
@@ -714,17 +660,17 @@ def clip_vector(batch: Batch) -> torch.Tensor:
 lesson6.clip_vector(clip_vector)
 
 
-@register_model("my-means")
-class MyMeans(nn.Module):
+@af.register_model("my-means")
+class MyMeans(torch.nn.Module):
     """Means of the frames of both streams, one hidden layer."""
 
     def __init__(self, config, audio_dims, video_dims, classes):
         super().__init__()
-        self.hidden = nn.Linear(audio_dims + video_dims + 2, config.width)
-        self.out = nn.Linear(config.width, classes)
+        self.hidden = torch.nn.Linear(audio_dims + video_dims + 2, config.width)
+        self.out = torch.nn.Linear(config.width, classes)
 
-    def forward(self, batch: Batch) -> Logits:
-        return Logits.single(self.out(self.hidden(clip_vector(batch)).relu()))
+    def forward(self, batch: af.Batch) -> af.Logits:
+        return af.Logits.single(self.out(self.hidden(clip_vector(batch)).relu()))
 
 
 # %% [markdown]
@@ -739,33 +685,36 @@ class MyMeans(nn.Module):
 # **Predict.** Where will it stand: below `audio-only`, between `audio-only` and `video-only`, or above `video-only`?
 
 # %%
-my_guess = predict(
+my_guess = lab.predict(
     "the place of my-means",
     default="between the two",
     choices=["below audio-only", "between the two", "above video-only"],
 )
 
 # %%
-for old in (folder / "runs").glob("*-my-means-*"):
-    shutil.rmtree(old)
-mine = replace(suite, systems=[*suite.systems, "my-means"])
-with_mine = run_quietly(mine, "second", jobs=1)  # a class of this notebook lives in this process
+lab.forget("my-means")
+mine = suite.with_(add=["my-means"])
+with_mine, new_tables = lab.run_suite(mine, corpus, "second", jobs=1)  # your class lives here only
 
 # %% tags=["nbval-ignore-output"] reason="scores and seconds of a training differ between machines"
-print(leaderboard(with_mine, "second").round(2).to_string())
+print(lab.leaderboard(with_mine, new_tables).round(2).to_string())
 
 # %%
-show(
-    draw_board(with_mine),
+lab.show(
+    plots.board_figure(with_mine),
     alt="The leaderboard again with a row for my-means among systems, people and ideal observer.",
 )
-board = leaderboard(with_mine, "second")
+board = lab.leaderboard(with_mine, new_tables)
 print("rows:", len(board), "| you said:", my_guess.value)
-again = pd.read_parquet(folder / "second" / "predictions.parquet")
+again = pd.read_parquet(new_tables / "predictions.parquet")
 again = again[again.condition == "complete"]
-rows = [again[again.system == name] for name in ("my-means", "audio-only")]
-difference, p = paired_test(*rows, classes)
-lab.fact("my-means is above audio-only, p below .01", difference > 0 and p < 0.01)
+yours, voice = (
+    confusion_per_speaker(again[again.system == name], classes)
+    for name in ("my-means", "audio-only")
+)
+above = scores_of(yours.sum(0))[0] > scores_of(voice.sum(0))[0]
+p = swap_test(yours, voice, swaps)
+lab.fact("my-means is above audio-only, p below .01", above and p < 0.01)
 lab.fact(
     "and below the logistic regression",
     board.complete["my-means"] < board.complete["functionals-lr"],
