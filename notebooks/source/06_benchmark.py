@@ -449,14 +449,13 @@ def draw_experiments(speakers: int, difference: float):
     return figure
 
 
+# %%
 lab.explorer(
     draw_experiments,
     alt="Differences found in 25 experiments with intervals; histogram of p of 300 experiments.",
     speakers=(6, 96, 12),
     difference=(0.0, 0.1, 0.03),
 )
-
-# %%
 power = {n: (experiments(n, 0.03)[1] < 0.05).mean() for n in (6, 12, 96)}
 null = (experiments(12, 0.0)[1] < 0.05).mean()
 leads, p = experiments(12, 0.03)
