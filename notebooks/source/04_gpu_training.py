@@ -34,43 +34,18 @@ seed = 0
 clips = 16
 
 # %%
-import contextlib
-import os
-import resource
-import signal
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from pathlib import Path
-
-import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import torch
-from safetensors.torch import load_file
-from torch.profiler import ProfilerActivity, profile
 
+import auxformer as af
 from auxformer import plots
-from auxformer.benchmark.run import partitions_of
-from auxformer.config import override, preset
-from auxformer.benchmark.cost import cost_table
-from auxformer.course import lab
+from auxformer.course import lab, machine
 from auxformer.course.checks import lesson4
-from auxformer.data.batch import BucketSampler, collate
-from auxformer.models.memory import keep_freed_memory
-from auxformer.models import create_model, fast, shared_loss
-from auxformer.training.fit import make_optimizer, read_metrics
-from auxformer.course.widgets import explorer, predict, show
 
 lab.begin(threads=None)  # here every core may take part
 device = "cuda" if torch.cuda.is_available() else "cpu"
-corpus = lab.open_corpus(size, seed)
-task = lab.open_task(corpus)
-splits = task.splits(partitions_of(corpus, task.table, folds=None)[0])
-dims = task.audio.dims, task.video.dims
-batch = collate([splits.train[index] for index in range(clips)]).to(device)
+split = lab.open_splits(size, seed)
+dims = split.train.audio.dims, split.train.video.dims
 print("a batch:", clips, "clips, audio and video features", dims)
 
 # %% [markdown]
@@ -83,60 +58,45 @@ print("a batch:", clips, "clips, audio and video features", dims)
 # **Predict.** What share of the step's time goes into products of matrices?
 
 # %%
-share_guess = predict("share of the time spent on products of matrices", default=0.9)
+share_guess = lab.predict("share of the time spent on products of matrices", default=0.9)
 
 # %%
-GROUPS = {
-    "products": ("mm", "attention"),
-    "dropout": ("bernoulli", "Dropout", "dropout"),
-    "softmax": ("softmax",),
-    "multiply, add, copy": ("mul", "add", "copy", "div", "sum", "ge", "gt"),
-}
+from auxformer.data.batch import collate
+from auxformer.models import fast, shared_loss
+from auxformer.training.fit import make_optimizer
+
+batch = collate([split.train[index] for index in range(clips)]).to(device)
 
 
 def published(layers: int = 2):
-    """AuxFormer in its published form, and a function that makes one training step."""
+    """A function that makes one training step of AuxFormer in its published form."""
     torch.manual_seed(seed)
-    config = override(preset("paper"), {"model": {"layers": layers}})
-    model = create_model(config.model.name, config.model, *dims, 6).to(device).train()
+    config = af.override(af.preset("paper"), {"model": {"layers": layers}})
+    model = af.create_model(config.model.name, config.model, *dims, 6).to(device).train()
     optimizer = make_optimizer(model, config.training)
 
     def step():
         optimizer.zero_grad(set_to_none=True)
         shared_loss(model(batch), batch.target).backward()
         optimizer.step()
-        return torch.cuda.synchronize() if device == "cuda" else None
 
-    return model, step
-
-
-def time_by_group(step) -> pd.Series:
-    """Milliseconds of one step by kind of operation, from PyTorch's profiler."""
-    step()  # the first one warms up
-    activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device == "cuda")
-    with profile(activities=activities) as found:
-        step()
-    kind = "self_device_time_total" if device == "cuda" else "self_cpu_time_total"
-    sums = dict.fromkeys([*GROUPS, "the rest"], 0.0)
-    for entry in found.key_averages():
-        name = entry.key.removeprefix("aten::").removeprefix("_")
-        words = [g for g, starts in GROUPS.items() if any(s in name for s in starts)]
-        sums[words[0] if words else "the rest"] += getattr(entry, kind)
-    return pd.Series(sums) / 1000  # the profiler counts microseconds
+    return step
 
 
-_, step = published()
+step = published()
 with fast.switched_off():
-    plain = time_by_group(step)
-ours = time_by_group(step)
+    plain = machine.time_by_group(step)
+ours = machine.time_by_group(step)
 
 # %% tags=["folded"]
+import matplotlib.pyplot as plt
+
 figure, axis = plt.subplots(figsize=(7.2, 2.6))
 looks = {"PyTorch's own": ("#D55E00", "s", "//"), "fast paths": ("#0072B2", "o", "")}
 series = {"PyTorch's own": plain, "fast paths": ours}
 plots.draw_bars(axis, series, list(plain.index), looks, top=max(plain.max(), ours.max()))
 axis.set(ylabel="ms of one step")
-show(figure, alt="Milliseconds of a step by kind of operation, without and with fast paths.")
+lab.show(figure, alt="Milliseconds of a step by kind of operation, without and with fast paths.")
 share = plain / plain.sum()
 guess = f"you said {share_guess.value:.2f} for the products"
 lab.fact(f"{guess}; PyTorch's own: less than .75", share["products"] < 0.75)
@@ -169,7 +129,9 @@ lab.fact("with fast paths it takes less time", ours["dropout"] < plain["dropout"
 # **Predict.** At which length does the second term overtake the first, for $d = 130$?
 
 # %%
-length_guess = predict("frames, in thousands, at which attention overtakes the rest", default=0.1)
+length_guess = lab.predict(
+    "frames, in thousands, at which attention overtakes the rest", default=0.1
+)
 
 # %% [markdown] exercise="layer_operations" difficulty=2 importance=4 minutes=8
 # ### Exercise 1 · Count before you buy
@@ -197,7 +159,9 @@ def layer_operations(clips: int, frames: int, width: int, expansion: int = 4) ->
 # %%
 lesson4.layer_operations(layer_operations)
 length_guess.against(6 * 130 / 1000)
-table = cost_table(preset("paper").model, 130, 4096)
+from auxformer.benchmark.cost import cost_table
+
+table = cost_table(af.preset("paper").model, 130, 4096)
 print("operations of one clip, forward, millions (250 audio and 75 video frames):")
 print(
     table.mflops.drop(["proj1", "proj2", "out_layer", "conv_1d_v"]).round().astype(int).to_string()
@@ -209,7 +173,7 @@ lab.fact(
 )
 
 
-# %%
+# %% tags=["folded"]
 def draw_cost(width: int, frames: int):
     """Operations of a layer against length, both terms."""
     lengths = np.arange(10, 2001, 10)
@@ -228,7 +192,7 @@ def draw_cost(width: int, frames: int):
     return figure
 
 
-explorer(
+lab.explorer(
     draw_cost,
     alt="Operations of a layer over the length of a clip: per frame, and steeper per pair.",
     width=(16, 256, 130),
@@ -257,7 +221,7 @@ lab.fact(
 # **Predict.** What share of all audio frames of an epoch is padding when batches of 32 are drawn at random?
 
 # %%
-padding_guess = predict("share of padding, random batches", default=0.05)
+padding_guess = lab.predict("share of padding, random batches", default=0.05)
 
 # %% [markdown] exercise="bucket_batches" difficulty=3 importance=4 minutes=12
 # ### Exercise 2 · Birds of a feather
@@ -291,7 +255,9 @@ def padding(lengths: np.ndarray, batches) -> float:
     return 1 - lengths.sum() / frames
 
 
-lengths = np.asarray(splits.train.lengths)
+from auxformer.data.batch import BucketSampler
+
+lengths = np.asarray(split.train.lengths)
 shuffled = np.random.default_rng(seed).permutation(len(lengths))
 random_batches = [shuffled[start : start + 32] for start in range(0, len(shuffled), 32)]
 sampler = BucketSampler(lengths, 32, seed)
@@ -324,41 +290,18 @@ lab.fact("the package's sampler lies between", shares["sorted"] < shares["ours"]
 # **Predict.** How many page faults does one step of the two-layer network make?
 
 # %%
-fault_guess = predict(
+fault_guess = lab.predict(
     "page faults in a step", default="a dozen", choices=["a dozen", "thousands", "tens of millions"]
 )
 
 # %%
-_, step = published()
+from auxformer.models.memory import keep_freed_memory
 
-
-def seconds(step, repeats: int = 3) -> float:
-    """Median time of a step; a GPU, which only takes orders, is waited for."""
-    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
-    step()
-    taken = []
-    for _ in range(repeats):
-        wait()
-        started = time.perf_counter()
-        step()
-        wait()
-        taken.append(time.perf_counter() - started)
-    return statistics.median(taken)
-
-
-def count_faults(steps: int = 3) -> float:
-    """Page faults of this process per training step, after one that warms up."""
-    step()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(steps):
-        step()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / steps
-
-
+step = published()
 with fast.switched_off():
-    gone, gone_seconds = count_faults(), seconds(step)
+    gone, gone_seconds = machine.page_faults(step), machine.seconds(step)
     can_keep = keep_freed_memory()  # from here on, until the kernel ends
-    kept, kept_seconds = count_faults(), seconds(step)
+    kept, kept_seconds = machine.page_faults(step), machine.seconds(step)
 
 elsewhere = device == "cuda" or not can_keep  # this is about CPUs under Linux
 print("you said:", fault_guess.value)
@@ -384,7 +327,7 @@ print(f"times as fast: {gone_seconds / kept_seconds:.2f}")
 # are 128 of them, 1/128 apart. **Predict.** We start from 0 and add 1, five hundred times, in bf16. Where do we end?
 
 # %%
-sum_guess = predict(
+sum_guess = lab.predict(
     "500 times plus one", default="500", choices=["500", "496", "256", "an overflow"]
 )
 
@@ -407,32 +350,30 @@ def step_with(fast_paths: str, precision: str, frames_in_one: str):
     """A training step of a small published network with these switches."""
     torch.manual_seed(seed)
     pooled = {"audio_pool": int(frames_in_one), "video_pool": 1, "layers": 1}
-    config = override(preset("paper"), {"model": pooled})
-    model = create_model("auxformer", config.model, *dims, 6).to(device).train()
-    off = contextlib.nullcontext if fast_paths == "on" else fast.switched_off
+    config = af.override(af.preset("paper"), {"model": pooled})
+    model = af.create_model("auxformer", config.model, *dims, 6).to(device).train()
     half = precision == "bf16"
 
     def step():
-        with off(), torch.autocast(device, torch.bfloat16, enabled=half):
+        with torch.autocast(device, torch.bfloat16, enabled=half):
             logits = model(batch)
-        with off():
-            shared_loss(logits, batch.target).backward()
+        shared_loss(logits, batch.target).backward()
 
-    return step
+    return step if fast_paths == "on" else fast.switched_off()(step)
 
 
 plain_step = step_with("off", "float32", "1")
 
 
-def times_as_fast(step) -> float:
-    """Speed of `step` against the plain one, in turns, so that both meet the same weather."""
-    turns = [(seconds(plain_step, 1), seconds(step, 1)) for _ in range(3)]
-    return statistics.median(before / now for before, now in turns)
+def times_as_fast(fast_paths: str, precision: str, frames_in_one: str) -> float:
+    """Speed of a step with these switches against the plain one, in turns."""
+    return machine.times_as_fast(step_with(fast_paths, precision, frames_in_one), plain_step)
 
 
+# %% tags=["folded"]
 def draw_switches(fast_paths: str, precision: str, frames_in_one: str):
     """Time of the step with the switches, as a multiple of the speed without."""
-    gain = times_as_fast(step_with(fast_paths, precision, frames_in_one))
+    gain = times_as_fast(fast_paths, precision, frames_in_one)
     figure, axis = plt.subplots(figsize=(6.8, 1.6))
     axis.barh(["before", "now"], [1, gain], color=["#999999", "#0072B2"], hatch=["//", ""])
     axis.set(xlabel="times as fast", title=f"{fast_paths}, {precision}, {frames_in_one} in one")
@@ -444,14 +385,14 @@ def draw_switches(fast_paths: str, precision: str, frames_in_one: str):
 # audio frames are averaged into one.
 
 # %%
-explorer(
+lab.explorer(
     draw_switches,
     alt="Two bars: speed of a training step before, and with the chosen switches.",
     fast_paths=["on", "off"],
     precision=["float32", "bf16"],
     frames_in_one=["1", "2", "4", "8"],
 )
-pooled = times_as_fast(step_with("off", "float32", "8"))
+pooled = times_as_fast("off", "float32", "8")
 lab.fact("8 audio frames in one: more than 2 times as fast", pooled > 2)
 
 # %% tags=["nbval-ignore-output"] reason="times belong to the machine"
@@ -461,9 +402,9 @@ rows = [
     ("off", "bf16", "1"),
     ("off", "float32", "8"),
 ]
-gains = {", ".join(row): round(times_as_fast(step_with(*row)), 2) for row in rows}
 print("times as fast as PyTorch's own, float32 (fast paths, precision, frames in one):")
-print(pd.Series(gains).to_string())
+for row in rows:
+    print(f"{', '.join(row):<16}{times_as_fast(*row):6.2f}")
 print("device:", device)
 
 # %% [markdown]
@@ -512,8 +453,16 @@ def gradient_in_parts(model, inputs, targets, part: int) -> float:
 
 # %%
 lesson4.gradient_in_parts(gradient_in_parts)
-one = cost_table(preset("paper").model, 130, 4096, clips=32).saved_mb["total"]
-part = cost_table(preset("paper").model, 130, 4096, clips=8).saved_mb["total"]
+voices, angry = batch.audio.mean(1).cpu(), batch.target[:, 0].cpu()  # [B, Da], [B]
+linear = torch.nn.Sequential(torch.nn.Linear(dims[0], 1), torch.nn.Flatten(0))
+gradients = []
+for part in (clips, 5):
+    gradient_in_parts(linear, voices, angry, part)
+    gradients.append(linear[0].weight.grad.clone())
+same = torch.allclose(*gradients, rtol=1e-3, atol=1e-5)
+lab.fact("real clips, in parts of 5: the gradient of the whole batch", same)
+one = cost_table(af.preset("paper").model, 130, 4096, clips=32).saved_mb["total"]
+part = cost_table(af.preset("paper").model, 130, 4096, clips=8).saved_mb["total"]
 print(f"kept for backward: 32 clips {one / 1000:.1f} GB, 8 clips {part / 1000:.1f} GB")
 
 # %% [markdown]
@@ -532,76 +481,30 @@ print(f"kept for backward: 32 clips {one / 1000:.1f} GB, 8 clips {part / 1000:.1
 # **Predict.** By how much do the final weights of the killed run differ?
 
 # %%
-kill_guess = predict("largest difference of a weight, killed against whole", default=0.01)
+kill_guess = lab.predict("largest difference of a weight, killed against whole", default=0.01)
 
 # %% tags=["nbval-ignore-output"] reason="process numbers and times belong to the machine"
-work = tempfile.TemporaryDirectory()
-settings = Path(work.name) / "small.toml"
-dropouts = ["attn", "cross_attn", "relu", "res", "embed", "out"]
-settings.write_text(
-    "[model]\nwidth = 16\nheads = 2\nlayers = 1\n"
-    + "".join(f"{name}_dropout = 0.0\n" for name in dropouts)
-    + "[training]\nepochs = 3\n"
-)
-environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-
-
-def command(name: str, processes: int = 1) -> list[str]:
-    """The command line that trains into the folder `name`."""
-    launch = [sys.executable, "-m"]
-    if processes > 1:
-        launch += [
-            "torch.distributed.run",
-            "--standalone",
-            "--nproc_per_node",
-            str(processes),
-            "-m",
-        ]
-    train = ["auxformer", "train", "--corpus", "puppets", "--root", str(corpus.root)]
-    train += ["--config", str(settings), "--name", name, "--runs", work.name]
-    return [*launch, *train, "--data", str(lab.feature_root()), "--device", "cpu"]
-
-
-def run(name: str, processes: int = 1) -> None:
-    """Train to the end."""
-    done = subprocess.run(
-        command(name, processes), env=environment, capture_output=True, text=True, check=False
-    )
-    print(f"{name}: exit {done.returncode}", done.stderr[-500:] if done.returncode else "")
-
-
-run("whole")
-victim = subprocess.Popen(
-    command("killed"), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-)
-while victim.poll() is None and not list(Path(work.name).glob("killed/state/epoch-*")):
-    time.sleep(0.01)
-victim.send_signal(signal.SIGKILL)
-victim.wait()
-saved = len(list(Path(work.name).glob("killed/state/epoch-*")))
-run("killed")
-run("two", processes=2)
+runs = machine.Trainings(split.task.corpus)
+runs.train("whole")
+status, saved = runs.kill("killed")
+runs.train("killed")
+runs.train("two", processes=2)
 
 
 # %%
-def weights_of(name: str) -> dict:
-    """The network that a run kept."""
-    return load_file(Path(work.name) / name / "model.safetensors")
-
-
 def difference(name: str) -> float:
     """Largest difference of a weight from the undisturbed run."""
-    whole, other = weights_of("whole"), weights_of(name)
+    whole, other = runs.weights("whole"), runs.weights(name)
     return max(float((whole[key] - other[key]).abs().max()) for key in whole)
 
 
 kill_guess.against(difference("killed"))
 lab.fact(
     "it was killed with a checkpoint behind it and epochs before it",
-    victim.returncode != 0 and saved > 0,
+    status != 0 and saved > 0,
 )
 lab.fact("killed and continued: the same bits", difference("killed") == 0)
-curves = [read_metrics(Path(work.name) / name).train_loss for name in ("whole", "two")]
+curves = [runs.losses(name) for name in ("whole", "two")]
 lab.fact("two processes: the losses of all epochs agree to .001", np.allclose(*curves, atol=1e-3))
 
 # %% [markdown]
