@@ -209,7 +209,9 @@ class Config:
 
 
 def override(config, values: dict, prefix: str = ""):
-    """A copy of `config` with some fields replaced; nested dicts reach into sections.
+    """A copy of `config` with some of its fields replaced by `values`; nested dicts reach into sections.
+
+    Two lines: `config = preset("default")`, then `override(config, {"training": {"epochs": 3}})`. Messages put `prefix` before a key.
 
     Raises:
         InputError: for a key that does not exist, with the nearest one, and for a value of the wrong type.
