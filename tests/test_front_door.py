@@ -19,6 +19,38 @@ def first_code() -> str:
     return re.search(r"```python\n(.*?)```", README.read_text("utf-8"), flags=re.S)[1]
 
 
+def test_the_first_code_of_the_readme_runs_on_the_tiny_puppets(tiny_puppets, tmp_path, monkeypatch):
+    root, features = tiny_puppets
+    corpus = af.read_corpus(root)
+    clip = corpus.clips.video.iloc[0]
+    code = first_code()
+    for shown, here in {
+        '"CREMA-D"': repr(str(root)), '"clip.mp4"': repr(clip), '"runs/mine"': repr(str(tmp_path / "mine")),
+        '"runs/other"': repr(str(tmp_path / "other")), '"quick"': repr(str(tmp_path / "small.toml")),
+        '"build/bench/quick"': repr(str(tmp_path / "build/bench/small")),
+    }.items():  # fmt: skip
+        assert shown in code, f"the README no longer shows {shown}"
+        code = code.replace(shown, here)
+    (tmp_path / "small.toml").write_text(
+        f'systems = ["duration-only", "ideal-observer"]\n[corpus]\nroot = "{root}"\n[settings]\npreset = "quick"\n'
+        "[settings.change.training]\nepochs = 1\n"
+    )
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "features").symlink_to(features)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(compile(code, "README", "exec"), names)  # noqa: S102 (our own README)
+    table = names["table"]
+    assert {"clip", "speaker", "condition", "truth", "predicted", *corpus.classes} == set(table)
+    assert set(table.condition) == {"complete", "no-audio", "no-video"}
+    assert set(table.speaker) == set(names["split"].partition.test)
+    scores = af.score(table)
+    f1 = scores[(scores.metric == "macro-f1") & (scores.condition == "complete")]
+    assert f1.value.between(0, 1).all() and (f1.low <= f1.high).all()
+    assert (tmp_path / "build/bench/small/report.html").is_file()
+    assert isinstance(af.load(tmp_path / "mine").recognise(clip).posteriors, pd.DataFrame)
+
+
 def test_a_run_needs_neither_corpus_nor_features(tiny_puppets, tmp_path):
     import shutil
 

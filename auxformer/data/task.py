@@ -67,7 +67,7 @@ class Task:
         if classes and target == "attributes":
             raise InputError("classes names classes, but the target is attributes; leave one of them out.")
         self.corpus = corpus if isinstance(corpus, Corpus) else read_corpus(corpus, on_error=on_error)
-        data = Path(data).absolute() if scheduler else Path(data)  # workers may stand in another folder
+        data = Path(data).absolute()  # workers may stand in another folder
         self.audio, self.video = (
             _features(self.corpus, spec, stream, data, jobs, on_error, scheduler)
             for stream, spec in (("audio", audio), ("video", video))
