@@ -74,17 +74,28 @@ def make_folder(path: str | os.PathLike) -> Path:
 
 
 @contextlib.contextmanager
-def locked(folder: str | os.PathLike) -> Iterator[None]:
+def locked(folder: str | os.PathLike, waiting: str = "") -> Iterator[None]:
     """Wait until no other process has the folder locked, and lock it for the block; a process that dies lets go.
+
+    A block inside another of the same folder in the same process passes through.
+
+    Args:
+        folder: It must be there.
+        waiting: Printed when another process has it.
 
     Raises:
         InputError: The folder cannot be written.
     """
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
-    lock = FileLock(Path(folder) / ".lock", thread_local=False)
+    lock = FileLock(Path(folder).resolve() / ".lock", thread_local=False, is_singleton=True)
     with writing(folder):
-        lock.acquire(poll_interval=0.01)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if waiting:
+                print(waiting, flush=True)
+            lock.acquire(poll_interval=0.01)
     try:
         yield
     finally:

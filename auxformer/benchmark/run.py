@@ -22,7 +22,7 @@ from auxformer.evaluation.calibration import calibration_of
 from auxformer.evaluation.intervals import score
 from auxformer.evaluation.predictions import posterior_table
 from auxformer.evaluation.scores import RESULT_COLUMNS, headline
-from auxformer.files import make_folder, whole_file
+from auxformer.files import locked, make_folder, whole_file
 from auxformer.models import create_reference, knows_attributes, list_models, list_references, source_digest
 from auxformer.parallel import in_parallel
 from auxformer.progress import progress
@@ -93,14 +93,24 @@ def predict_one(
     """
     conditions = conditions_of(conditions, task.corrupted)
     path = folder / "predictions.parquet"
-    kept = [pd.read_parquet(path)] if path.is_file() else []
-    wanted = [name for name in conditions if not kept or name not in set(kept[0].condition)]
+    kept, wanted = _kept(path, conditions)
     if wanted:
-        split = task.split(partition).in_order(config.training.video_order)
-        predictor = _predictor(system, config, split, folder, show)
-        kept = [pd.concat([*kept, *_under(task, split.test, wanted, predictor)], ignore_index=True)]
-        write_predictions(kept[0], path)
-    return kept[0][kept[0].condition.isin(conditions)].reset_index(drop=True)
+        with locked(make_folder(folder), f"{folder}: another process is at work in it; waiting for that."):
+            kept, wanted = _kept(path, conditions)  # by the process that was waited for
+            if wanted:
+                split = task.split(partition).in_order(config.training.video_order)
+                predictor = _predictor(system, config, split, folder, show)
+                kept = pd.concat([kept, *_under(task, split.test, wanted, predictor)], ignore_index=True)
+                write_predictions(kept, path)
+    return kept[kept.condition.isin(conditions)].reset_index(drop=True)
+
+
+def _kept(path: Path, conditions: Sequence[str]) -> tuple[pd.DataFrame | None, list[str]]:
+    """Predictions that are there already (None without any), and the conditions that they lack."""
+    if not path.is_file():
+        return None, list(conditions)
+    kept = pd.read_parquet(path)
+    return kept, [name for name in conditions if name not in set(kept.condition)]
 
 
 def _predictor(system: str, config: Config, split: Split, folder: Path, show: bool) -> Callable:

@@ -49,32 +49,27 @@ def time_by_group(step: Callable) -> pd.Series:
     return pd.Series(sums) / 1000  # the profiler counts microseconds
 
 
-def seconds(step: Callable, repeats: int = 3) -> float:
-    """Median time of a step, after one that warms up."""
+def seconds(step: Callable) -> float:
+    """Time of one step."""
+    wait()
+    started = time.perf_counter()
     step()
-    taken = []
-    for _ in range(repeats):
-        wait()
-        started = time.perf_counter()
-        step()
-        wait()
-        taken.append(time.perf_counter() - started)
-    return statistics.median(taken)
+    wait()
+    return time.perf_counter() - started
 
 
-def times_as_fast(step: Callable, plain: Callable) -> float:
-    """Speed of `step` against the `plain` one, in turns, so that both meet the same weather."""
-    turns = [(seconds(plain, 1), seconds(step, 1)) for _ in range(3)]
-    return statistics.median(before / now for before, now in turns)
+def times_as_fast(step: Callable, plain: Callable, turns: int = 3) -> float:
+    """Speed of `step` against the `plain` one, in turns after one that warms up, so that both meet the same weather."""
+    plain(), step()
+    return statistics.median(seconds(plain) / seconds(step) for _ in range(turns))
 
 
-def page_faults(step: Callable, steps: int = 3) -> float:
-    """Page faults of this process per step, after one that warms up."""
+def page_faults(step: Callable, steps: int = 3) -> tuple[float, float]:
+    """Page faults of this process per step, and the seconds of one, after one that warms up."""
     step()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(steps):
-        step()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / steps
+    taken = [seconds(step) for _ in range(steps)]
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / steps, statistics.median(taken)
 
 
 _DROPOUTS = {f"{name}_dropout": 0.0 for name in ("attn", "cross_attn", "relu", "res", "embed", "out")}

@@ -23,7 +23,7 @@ from auxformer.errors import InputError, TrainingError, check_range
 from auxformer.evaluation.ccc import ccc_loss
 from auxformer.evaluation.predictions import predict
 from auxformer.evaluation.scores import headline_scores
-from auxformer.files import whole_file
+from auxformer.files import locked, whole_file
 from auxformer.models import Logits, create_model, knows_attributes, shared_loss
 from auxformer.models.memory import keep_freed_memory
 from auxformer.seeds import seed_of
@@ -57,9 +57,19 @@ def fit(what: str | Config, split: Split, out: str | Path | None = None, progres
     if (folder / "finished.json").is_file():
         return load(folder)
     keep_freed_memory()
-    # The caller's random state is left alone.
-    with torch.random.fork_rng(devices=[]), _determinism(config.training.deterministic):
-        return _Trainer(config, split.in_order(config.training.video_order), folder, progress).run()
+    with _alone(folder):
+        if (folder / "finished.json").is_file():  # by the process that was waited for
+            return load(folder)
+        # The caller's random state is left alone.
+        with torch.random.fork_rng(devices=[]), _determinism(config.training.deterministic):
+            return _Trainer(config, split.in_order(config.training.video_order), folder, progress).run()
+
+
+def _alone(folder: Path):
+    """A lock on the folder of a run; of processes that train one network together the first takes it for all."""
+    if int(os.environ.get("RANK", 0)) > 0:
+        return contextlib.nullcontext()
+    return locked(folder, f"{folder}: another process is training in it; waiting for that.")
 
 
 def _network(config: Config, train: ClipDataset) -> torch.nn.Module:
