@@ -12,7 +12,12 @@ from pathlib import Path
 from auxformer.errors import InputError, suggest
 
 HEADER_KEYS = ("number", "title", "question", "reading", "exercises", "seconds")
-EXERCISE_KEYS = ("exercise", "difficulty", "importance", "minutes")
+EXERCISE_KEYS = ("difficulty", "importance", "minutes")
+ANSWER = re.compile(
+    r"^(?P<indent> *)# SOLUTION\n(?P<solution>(?:.*\n)*?)(?: *# STUB\n(?P<stub>(?:.*\n)*?))? *# END(?:\n|\Z)",
+    re.MULTILINE,
+)
+"""A solution, and the stub in its place when there is one, its lines commented out."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +79,6 @@ def project_root() -> Path:
     raise InputError(f"{here}: no notebooks/source folder here or above; run this inside a copy of the project.")
 
 
-def source_folder() -> Path:
-    """`notebooks/source` of the project."""
-    return project_root() / "notebooks" / "source"
-
-
 def find_lessons(wanted=None, folder: Path | None = None) -> list[Lesson]:
     """The lessons, in order.
 
@@ -89,7 +89,7 @@ def find_lessons(wanted=None, folder: Path | None = None) -> list[Lesson]:
     Raises:
         InputError: a lesson that does not exist, with the nearest name, or a source that is not as it should be.
     """
-    folder = source_folder() if folder is None else Path(folder)
+    folder = project_root() / "notebooks" / "source" if folder is None else Path(folder)
     paths = sorted(folder.glob("[0-9][0-9]_*.py"))
     if not paths:
         raise InputError(f"{folder}: no lesson here, expected files named NN_name.py.")
@@ -122,29 +122,28 @@ def read_lesson(path: Path) -> Lesson:
         InputError: a header key is missing, or an exercise has no solution cell.
     """
     notebook = read_source(path)
-    header = notebook.metadata.get("lesson", {})
+    header = dict(notebook.metadata.get("lesson", {}))
     missing = [key for key in HEADER_KEYS if key not in header]
     if missing:
-        raise InputError(
-            f"{path}: the header's `lesson` part lacks {', '.join(missing)}; see notebooks/source/README.md."
-        )
+        lacking = ", ".join(missing)
+        raise InputError(f"{path}: the header's `lesson` part lacks {lacking}; see notebooks/source/README.md.")
+    named = {key: header[key] for key in HEADER_KEYS if key != "exercises"}
     return Lesson(
-        number=header["number"], title=header["title"], question=header["question"], reading=header["reading"],
-        minutes=header["exercises"], seconds=header["seconds"], path=Path(path), objectives=_objectives(notebook),
-        exercises=_exercises(notebook, path), parameters=_parameters(notebook, path), profiles=dict(header.get("profiles", {})),
+        **named, minutes=header["exercises"], path=Path(path), profiles=dict(header.get("profiles", {})),
+        objectives=_objectives(notebook), exercises=_exercises(notebook, path), parameters=_parameters(notebook, path),
     )  # fmt: skip
 
 
 def _objectives(notebook) -> tuple[tuple[str, str], ...]:
     """The numbered lines under "You will be able to", each ending in "(check: `name`)"."""
     text = re.sub(r"\n {2,}", " ", notebook.cells[0].source)  # a line may be continued, indented
-    lines = re.findall(r"^\d+\. (.+?) \(check: `(\w+)`\)", text, flags=re.MULTILINE)
-    return tuple(lines)
+    return tuple(re.findall(r"^\d+\. (.+?) \(check: `(\w+)`\)", text, flags=re.MULTILINE))
 
 
 def _exercises(notebook, path: Path) -> tuple[Exercise, ...]:
-    tasks = {cell.metadata["exercise"]: cell for cell in notebook.cells if _is_task(cell)}
-    answers = {cell.metadata["exercise"]: cell for cell in notebook.cells if is_answer(cell)}
+    marked = [cell for cell in notebook.cells if "exercise" in cell.metadata]
+    tasks = {cell.metadata["exercise"]: cell for cell in marked if cell.cell_type == "markdown"}
+    answers = {cell.metadata["exercise"]: cell for cell in marked if is_answer(cell)}
     if set(tasks) != set(answers):
         odd = ", ".join(sorted(set(tasks) ^ set(answers)))
         raise InputError(f"{path}: {odd} needs both a Markdown cell and a code cell marked with `exercise`.")
@@ -154,14 +153,10 @@ def _exercises(notebook, path: Path) -> tuple[Exercise, ...]:
         if lacking:
             raise InputError(f"{path}: the exercise {name} lacks {', '.join(lacking)} in its cell's metadata.")
         title = re.search(r"^#+ (.+)$", cell.source, flags=re.MULTILINE)
+        numbers = {key: cell.metadata[key] for key in EXERCISE_KEYS}
         solution, stub = split_answer(answers[name].source, f"{path}: exercise {name}")
-        numbers = (cell.metadata[key] for key in EXERCISE_KEYS[1:])
-        found.append(Exercise(name, title[1] if title else name, *numbers, solution, stub))
+        found.append(Exercise(name, title[1] if title else name, **numbers, solution=solution, stub=stub))
     return tuple(found)
-
-
-def _is_task(cell) -> bool:
-    return cell.cell_type == "markdown" and "exercise" in cell.metadata
 
 
 def is_answer(cell) -> bool:
@@ -177,27 +172,17 @@ def split_answer(source: str, where: str) -> tuple[str, str]:
     def f(x):
         raise NotImplementedError("your turn")
     """
-    solution, stub, part, offered = [], [], "both", False
-    indent, blocks = "", 0
-    for line in source.splitlines():
-        mark = line.strip()
-        if mark == "# SOLUTION" and part == "both":
-            part, offered, indent, blocks = "solution", False, line[: line.index("#")], blocks + 1
-        elif mark == "# STUB" and part == "solution":
-            part, offered = "stub", True
-        elif mark == "# END" and part in {"solution", "stub"}:
-            if not offered:
-                stub.append(f'{indent}raise NotImplementedError("your turn")')
-            part = "both"
-        elif part == "stub":
-            stub.append(re.sub(r"^(\s*)# ?", r"\1", line))
-        else:
-            solution.append(line)
-            if part == "both":
-                stub.append(line)
-    if part != "both" or not blocks:
+    solution = ANSWER.sub(lambda found: found["solution"], source)
+    stub = ANSWER.sub(_stub, source)
+    if solution == source or re.search(r"^\s*# (SOLUTION|STUB|END)\s*$", solution + "\n" + stub, flags=re.MULTILINE):
         raise InputError(f"{where}: expected # SOLUTION ... # STUB ... # END in its code cell.")
-    return "\n".join(solution), "\n".join(stub)
+    return solution.rstrip("\n"), stub.rstrip("\n")
+
+
+def _stub(found: re.Match) -> str:
+    if found["stub"] is None:
+        return f'{found["indent"]}raise NotImplementedError("your turn")\n'
+    return re.sub(r"^( *)# ?", r"\1", found["stub"], flags=re.MULTILINE)
 
 
 def _parameters(notebook, path: Path) -> dict:
