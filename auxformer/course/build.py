@@ -12,13 +12,14 @@ from pathlib import Path
 
 from auxformer.course.address import install_cell, links, repository
 from auxformer.course.lessons import Lesson, find_lessons, is_answer, project_root, read_source, split_answer
+from auxformer.course.widgets import VIEW
 from auxformer.errors import InputError
 from auxformer.files import make_folder, write_text
 from auxformer.reports.tables import fill_markers
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+SOLUTION_BELOW = "*The next cell holds a solution, folded. Reading only? Go on below it.*"
 KEPT_METADATA = ("tags", "reason", "exercise", "jupyter")
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def complete_notebook(lesson: Lesson):
@@ -38,8 +39,7 @@ def complete_notebook(lesson: Lesson):
         if is_answer(cell) or "folded" in cell.metadata.get("tags", []):
             cell.metadata["jupyter"] = {"source_hidden": True}
         cell.metadata = _kept(cell.metadata)
-    title = f"Lesson {lesson.number} · {lesson.title}"
-    notebook.metadata = type(notebook.metadata)(_notebook_metadata(title))
+    notebook.metadata = _notebook_metadata(f"Lesson {lesson.number} · {lesson.title}")
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 
@@ -71,12 +71,11 @@ def student_notebook(lesson: Lesson, executed):
 def strip(executed):
     """An executed notebook without what changes at every run: timings, widget state, random ids, library versions."""
     notebook = copy.deepcopy(executed)
-    notebook.metadata = type(notebook.metadata)(_notebook_metadata(notebook.metadata["title"]))
+    notebook.metadata = _notebook_metadata(notebook.metadata["title"])
     for cell in notebook.cells:
         cell.metadata = _kept(cell.metadata)
         for output in cell.get("outputs", []):
-            if "data" in output:
-                output.data.pop(WIDGET_VIEW, None)
+            output.get("data", {}).pop(VIEW, None)
         if "outputs" in cell:
             cell.outputs = [output for output in cell.outputs if output.get("data", True)]
     return notebook
@@ -111,7 +110,7 @@ def build_lessons(lessons=None, root: Path | None = None, texts_only: bool = Fal
         if texts_only:
             executed = with_outputs_of(path, complete_notebook(lesson))
         else:
-            executed = strip(execute(lesson, {}, root / "build" / "notebooks" / path.name).notebook)
+            executed = strip(execute(lesson, {}, root / "build" / "notebooks" / path.name))
         write_notebook(executed, path)
         write_notebook(student_notebook(lesson, executed), root / "notebooks" / "student" / path.name)
         written.append(path)
@@ -128,10 +127,8 @@ def with_outputs_of(path: Path, notebook):
     """
     import nbformat
 
-    done, cells = (
-        [cell for cell in book.cells if cell.cell_type == "code"]
-        for book in (nbformat.read(path, as_version=4), notebook)
-    )
+    books = nbformat.read(path, as_version=4), notebook
+    done, cells = ([cell for cell in book.cells if cell.cell_type == "code"] for book in books)
     if [cell.source for cell in done] != [cell.source for cell in cells]:
         raise InputError(f"{path}: its code is no longer that of the source; build it without --texts-only.")
     for cell, executed in zip(cells, done):
@@ -160,10 +157,7 @@ def matrix(lessons: list[Lesson]) -> str:
     for lesson in lessons:
         times = f"Reading {lesson.reading} min, exercises {lesson.minutes} min, runs in about {lesson.seconds} s on two cores."
         lines += [f"## Lesson {lesson.number}: {lesson.title}", "", f"{lesson.question} {times}", ""]
-        lines += [
-            "| objective | check | exercise | difficulty | importance | minutes |",
-            "|---|---|---|---|---|---|",
-        ]
+        lines += ["| objective | check | exercise | difficulty | importance | minutes |", "|---|---|---|---|---|---|"]
         exercises = {exercise.name: exercise for exercise in lesson.exercises}
         for objective, check in lesson.objectives:
             exercise = exercises[check]
@@ -193,17 +187,19 @@ def _insert_install(notebook, lesson: Lesson) -> None:
     """Put the cell that installs the package, folded, between the parameters and the set-up."""
     import nbformat
 
-    tagged = [index for index, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])]
+    (parameters,) = [i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])]
     cell = nbformat.v4.new_code_cell(install_cell(_address(lesson)), metadata={"tags": ["folded"]})
-    notebook.cells.insert(tagged[0] + 1 if tagged else 1, cell)
+    notebook.cells.insert(parameters + 1, cell)
 
 
 def _address(lesson: Lesson) -> str | None:
     return repository(lesson.path.parents[2])
 
 
-def _notebook_metadata(title: str) -> dict:
-    return {"kernelspec": KERNEL, "language_info": {"name": "python"}, "title": title}
+def _notebook_metadata(title: str):
+    from nbformat import from_dict
+
+    return from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}, "title": title})
 
 
 def _kept(metadata):
@@ -220,15 +216,13 @@ def _slug(cell, current: str) -> str:
 
 
 def _expand(cell, lesson: Lesson, first: bool) -> str:
-    source = cell.source
-    if first:
-        source = _after_heading(source, badge_line(lesson))
+    source = _after_heading(cell.source, badge_line(lesson)) if first else cell.source
     if "exercise" in cell.metadata:
         source = _after_heading(source, _exercise_badge(cell, lesson))
     source = _fold_marks(source, "HINT", _fold_hints)
     source = _fold_marks(source, "QUESTION", _fold_questions)
     if "exercise" in cell.metadata:
-        source += "\n\n*The next cell holds a solution, folded. Reading only? Go on below it.*"
+        source += f"\n\n{SOLUTION_BELOW}"
     return source
 
 
@@ -243,15 +237,9 @@ def badge_line(lesson: Lesson) -> str:
 
 
 def _for_student(source: str) -> str:
-    source = re.sub(
-        r" · to solve the exercises yourself, open \[.*?\]\((student/)(.*?)\)",
-        r" · [with solutions](../\2)",
-        source,
-    )
-    return source.replace(
-        "*The next cell holds a solution, folded. Reading only? Go on below it.*",
-        "*Write yours in the next cell.*",
-    )
+    elsewhere = r" · to solve the exercises yourself, open \[.*?\]\(student/(.*?)\)"
+    source = re.sub(elsewhere, r" · [with solutions](../\1)", source)
+    return source.replace(SOLUTION_BELOW, "*Write yours in the next cell.*")
 
 
 def _exercise_badge(cell, lesson: Lesson) -> str:
@@ -285,10 +273,8 @@ def _fold_hints(hints: list[str]) -> str:
 def _fold_questions(questions: list[str]) -> str:
     parts = []
     for number, block in enumerate(questions, start=1):
-        question, _, answer = block.partition("ANSWER ")
-        parts.append(
-            f"**{number}.** {question.strip()}\n\n<details><summary>Answer</summary>\n\n{answer.strip()}\n\n</details>"
-        )
+        question, _, answer = map(str.strip, block.partition("ANSWER "))
+        parts.append(f"**{number}.** {question}\n\n<details><summary>Answer</summary>\n\n{answer}\n\n</details>")
     return "\n\n".join(parts)
 
 

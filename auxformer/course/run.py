@@ -1,13 +1,11 @@
 """Lessons run headless: parameters checked first, written aside and moved on success, one page each and an index."""
 
-import contextlib
 import functools
 import hashlib
 import json
 import os
-import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from unittest import mock
 
 from auxformer.course import build, page
 from auxformer.course.lessons import Lesson, find_lessons, project_root
@@ -18,11 +16,12 @@ class LessonFailed(RuntimeError):
     """A lesson stopped; the message names the lesson, the cell and the last line of the error."""
 
 
-class Executed(NamedTuple):
-    """A lesson that ran to its end: the notebook as papermill wrote it, and the seconds it took."""
-
-    notebook: Any
-    seconds: float
+HEADLESS = {
+    "AUXFORMER_HEADLESS": "1",  # nobody watches: explorers draw the ends of their controls
+    "PYTHONWARNINGS": "default",  # a lesson's output holds every warning
+    "KINETO_LOG_LEVEL": "9",  # the profiler's own chatter
+}
+"""Environment of a kernel that runs a lesson."""
 
 
 def run_lessons(
@@ -50,11 +49,12 @@ def run_lessons(
     out = root / out
     chosen = find_lessons(lessons)
     _refuse_unknown(parameters or {}, profile, chosen)
-    settings = {lesson.name: _settings(lesson, parameters or {}, profile) for lesson in chosen}
     out.mkdir(parents=True, exist_ok=True)
     results = []
     for lesson in chosen:
-        result = _run_or_reuse(lesson, settings[lesson.name], out, reuse)
+        values = lesson.profiles.get(profile, {}) | (parameters or {})
+        own = {name: value for name, value in values.items() if name in lesson.parameters}
+        result = _run_or_reuse(lesson, own, out, reuse)
         note = "kept from before" if result["reused"] else f"{result['seconds']:.1f} s"
         print(f"lesson {lesson.number} {lesson.title}: {note}", flush=True)
         results.append(result)
@@ -62,8 +62,8 @@ def run_lessons(
     return results
 
 
-def execute(lesson: Lesson, parameters: dict, path: Path) -> Executed:
-    """Run one lesson through papermill, from `notebooks/` as working folder as in JupyterLab.
+def execute(lesson: Lesson, parameters: dict, path: Path):
+    """Run one lesson through papermill, from `notebooks/` as working folder as in JupyterLab; returns its notebook.
 
     Args:
         lesson: What to run.
@@ -81,41 +81,22 @@ def execute(lesson: Lesson, parameters: dict, path: Path) -> Executed:
     path.parent.mkdir(parents=True, exist_ok=True)
     source, part = path.with_name(f".{path.stem}.source.ipynb"), path.with_name(f".{path.stem}.part.ipynb")
     build.write_notebook(build.complete_notebook(lesson), source)
-    started = time.perf_counter()
+    failed = path.with_name(f"{path.stem}.failed.ipynb")
     try:
-        with _headless():
+        with mock.patch.dict(os.environ, HEADLESS):
             papermill.execute_notebook(
                 str(source), str(part), parameters=parameters, cwd=str(lesson.path.parent.parent), kernel_name="python3",
                 progress_bar=False, log_output=False, request_save_on_cell_execute=False, execution_timeout=1200, extra_arguments=["--log-level=50"],
             )  # fmt: skip
     except (papermill.PapermillExecutionError, DeadKernelError, CellTimeoutError) as error:
-        failed = path.with_name(f"{path.stem}.failed.ipynb")
         if part.exists():
             part.replace(failed)
         raise LessonFailed(_explain(lesson, error, failed)) from error
     finally:
         source.unlink(missing_ok=True)
-    seconds = time.perf_counter() - started
     part.replace(path)
-    path.with_name(f"{path.stem}.failed.ipynb").unlink(missing_ok=True)
-    return Executed(nbformat.read(path, as_version=4), seconds)
-
-
-@contextlib.contextmanager
-def _headless():
-    """Tells explorers in the kernel that nobody watches, and Python to hide no warning: a lesson's output holds them all."""
-    quiet = {"KINETO_LOG_LEVEL": "9"}  # the profiler's own chatter
-    wanted = {"AUXFORMER_HEADLESS": "1", "PYTHONWARNINGS": "default", **quiet}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    failed.unlink(missing_ok=True)
+    return nbformat.read(path, as_version=4)
 
 
 def _run_or_reuse(lesson: Lesson, parameters: dict, out: Path, reuse: bool) -> dict:
@@ -127,13 +108,13 @@ def _run_or_reuse(lesson: Lesson, parameters: dict, out: Path, reuse: bool) -> d
             return before | {"reused": True}
     record.unlink(missing_ok=True)
     executed = execute(lesson, parameters, out / f"{lesson.name}.ipynb")
-    notebook = build.strip(executed.notebook)
+    notebook = build.strip(executed)
     build.write_notebook(notebook, out / f"{lesson.name}.ipynb")
     build.write_notebook(build.student_notebook(lesson, notebook), out / "student" / f"{lesson.name}.ipynb")
     page.write_page(notebook, out / f"{lesson.name}.html")
     result = {
         "number": lesson.number, "name": lesson.name, "title": lesson.title, "question": lesson.question, "digest": digest,
-        "seconds": round(executed.seconds, 1), "notebook": f"{lesson.name}.ipynb", "page": f"{lesson.name}.html",
+        "seconds": round(executed.metadata.papermill.duration, 1), "notebook": f"{lesson.name}.ipynb", "page": f"{lesson.name}.html",
     }  # fmt: skip
     record.write_text(json.dumps(result, indent=1))
     return result | {"reused": False}
@@ -154,11 +135,6 @@ def _code() -> bytes:
     return digest.digest()
 
 
-def _settings(lesson: Lesson, parameters: dict, profile: str) -> dict:
-    values = lesson.profiles.get(profile, {}) | parameters
-    return {name: value for name, value in values.items() if name in lesson.parameters}
-
-
 def _refuse_unknown(parameters: dict, profile: str, lessons: list[Lesson]) -> None:
     profiles = {"quick"} | {name for lesson in find_lessons() for name in lesson.profiles}
     if profile not in profiles:
@@ -170,14 +146,10 @@ def _refuse_unknown(parameters: dict, profile: str, lessons: list[Lesson]) -> No
 
 
 def _explain(lesson: Lesson, error, failed: Path) -> str:
-    index = getattr(error, "cell_index", None)
-    if index is None:
-        where, what = "the kernel", str(error).strip().splitlines()[-1]
-    else:
+    if hasattr(error, "cell_index"):
         # papermill counts its own injected cells: name the cell by what it says, too.
-        first = next((line for line in error.source.splitlines() if line.strip()), "")
-        where, what = (
-            f"In [{error.exec_count}], `{first.strip()[:60]}`",
-            f"{error.ename}: {error.evalue}".splitlines()[0],
-        )
+        first = error.source.strip().partition("\n")[0]
+        where, what = f"In [{error.exec_count}], `{first[:60]}`", f"{error.ename}: {error.evalue}".splitlines()[0]
+    else:
+        where, what = "the kernel", str(error).strip().splitlines()[-1]
     return f"lesson {lesson.number} ({lesson.name}) stopped at {where}: {what} (what it had done: {failed.name})"
