@@ -50,11 +50,13 @@ def _leaving_arguments_alone(answer: Callable) -> Callable:
     def careful(*arguments, **named):
         given = inspect.signature(answer).bind(*arguments, **named).arguments
         arrays = [(name, array, array.copy()) for name, value in given.items() for array in _arrays_in(value)]
-        result = answer(*arguments, **named)
         edited = None
-        for name, array, before in arrays:
-            if not np.array_equal(array, before):
-                edited, array[...] = name, before
+        try:
+            result = answer(*arguments, **named)
+        finally:
+            for name, array, before in arrays:
+                if not np.array_equal(array, before):
+                    edited, array[...] = name, before
         expect(edited is None, f"`{edited}` was edited in place; the caller still needs it, so work on a copy.")
         return result
 
@@ -96,12 +98,14 @@ def expect_close(
         tolerance: Largest difference that passes.
     """
     value, expected = _array(value), _array(expected)
-    if value.shape == expected.shape and np.allclose(value, expected, rtol=0, atol=tolerance):
+
+    def is_close(other: np.ndarray) -> bool:
+        return value.shape == other.shape and np.allclose(value, other, rtol=0, atol=tolerance)
+
+    if is_close(expected):
         return
     for diagnosis, wrong in (suspects or {}).items():
-        wrong = _array(wrong)
-        if value.shape == wrong.shape and np.allclose(value, wrong, rtol=0, atol=tolerance):
-            raise CheckFailed(diagnosis)
+        expect(not is_close(_array(wrong)), diagnosis)
     expect_shape(value, expected.shape, what)
     worst = float(np.abs(value - expected).max())
     raise CheckFailed(f"{what} is off by up to {worst:.3g}: got {_brief(value)}, expected {_brief(expected)}.")

@@ -41,8 +41,7 @@ def combine_cues(answer) -> None:
 
     def mechanism(answer):
         voice, face = np.array([0.8, 0.1, 0.1]), np.array([0.3, 0.3, 0.4])
-        product = voice * face
-        root = np.sqrt(product)
+        product, root = voice * face, np.sqrt(voice * face)
         expect_close(
             answer(voice, face), product / product.sum(),
             {
@@ -57,8 +56,7 @@ def combine_cues(answer) -> None:
         expect_close(answer(voice, np.full(3, 1 / 3)), voice, what="a voice with a face that says nothing")
 
     def whole(answer):
-        rng = np.random.default_rng(0)
-        voice, face = rng.dirichlet(np.ones(6), 2)
+        voice, face = np.random.default_rng(0).dirichlet(np.ones(6), 2)
         expect_close(answer(voice, face), answer(face, voice), what="voice and face exchanged")
         expect_close(answer(voice, face), voice * face / (voice @ face), what="a combination of six classes")
 
@@ -69,10 +67,8 @@ def macro_f1(answer) -> None:
     """Confusion counts `[C, C]` (rows truth, columns prediction) -> mean F1 over classes."""
 
     def shape(answer):
-        value = answer(VOTES)
-        expect(
-            np.ndim(value) == 0, f"the score has {np.ndim(value)} dimensions, expected one number: average the classes."
-        )
+        dims = np.ndim(answer(VOTES))
+        expect(dims == 0, f"the score has {dims} dimensions, expected one number: average the classes.")
 
     def mechanism(answer):
         votes = np.array([[8, 2], [3, 2]])

@@ -32,8 +32,7 @@ def shared_loss(answer) -> None:
     """Logits, targets `[B, C]` and three loss weights -> one number."""
 
     def shape(answer):
-        value = answer(_logits(COMPLETE), _target(4), LOSS_WEIGHTS)
-        expect_shape(value, (), "the loss")
+        expect_shape(answer(_logits(COMPLETE), _target(4), LOSS_WEIGHTS), (), "the loss")
 
     def mechanism(answer):
         logits, target = _logits(COMPLETE), _target(4)
@@ -155,7 +154,15 @@ def modality_dropout(answer) -> None:
     def mechanism(answer):
         batch = _batch(2000)
         dropped = drop(answer, batch, 0.3, 0.4)
-        _expect_flags(dropped)
+        for name in ("audio", "video"):
+            present = getattr(dropped, f"{name}_present")
+            zeroed = (getattr(dropped, name) == 0).all(-1).all(-1)  # [B]
+            expect(
+                not (zeroed & present).any(),
+                f"the {name} is zero but its flag says it is present; set the flag {name}_present as well.",
+            )
+            left = ~zeroed & ~present
+            expect(not left.any(), f"{name}_present is False but the features are still there; make them zero.")
         neither = ~dropped.audio_present & ~dropped.video_present
         expect(
             not neither.any(),
@@ -172,9 +179,8 @@ def modality_dropout(answer) -> None:
         same = all(torch.equal(getattr(dropped, name), getattr(batch, name)) for name in others)
         expect(same and dropped.clips == batch.clips, "masks, targets or names have changed; only streams go missing.")
         lost = (~dropped.audio_present).float().mean().item(), (~dropped.video_present).float().mean().item()
-        expect(
-            max(lost) < 1 and sum(lost) > 0, "one coin for the whole batch: all clips share a fate; draw for each clip."
-        )
+        varied = max(lost) < 1 and sum(lost) > 0
+        expect(varied, "one coin for the whole batch: all clips share a fate; draw for each clip.")
         for name, share, rate in zip(("audio", "video"), lost, (0.3, 0.4)):
             expect(
                 abs(share - rate) < 0.05,
@@ -188,32 +194,12 @@ def modality_dropout(answer) -> None:
         expect(not drop(answer, batch, 1.0, 0.0).audio_present.any(), "with an audio rate of 1 some clips keep it.")
         expect(not drop(answer, batch, 0.0, 1.0).video_present.any(), "with a video rate of 1 some clips keep it.")
         first, again = drop(answer, batch, 0.3, 0.3), drop(answer, batch, 0.3, 0.3)
-        expect(
-            torch.equal(first.audio, again.audio) and torch.equal(first.video, again.video),
-            "two generators of one seed give two results; draw from the generator you are given.",
-        )
+        same = torch.equal(first.audio, again.audio) and torch.equal(first.video, again.video)
+        expect(same, "two generators of one seed give two results; draw from the generator you are given.")
         silent = batch._replace(audio=torch.zeros_like(batch.audio), audio_present=torch.zeros(50, dtype=torch.bool))
         half = drop(answer, silent, 0.3, 0.7)
         expect(not half.audio_present.any(), "a stream that was absent before has come back.")
-        expect(
-            bool(half.video_present.all()),
-            "a clip that came without audio lost its video as well: it keeps the only stream it has.",
-        )
+        kept = bool(half.video_present.all())
+        expect(kept, "a clip that came without audio lost its video as well: it keeps the only stream it has.")
 
     run_stages("modality_dropout", answer, shape=shape, mechanism=mechanism, whole=whole)
-
-
-def _expect_flags(batch: Batch) -> None:
-    """Features and presence flags tell the same story, for audio and for video."""
-    for name, features, present in (
-        ("audio", batch.audio, batch.audio_present),
-        ("video", batch.video, batch.video_present),
-    ):
-        zeroed = (features == 0).all(-1).all(-1)  # [B]
-        expect(
-            not (zeroed & present).any(),
-            f"the {name} is zero but its flag says it is present; set the flag {name}_present as well.",
-        )
-        expect(
-            not (~zeroed & ~present).any(), f"{name}_present is False but the features are still there; make them zero."
-        )

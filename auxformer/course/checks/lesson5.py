@@ -11,20 +11,15 @@ SHARE = 0.6
 # the third, whose middle frame is all zero though it is there. What is behind the mask is padding.
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 1, 1, 0]], dtype=torch.bool)
 COINS = torch.tensor([[0.9, 0.1, 0.7, 0.2, 0.3], [0.5, 0.4, 0.05, 0.8, 0.9], [0.95, 0.65, 0.8, 0.7, 0.01]])
-
-
-def _features() -> torch.Tensor:
-    """Features `[3, 5, 2]`, zero in the padding."""
-    features = torch.arange(1.0, 31.0).reshape(3, 5, 2)
-    features[2, 1] = 0
-    return features * MASK.unsqueeze(-1)
+FEATURES = torch.arange(1.0, 31.0).reshape(3, 5, 2) * MASK.unsqueeze(-1)
+FEATURES[2, 1] = 0
 
 
 def lose_frames(answer) -> None:
     """Features `[B, T, D]`, mask and coins `[B, T]`, a share -> features, mask and presence `[B]` of what is left."""
 
     def shape(answer):
-        left = answer(_features(), MASK, COINS, SHARE)
+        left = answer(FEATURES, MASK, COINS, SHARE)
         expect(left is not None, "the function returns None; did you forget `return`?")
         expect(len(left) == 3, f"the answer has {len(left)} parts, expected features, mask, presence.")
         expect_shape(left[0], (3, 5, 2), "the features")
@@ -34,7 +29,7 @@ def lose_frames(answer) -> None:
         expect(left[2].dtype == torch.bool, f"the presence is of {left[2].dtype}, expected bool.")
 
     def mechanism(answer):
-        left, kept, _ = answer(_features(), MASK, COINS, SHARE)
+        left, kept, _ = answer(FEATURES, MASK, COINS, SHARE)
         right = MASK & (COINS >= SHARE)
         expect_close(
             kept, right,
@@ -44,23 +39,23 @@ def lose_frames(answer) -> None:
                     MASK & ~right,
                 "padding has come back: a frame is valid if it was valid before *and* is not lost.": COINS >= SHARE,
                 "the mask was guessed from zeros: a frame may be all zero and yet be there.":
-                    right & (_features() != 0).any(-1),
+                    right & (FEATURES != 0).any(-1),
                 "one coin for all clips: each clip has a row of its own.": MASK & (COINS[:1] >= SHARE),
             },
             "the mask of three clips that lose .6 of their frames",
         )  # fmt: skip
         expect_close(
-            left, _features() * right.unsqueeze(-1),
+            left, FEATURES * right.unsqueeze(-1),
             {
-                "the lost frames still hold their features; make them zero.": _features(),
+                "the lost frames still hold their features; make them zero.": FEATURES,
                 "the frames that are left were changed; only the lost ones become zero.":
-                    _features() * right.unsqueeze(-1) / (1 - SHARE),
+                    FEATURES * right.unsqueeze(-1) / (1 - SHARE),
             },
             "the features of three clips that lose .6 of their frames",
         )  # fmt: skip
 
     def whole(answer):
-        _, _, present = answer(_features(), MASK, COINS, SHARE)
+        _, _, present = answer(FEATURES, MASK, COINS, SHARE)
         everyone, nobody = torch.ones(3, dtype=torch.bool), torch.zeros(3, dtype=torch.bool)
         complete = (MASK & (COINS >= SHARE)).sum(1) == MASK.sum(1)
         expect_close(
@@ -73,10 +68,10 @@ def lose_frames(answer) -> None:
             },
             "the presence of three clips of which the second lost all its frames",
         )  # fmt: skip
-        left, kept, present = answer(_features(), MASK, COINS, 0.0)
-        same = torch.equal(left, _features()) and torch.equal(kept, MASK) and bool(present.all())
+        left, kept, present = answer(FEATURES, MASK, COINS, 0.0)
+        same = torch.equal(left, FEATURES) and torch.equal(kept, MASK) and bool(present.all())
         expect(same, "a share of 0 must leave everything as it is.")
-        left, kept, present = answer(_features(), MASK, COINS, 1.0)
+        left, kept, present = answer(FEATURES, MASK, COINS, 1.0)
         expect(not (left.any() or kept.any() or present.any()), "a share of 1 must leave nothing.")
 
     run_stages("lose_frames", answer, shape=shape, mechanism=mechanism, whole=whole)
@@ -140,60 +135,51 @@ def area_under_curve(answer) -> None:
     run_stages("area_under_curve", answer, shape=shape, mechanism=mechanism, whole=whole)
 
 
-def _posteriors() -> tuple[np.ndarray, np.ndarray]:
-    """Complete and reduced posteriors `[9, 3]`.
-
-    The largest rises in clips 0 and 1 (in clip 1 another class has become the largest), is the same in 2 and, up to the
-    rounding of float32, in 4, and falls in the others. So no two mistakes give the same share.
-    """
-    complete, reduced = np.array([
-        [[0.5, 0.3, 0.2], [0.7, 0.2, 0.1]],
-        [[0.5, 0.4, 0.1], [0.1, 0.3, 0.6]],
-        [[0.6, 0.2, 0.2], [0.2, 0.6, 0.2]],
-        [[0.9, 0.06, 0.04], [0.2, 0.5, 0.3]],
-        [[0.7, 0.2, 0.1], [0.70000004, 0.19999996, 0.1]],
-        [[0.8, 0.1, 0.1], [0.3, 0.5, 0.2]],
-        [[0.1, 0.8, 0.1], [0.4, 0.3, 0.3]],
-        [[0.1, 0.2, 0.7], [0.5, 0.3, 0.2]],
-        [[0.9, 0.1, 0.0], [0.6, 0.2, 0.2]],
-    ]).transpose(1, 0, 2)  # fmt: skip
-    return complete, reduced
+# Complete and reduced posteriors `[9, 3]`. The largest rises in clips 0 and 1 (in clip 1 another class has become the largest),
+# is the same in 2 and, up to the rounding of float32, in 4, and falls in the others. So no two mistakes give the same share.
+COMPLETE, REDUCED = np.array([
+    [[0.5, 0.3, 0.2], [0.7, 0.2, 0.1]],
+    [[0.5, 0.4, 0.1], [0.1, 0.3, 0.6]],
+    [[0.6, 0.2, 0.2], [0.2, 0.6, 0.2]],
+    [[0.9, 0.06, 0.04], [0.2, 0.5, 0.3]],
+    [[0.7, 0.2, 0.1], [0.70000004, 0.19999996, 0.1]],
+    [[0.8, 0.1, 0.1], [0.3, 0.5, 0.2]],
+    [[0.1, 0.8, 0.1], [0.4, 0.3, 0.3]],
+    [[0.1, 0.2, 0.7], [0.5, 0.3, 0.2]],
+    [[0.9, 0.1, 0.0], [0.6, 0.2, 0.2]],
+]).transpose(1, 0, 2)  # fmt: skip
 
 
 def rising_share(answer) -> None:
     """Posteriors `[N, C]` complete and with something taken away -> share of clips of which the system is surer."""
 
     def shape(answer):
-        complete, reduced = _posteriors()
-        expect_shape(answer(complete, reduced), (), "the share")
+        expect_shape(answer(COMPLETE, REDUCED), (), "the share")
 
     def mechanism(answer):
-        complete, reduced = _posteriors()
-        before, after = complete.max(1), reduced.max(1)
-        chosen = complete.argmax(1)
-        rows = np.arange(len(complete))
+        before, after = COMPLETE.max(1), REDUCED.max(1)
+        chosen, rows = COMPLETE.argmax(1), np.arange(9)
         expect_close(
-            answer(complete, reduced), 2 / 9,
+            answer(COMPLETE, REDUCED), 2 / 9,
             {
                 "clips whose confidence is the same up to rounding are counted; ask for more than 1e-6.": 3 / 9,
                 "clips whose confidence stays the same are counted: rising means *larger*.": 4 / 9,
                 "only the class that was chosen before is followed; confidence is the largest posterior, whichever class has it.":
-                    (reduced[rows, chosen] - complete[rows, chosen] > 1e-6).mean(),
+                    (REDUCED[rows, chosen] - COMPLETE[rows, chosen] > 1e-6).mean(),
                 "that is the share whose confidence *falls*; which way round do you subtract?": (before - after > 1e-6).mean(),
                 "that is how much confidence rises on average, not for how many clips.": (after - before).mean(),
                 "that is a number of clips, expected their share.": 2.0,
-                "every posterior is compared, not the largest of each clip.": (reduced - complete > 1e-6).mean(),
+                "every posterior is compared, not the largest of each clip.": (REDUCED - COMPLETE > 1e-6).mean(),
                 "that is the share of clips whose answer changes, not of those that grow surer.":
-                    (chosen != reduced.argmax(1)).mean(),
+                    (chosen != REDUCED.argmax(1)).mean(),
             },
             "the share of nine clips, of which two rise",
         )  # fmt: skip
 
     def whole(answer):
-        complete, reduced = _posteriors()
-        expect_close(answer(complete, complete), 0.0, what="the share when nothing was taken away")
+        expect_close(answer(COMPLETE, COMPLETE), 0.0, what="the share when nothing was taken away")
         expect_close(
-            answer(reduced[[1, 0]], complete[[1, 0]]), 0.0, {"the sign is ignored: a fall is no rise.": 1.0},
+            answer(REDUCED[[1, 0]], COMPLETE[[1, 0]]), 0.0, {"the sign is ignored: a fall is no rise.": 1.0},
             "the share of two clips whose confidence falls",
         )  # fmt: skip
 
@@ -202,42 +188,36 @@ def rising_share(answer) -> None:
 
 def vote_of_three(answer) -> None:
     """Logits -> the mean of three heads in which an absent one votes for nothing, `[B, C]`."""
-
-    def example() -> tuple[Logits, torch.Tensor]:
-        weights = torch.tensor([[1.0, 1, 1], [1, 0, 1], [1, 1, 0], [1, 0, 1]])
-        heads = 2 * torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(5)) + 1
-        return Logits(*heads, weights), heads.transpose(0, 1)  # [B, 3, C]
+    weights = torch.tensor([[1.0, 1, 1], [1, 0, 1], [1, 1, 0], [1, 0, 1]])
+    heads = 2 * torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(5)) + 1
+    logits = Logits(*heads, weights)
 
     def shape(answer):
-        expect_shape(answer(example()[0]), (4, 5), "the prediction")
+        expect_shape(answer(logits), (4, 5), "the prediction")
 
     def mechanism(answer):
-        logits, heads = example()
-        counted = heads * logits.weights.unsqueeze(-1)
-        ones = torch.where(logits.weights.unsqueeze(-1) > 0, heads, torch.ones(()))
-        uniform = torch.where(logits.weights.unsqueeze(-1) > 0, heads.softmax(-1), torch.tensor(0.2))
+        present = weights.bool().T.unsqueeze(-1)  # [3, B, 1]
+        counted = heads * present  # [3, B, C]
         expect_close(
-            answer(logits), counted.sum(1) / 3,
+            answer(logits), counted.mean(0),
             {
                 "divided by the heads that are present, as before; an absent head shall count in the denominator.":
-                    counted.sum(1) / logits.weights.sum(1, keepdim=True),
-                "a plain mean of three: the head of the absent stream still votes with what it made of zeros.": heads.mean(1),
-                "the sum of the votes, expected their mean: divide by 3.": counted.sum(1),
-                "that is a posterior; return logits and leave the softmax for later.": (counted.sum(1) / 3).softmax(-1),
-                "probabilities are averaged, with 1/C for the absent head; average logits, with 0.": uniform.mean(1),
-                "the absent head votes 1 for every class; it shall be 0.": ones.mean(1),
+                    counted.sum(0) / present.sum(0),
+                "a plain mean of three: the head of the absent stream still votes with what it made of zeros.": heads.mean(0),
+                "the sum of the votes, expected their mean: divide by 3.": counted.sum(0),
+                "that is a posterior; return logits and leave the softmax for later.": counted.mean(0).softmax(-1),
+                "probabilities are averaged, with 1/C for the absent head; average logits, with 0.":
+                    torch.where(present, heads.softmax(-1), 0.2).mean(0),
+                "the absent head votes 1 for every class; it shall be 0.": torch.where(present, heads, 1.0).mean(0),
                 "only the fusion head came through.": logits.av,
             },
             "the prediction of four clips of which three lost a stream",
         )  # fmt: skip
 
     def whole(answer):
-        logits, _ = example()
         mine, usual = answer(logits), logits.mean()
         expect_close(mine[0], usual[0], what="the prediction of the complete clip")
-        expect(
-            bool((mine.argmax(1) == usual.argmax(1)).all()),
-            "a predicted class has changed; dividing by another number cannot do that.",
-        )
+        same = torch.equal(mine.argmax(1), usual.argmax(1))
+        expect(same, "a predicted class has changed; dividing by another number cannot do that.")
 
     run_stages("vote_of_three", answer, shape=shape, mechanism=mechanism, whole=whole)

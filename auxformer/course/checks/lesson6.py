@@ -2,10 +2,12 @@
 
 import numpy as np
 import torch
+from scipy.stats import false_discovery_control
 
 from auxformer.course.checks import expect, expect_close, expect_shape, run_stages
 from auxformer.data.batch import Batch
 from auxformer.evaluation.scores import scores_of
+from auxformer.evaluation.tests import holm
 
 
 def _macro_f1(counts: np.ndarray) -> np.ndarray:
@@ -32,30 +34,26 @@ def speaker_bootstrap(answer) -> None:
 
     def mechanism(answer):
         values = np.asarray(answer(TWO, 4000, np.random.default_rng(1)), float)
-        alike = [_macro_f1(2 * TWO[0]), _macro_f1(2 * TWO[1])]
-        both = _macro_f1(TWO.sum(0))
+        ways = scores_of(np.stack([2 * TWO[0], TWO.sum(0), 2 * TWO[1]]))  # [3 ways to draw, scores]
+        alike, found = ways[::2, 0], np.unique(values.round(9))
         expect(
-            len(np.unique(values.round(9))) > 1,
+            len(found) > 1,
             "every resample has the same score: draw with replacement, so that a speaker may come twice or never.",
         )
         expect(
-            len(np.unique(values.round(9))) <= 3,
+            len(found) <= 3,
             "two speakers can be drawn in three ways only, yet there are more scores: draw whole speakers, not clips.",
         )
-        micro = {scores_of(2 * TWO[0])[1], scores_of(2 * TWO[1])[1], scores_of(TWO.sum(0))[1]}
-        found = sorted(np.unique(values.round(9)))
-        expect(
-            not np.allclose(found, sorted(micro), atol=1e-6),
-            "that is micro-F1, the share of right clips; `scores_of` gives macro-F1 first.",
-        )
+        micro = len(found) == 3 and np.allclose(found, np.sort(ways[:, 1]), atol=1e-6)
+        expect(not micro, "that is micro-F1, the share of right clips; `scores_of` gives macro-F1 first.")
         mixed = [value for value in found if not np.isclose(value, alike, atol=1e-6).any()]
         expect(
-            len(mixed) == 0 or not np.isclose(mixed[0], np.mean(alike), atol=1e-6),
+            not np.isclose(mixed[:1], alike.mean(), atol=1e-6).any(),
             "the mean of the speakers' own F1s; add up their confusions first, then score the sum once.",
         )
         expect(len(found) == 3, f"two speakers give {len(found)} different scores, expected 3.")
-        expect_close(found, sorted([*alike, both]), what="the three scores that two speakers can give")
-        shares = [float(np.isclose(values, value, atol=1e-6).mean()) for value in (alike[0], both, alike[1])]
+        expect_close(found, np.sort(ways[:, 0]), what="the three scores that two speakers can give")
+        shares = [float(np.isclose(values, value, atol=1e-6).mean()) for value in ways[:, 0]]
         expect_close(shares, [0.25, 0.5, 0.25], what="the shares of the three ways", tolerance=0.05)
 
     def whole(answer):
@@ -153,9 +151,10 @@ def swap_test(answer) -> None:
 P_VALUES = np.array([0.04, 0.004, 0.15, 0.012, 0.013])  # adjusted: .08, .02, .15, .048, .048
 
 
-def _holm(p: np.ndarray) -> np.ndarray:
-    order, result = np.argsort(p, kind="stable"), np.empty(len(p))
-    result[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
+def _stepped(factors) -> np.ndarray:
+    """The p-values times `factors`, from the smallest p to the largest, none below the one before."""
+    order, result = P_VALUES.argsort(), np.empty(len(P_VALUES))
+    result[order] = np.maximum.accumulate(P_VALUES[order] * factors)
     return result
 
 
@@ -166,28 +165,21 @@ def holm_adjust(answer) -> None:
         expect_shape(answer(P_VALUES), (5,), "the adjusted p-values")
 
     def mechanism(answer):
-        m, order = len(P_VALUES), np.argsort(P_VALUES)
-        rank = np.empty(m, int)
-        rank[order] = np.arange(m)  # 0 for the smallest
-        up = np.maximum.accumulate
-        hochberg = np.empty(m)
-        hochberg[order] = np.minimum.accumulate((P_VALUES[order] * m / np.arange(1, m + 1))[::-1])[::-1]
-        wrong_way = np.empty(m)
-        wrong_way[order] = up(P_VALUES[order] * np.arange(1, m + 1))
+        rank = P_VALUES.argsort().argsort()  # 0 for the smallest
         expect_close(
-            answer(P_VALUES), _holm(P_VALUES),
+            answer(P_VALUES), holm(P_VALUES),
             {
                 "every p is multiplied by m: that is Bonferroni; after the smallest there is one rival fewer each time.":
-                    np.minimum(P_VALUES * m, 1),
+                    np.minimum(P_VALUES * 5, 1),
                 "a larger p came out below a smaller one; none may fall below one that was smaller before.":
-                    P_VALUES * (m - rank),
+                    P_VALUES * (5 - rank),
                 "the adjusted values stand in sorted order; give them back in the order in which they came.":
-                    np.sort(_holm(P_VALUES)),
+                    np.sort(holm(P_VALUES)),
                 "that is the rule of Benjamini and Hochberg, which bounds the share of false finds, not the chance of one.":
-                    hochberg,
-                "the factors run the wrong way: the smallest p is multiplied by m, the largest by 1.": wrong_way,
-                "one factor too few: the smallest of m is multiplied by m, not by m - 1.":
-                    _one_less(P_VALUES),
+                    false_discovery_control(P_VALUES),
+                "the factors run the wrong way: the smallest p is multiplied by m, the largest by 1.":
+                    _stepped([1, 2, 3, 4, 5]),
+                "one factor too few: the smallest of m is multiplied by m, not by m - 1.": _stepped([4, 3, 2, 1, 1]),
             },
             "the adjusted p-values of .04, .004, .15, .012, .013",
         )  # fmt: skip
@@ -195,16 +187,10 @@ def holm_adjust(answer) -> None:
     def whole(answer):
         p = np.array([0.5, 0.9, 0.2, 0.6, 0.7, 0.001, 0.03])
         expect(float(np.max(answer(p))) <= 1, "a p-value above 1; none of them may exceed 1.")
-        expect_close(answer(p), _holm(p), what="the adjusted p-values of seven tests")
+        expect_close(answer(p), holm(p), what="the adjusted p-values of seven tests")
         expect_close(answer(np.array([0.03])), [0.03], what="one test alone, where there is nothing to adjust")
 
     run_stages("holm_adjust", answer, shape=shape, mechanism=mechanism, whole=whole)
-
-
-def _one_less(p: np.ndarray) -> np.ndarray:
-    order, result = np.argsort(p), np.empty(len(p))
-    result[order] = np.maximum.accumulate(p[order] * np.maximum(np.arange(len(p) - 1, -1, -1), 1))
-    return result
 
 
 def _batch() -> Batch:
@@ -225,11 +211,18 @@ def _means(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return (x * mask).sum(1) / mask.sum(1).clamp(min=1)
 
 
+def _flags(batch: Batch) -> torch.Tensor:
+    return torch.stack([batch.audio_present, batch.video_present], 1).float()
+
+
+def _pooled(batch: Batch, pool=_means) -> tuple[torch.Tensor, torch.Tensor]:
+    return pool(batch.audio, batch.audio_mask), pool(batch.video, batch.video_mask)
+
+
 def _vector(batch: Batch) -> torch.Tensor:
-    a = _means(batch.audio, batch.audio_mask) * batch.audio_present[:, None]
-    v = _means(batch.video, batch.video_mask) * batch.video_present[:, None]
-    flags = torch.stack([batch.audio_present, batch.video_present], 1).to(a.dtype)
-    return torch.cat([a, v, flags], 1)
+    a, v = _pooled(batch)
+    flags = _flags(batch)
+    return torch.cat([a * flags[:, :1], v * flags[:, 1:], flags], 1)
 
 
 def clip_vector(answer) -> None:
@@ -237,40 +230,37 @@ def clip_vector(answer) -> None:
 
     def shape(answer):
         value = answer(_batch())
-        found = tuple(getattr(value, "shape", ()))
-        expect(
-            found != (4, 5), "the two flags are missing: without them a clip without voice looks like an average voice."
-        )
+        flagged = tuple(getattr(value, "shape", ())) != (4, 5)
+        expect(flagged, "the two flags are missing: without them a clip without voice looks like an average voice.")
         expect_shape(value, (4, 7), "the vectors of four clips (3 audio and 2 video features, 2 flags)")
 
     def mechanism(answer):
-        batch = _batch()._replace(
-            audio_present=torch.ones(4, dtype=torch.bool), video_present=torch.ones(4, dtype=torch.bool)
-        )
-        right, ones = _vector(batch), torch.ones(4, 2)
-        a, v = _means(batch.audio, batch.audio_mask), _means(batch.video, batch.video_mask)
-        blank = batch.audio * batch.audio_mask[..., None], batch.video * batch.video_mask[..., None]
+        yes, ones = torch.ones(4, dtype=torch.bool), torch.ones(4, 2)
+        batch = _batch()._replace(audio_present=yes, video_present=yes.clone())
+        a, v = _pooled(batch)
+
+        def of(pool) -> torch.Tensor:
+            return torch.cat([*_pooled(batch, pool), ones], 1)
+
         expect_close(
-            answer(batch), right,
+            answer(batch), _vector(batch),
             {
-                "padding is averaged in: a frame counts where the mask is True.":
-                    torch.cat([batch.audio.mean(1), batch.video.mean(1), ones], 1),
+                "padding is averaged in: a frame counts where the mask is True.": of(lambda x, mask: x.mean(1)),
                 "padding is set to zero but still counted: divide by the clip's own number of frames.":
-                    torch.cat([blank[0].mean(1), blank[1].mean(1), ones], 1),
-                "the sum over the frames, expected their mean.": torch.cat([blank[0].sum(1), blank[1].sum(1), ones], 1),
+                    of(lambda x, mask: (x * mask[..., None]).mean(1)),
+                "the sum over the frames, expected their mean.": of(lambda x, mask: (x * mask[..., None]).sum(1)),
                 "the video stands before the audio.": torch.cat([v, a, ones], 1),
                 "the flags stand first, expected last.": torch.cat([ones, a, v], 1),
                 "the flags are turned round: 1 means present.": torch.cat([a, v, 1 - ones], 1),
-                "that is the last valid frame, expected the mean of all valid ones.": torch.cat(
-                    [_last(batch.audio, batch.audio_mask), _last(batch.video, batch.video_mask), ones], 1),
+                "that is the last valid frame, expected the mean of all valid ones.":
+                    of(lambda x, mask: x[torch.arange(4), mask.sum(1) - 1]),
             },
             "the vectors of four complete clips",
         )  # fmt: skip
 
     def whole(answer):
         batch = _batch()
-        a, v = _means(batch.audio, batch.audio_mask), _means(batch.video, batch.video_mask)
-        flags = torch.stack([batch.audio_present, batch.video_present], 1).float()
+        (a, v), flags = _pooled(batch), _flags(batch)
         expect_close(
             answer(batch), _vector(batch),
             {
@@ -283,13 +273,7 @@ def clip_vector(answer) -> None:
             "the vectors of four clips, two of which lost a stream",
         )  # fmt: skip
         empty = batch._replace(audio_mask=batch.audio_mask & batch.audio_present[:, None])
-        expect(
-            bool(torch.isfinite(answer(empty)).all()),
-            "not a number where a stream has no valid frame: divide by at least 1 (`clamp(min=1)`).",
-        )
+        finite = bool(answer(empty).isfinite().all())
+        expect(finite, "not a number where a stream has no valid frame: divide by at least 1 (`clamp(min=1)`).")
 
     run_stages("clip_vector", answer, shape=shape, mechanism=mechanism, whole=whole)
-
-
-def _last(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    return x[torch.arange(len(x)), mask.sum(1) - 1]

@@ -1,7 +1,5 @@
 """Checks of lesson 7: what hiding a window costs, whether a clip is of the known kind, who is missed."""
 
-from functools import partial
-
 import numpy as np
 
 from auxformer.course.checks import expect, expect_close, expect_shape, run_stages
@@ -17,76 +15,51 @@ def _mean_of(mask) -> float:
     return float(WEIGHTS[mask].mean()) if mask.any() else 0.0
 
 
-def _windows(width: int) -> list[slice]:
-    return [slice(start, start + width) for start in range(0, len(VALID), width)]
+def _kept(width: int) -> np.ndarray:
+    """A mask `[windows, 11]` per window, which hides it and nothing else."""
+    window = np.arange(len(VALID)) // width
+    return window != np.unique(window)[:, None]
 
 
-def _hidden(mask: np.ndarray, window: slice) -> np.ndarray:
-    kept = mask.copy()
-    kept[window] = False
-    return kept
-
-
-def _alone(window: slice) -> np.ndarray:
-    alone = np.zeros(len(VALID), bool)
-    alone[window] = VALID[window]
-    return alone
-
-
-def _cumulative(width: int) -> list[float]:
-    kept, drops = VALID.copy(), []
-    for window in _windows(width):
-        kept[window] = False
-        drops.append(_mean_of(VALID) - _mean_of(kept))
-    return drops
+def _means_of(masks) -> np.ndarray:
+    return np.array([_mean_of(mask) for mask in masks])
 
 
 def occlusion(answer) -> None:
     """A function from masks to a probability, a mask `[T]`, a width -> how much each window's loss costs."""
+    first = _mean_of(VALID)
 
     def shape(answer):
         expect_shape(answer(_mean_of, VALID, 4), (3,), "11 frames in windows of 4: the answer")
 
     def mechanism(answer):
-        first = _mean_of(VALID)
-        right = [first - _mean_of(_hidden(VALID, window)) for window in _windows(3)]
-        everything = np.ones(len(VALID), bool)
+        kept = _kept(3)
+        left = _means_of(VALID & kept)
         expect_close(
-            answer(_mean_of, VALID, 3), right,
+            answer(_mean_of, VALID, 3), first - left,
             {
-                "the sign is reversed: a window that is needed has a positive drop, probability before minus after.":
-                    [-drop for drop in right],
-                "these are probabilities, not drops: subtract them from the probability of the whole clip.":
-                    [_mean_of(_hidden(VALID, window)) for window in _windows(3)],
+                "the sign is reversed: a window that is needed has a positive drop, probability before minus after.": left - first,
+                "these are probabilities, not drops: subtract them from the probability of the whole clip.": left,
                 "only the window was left and all else hidden; hide the window and leave the rest.":
-                    [first - _mean_of(_alone(window)) for window in _windows(3)],
-                "windows that were hidden stay hidden: start from a fresh copy of the mask for each.": _cumulative(3),
-                "padding came back: start from the mask, not from ones.":
-                    [first - _mean_of(_hidden(everything, window)) for window in _windows(3)],
-                "padding is counted throughout: the mask was not used.":
-                    [_mean_of(everything) - _mean_of(_hidden(everything, window)) for window in _windows(3)],
+                    first - _means_of(VALID & ~kept),
+                "windows that were hidden stay hidden: start from a fresh copy of the mask for each.":
+                    first - _means_of(VALID & np.logical_and.accumulate(kept)),
+                "padding came back: start from the mask, not from ones.": first - _means_of(kept),
+                "padding is counted throughout: the mask was not used.": WEIGHTS.mean() - _means_of(kept),
             },
             "the drops of 11 frames, the last two padding, in windows of 3",
         )  # fmt: skip
 
     def whole(answer):
-        expect_close(
-            answer(_mean_of, VALID, 5),
-            [_mean_of(VALID) - _mean_of(_hidden(VALID, window)) for window in _windows(5)],
-            what="windows of 5",
-        )
-        expect_close(answer(_mean_of, VALID, 20), [_mean_of(VALID)], what="one window that hides everything")
+        expect_close(answer(_mean_of, VALID, 5), first - _means_of(VALID & _kept(5)), what="windows of 5")
+        expect_close(answer(_mean_of, VALID, 20), [first], what="one window that hides everything")
 
     run_stages("occlusion", answer, shape=shape, mechanism=mechanism, whole=whole)
 
 
-def _distance(values, train, scale: bool = True) -> np.ndarray:
-    deviation = train.std(0) if scale else 1.0
-    return np.sqrt((((values - train.mean(0)) / deviation) ** 2).mean(-1))
-
-
-def _signed_distance(values, train) -> np.ndarray:
-    return ((values - train.mean(0)) / train.std(0)).mean(-1)
+def _distance(values, fitted, scaled: bool = True) -> np.ndarray:
+    deviation = fitted.std(0) if scaled else 1.0
+    return np.sqrt((((values - fitted.mean(0)) / deviation) ** 2).mean(-1))
 
 
 def typicality(answer) -> None:
@@ -97,30 +70,35 @@ def typicality(answer) -> None:
     others = rng.normal(0, 1.6, (19, 4)) * unit + 3.3 * unit
     clip = (np.array([1.0, -0.3, 1.9, 1.4]) + 3) * unit
 
+    def distance(values):
+        return _distance(values, train)
+
+    def share(distance, known=others, clip=clip) -> float:
+        return (1 + (distance(known) >= distance(clip)).sum()) / (1 + len(known))
+
     def shape(answer):
-        value = answer(clip, train, others)
-        expect(np.ndim(value) == 0, f"the answer has {np.ndim(value)} dimensions, expected one number for the clip.")
+        dims = np.ndim(answer(clip, train, others))
+        expect(dims == 0, f"the answer has {dims} dimensions, expected one number for the clip.")
 
     def mechanism(answer):
-        far, known = _distance(clip, train), _distance(others, train)
-        own, unscaled = _distance(others, others), _distance(others, train, scale=False)
-        signed = partial(_signed_distance, train=train)
-        nearer = ((known < far).sum() + 1) / 20
+        far, known = distance(clip), distance(others)
         expect_close(
-            answer(clip, train, others), (1 + (known >= far).sum()) / 20,
+            answer(clip, train, others), share(distance),
             {
-                "the other way round: count the known clips at least as far out as this one, not those nearer.": nearer,
+                "the other way round: count the known clips at least as far out as this one, not those nearer.":
+                    ((known < far).sum() + 1) / 20,
                 "a 1 is missing above and below the line: the clip itself is one of M + 1, and the share is never 0.":
                     (known >= far).mean(),
                 "a 1 is missing below the line: with the clip itself there are M + 1.": (1 + (known >= far).sum()) / 19,
                 "not divided by the deviations: the dimension with the largest unit decides alone.":
-                    (1 + (unscaled >= _distance(clip, train, scale=False)).sum()) / 20,
+                    share(lambda values: _distance(values, train, scaled=False)),
                 "mean and deviation were taken from the other clips; the training clips say what is known.":
-                    (1 + (own >= _distance(clip, others)).sum()) / 20,
-                "deviations of opposite sign cancel: square them before the mean.": (1 + (signed(others) >= signed(clip)).sum()) / 20,
+                    share(lambda values: _distance(values, others)),
+                "deviations of opposite sign cancel: square them before the mean.":
+                    share(lambda values: ((values - train.mean(0)) / train.std(0)).mean(-1)),
                 "that is the distance, expected the share of known clips that are at least as far out.": far,
                 "compared with the training clips, which the mean and deviation were fitted to; compare with the others.":
-                    (1 + (_distance(train, train) >= far).sum()) / 41,
+                    share(distance, train),
             },
             "the typicality of a clip against 19 others",
         )  # fmt: skip
@@ -132,8 +110,8 @@ def typicality(answer) -> None:
             "the typicality of a clip that is far out of everything",
         )  # fmt: skip
         expect_close(
-            answer(others[4], train, others), (1 + (_distance(others, train) >= _distance(others[4], train)).sum()) / 20,
-            {"a clip that is exactly as far out counts: use >=, not >.": (1 + (_distance(others, train) > _distance(others[4], train)).sum()) / 20},
+            answer(others[4], train, others), share(distance, clip=others[4]),
+            {"a clip that is exactly as far out counts: use >=, not >.": share(distance, clip=others[4]) - 1 / 20},
             "the typicality of one of the others",
         )  # fmt: skip
 
@@ -153,11 +131,8 @@ def miss_rates(answer) -> None:
         found = answer(*arguments)
         expect(hasattr(found, "keys"), f"got {type(found).__name__}, expected a dictionary group -> rate.")
         names = sorted(set(arguments[1]))
-        lacking = [name for name in names if name not in found]
-        expect(
-            not lacking,
-            f'the group "{lacking[0] if lacking else ""}" has no rate; a group in which nobody is missed has 0.',
-        )
+        for name in names:
+            expect(name in found, f'the group "{name}" has no rate; a group in which nobody is missed has 0.')
         return [found[name] for name in names]
 
     def shape(answer):
