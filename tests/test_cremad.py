@@ -304,7 +304,7 @@ def test_an_option_no_reader_has_is_refused(tmp_path):
     make_corpus(tmp_path)
     with pytest.raises(InputError, match="no option 'song', expected some of keep_damaged, on_error"):
         read_corpus(tmp_path, "crema-d", song=True)
-    with pytest.raises(InputError, match="'ignore'.*stop, skip"):
+    with pytest.raises(InputError, match='"ignore".*stop, skip'):
         read_corpus(tmp_path, "crema-d", on_error="ignore")
 
 

@@ -117,7 +117,7 @@ def test_impossible_votes_are_refused_by_clip(bad):
 
 
 def test_an_unknown_rule_is_refused():
-    with pytest.raises(InputError, match="'mode'.*plurality, majority, distributional"):
+    with pytest.raises(InputError, match='"mode".*plurality, majority, distributional'):
         consensus(votes([1, 0, 0]), "mode")
 
 
@@ -137,7 +137,7 @@ def test_a_perceived_target_without_raters_is_refused():
 
 
 def test_an_unknown_target_is_refused():
-    with pytest.raises(InputError, match="'smell'.*audiovisual"):
+    with pytest.raises(InputError, match='"smell".*audiovisual'):
         targets(small_corpus(), "smell")
 
 

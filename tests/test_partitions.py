@@ -181,7 +181,7 @@ def test_clips_of_a_part_keep_the_order_of_the_table():
     clips, _ = company(2, 2, clips_each=2)
     partition = Partition("p", ("w01", "m00"), ("m01",), ("w00",))
     assert list(partition.clips(clips, "train")) == ["m00-0", "m00-1", "w01-0", "w01-1"]
-    with pytest.raises(InputError, match="'training'"):
+    with pytest.raises(InputError, match='"training"'):
         partition.clips(clips, "training")
 
 

@@ -60,7 +60,6 @@ def read_corpus(root: str | Path, name: str = "auto", **options) -> Corpus:
     allowed = reader.__annotations__.keys() - {"root", "return"}
     for option in options:
         if option not in allowed:
-            raise InputError(
-                f"the reader of {found} has no option {option!r}, expected some of {', '.join(sorted(allowed))}"
-            )
+            expected = ", ".join(sorted(allowed))
+            raise InputError(f"the reader of {found} has no option {option!r}, expected some of {expected}")
     return reader(root, **options)

@@ -55,20 +55,22 @@ class CheckReport:
 
     def facts(self) -> list[tuple[str, str]]:
         """What there is and what is wrong with it, as pairs of a heading and a text."""
-        corpus, facts = self.corpus, []
+        corpus = self.corpus
         sexes = ", ".join(f"{count} {sex}" for sex, count in corpus.speakers["sex"].value_counts().sort_index().items())
-        seconds = corpus.clips["duration"].sum()
-        facts.append(("corpus", f"{corpus.name} at {corpus.root}"))
-        facts.append(("clips", f"{len(corpus.clips):,} of {len(corpus.speakers)} speakers ({sexes})"))
         media = ", ".join(f"{count:,} {streams}" for streams, count in self.streams.items() if count)
-        facts.append(("media", media + (f"; {seconds / 3600:.2f} h" if seconds else "")))
-        facts.append(("raters", ", ".join(_votes(corpus)) or "none: only the intended emotion can be a target"))
-        facts.append(("left out", _examples(corpus.skipped.values())))
+        seconds = corpus.clips["duration"].sum()
+        damaged = _examples(self.damaged.values())
         if self.streams["without media files"] == len(corpus.clips):
-            facts.append(("damaged", "not looked for: there are tables here, but no media"))
-        else:
-            facts.append(("damaged", _examples(self.damaged.values())))
-        facts.append(("duplicated", _examples(map(_same, self.duplicates))))
+            damaged = "not looked for: there are tables here, but no media"
+        facts = [
+            ("corpus", f"{corpus.name} at {corpus.root}"),
+            ("clips", f"{len(corpus.clips):,} of {len(corpus.speakers)} speakers ({sexes})"),
+            ("media", media + (f"; {seconds / 3600:.2f} h" if seconds else "")),
+            ("raters", ", ".join(_votes(corpus)) or "none: only the intended emotion can be a target"),
+            ("left out", _examples(corpus.skipped.values())),
+            ("damaged", damaged),
+            ("duplicated", _examples(map(_same, self.duplicates))),
+        ]
         if len(self.partitions):
             once, more = self.tested
             facts.append(("tested", f"{once} of {len(corpus.speakers)} speakers, {more} of them in more than one file"))
@@ -81,11 +83,9 @@ class CheckReport:
         lines = [f"{heading:>11}  {text}" for heading, text in self.facts()]
         lines += ["", "clips kept"] + _text(self.kept)
         if len(self.partitions):
-            lines += ["", "partitions (speakers in train, dev and test)"] + _text(self._partition_rows())
+            leak = ["yes" if sentence else "no" for sentence in self.partitions["leak"]]
+            lines += ["", "partitions (speakers in train, dev and test)"] + _text(self.partitions.assign(leak=leak))
         return lines
-
-    def _partition_rows(self) -> pd.DataFrame:
-        return self.partitions.assign(leak=["yes" if sentence else "no" for sentence in self.partitions["leak"]])
 
 
 def check_corpus(corpus: Corpus, partition_files: Sequence[str | Path] = ()) -> CheckReport:
@@ -141,13 +141,12 @@ def _agreement(path: str | Path, corpus: Corpus) -> list[str]:
     off = (published.loc[both] - rebuilt.loc[both, list(published)]).abs().max(axis=1)
     shared = published.index.intersection(majority.index)
     other = (published.loc[shared].idxmax(axis=1) != majority.loc[shared].idxmax(axis=1)).sum()
-    return [
-        (
-            f"{len(shared):,} of {len(published):,} published clips have a majority in the votes, {other} of them for another "
-            f"class; {len(majority.index.difference(published.index)):,} more have one and are not listed; shares differ by "
-            f"more than .02 in {int((off > 0.02).sum()):,} clips, by {off.max():.2f} at most"
-        )
-    ]
+    sentence = (
+        f"{len(shared):,} of {len(published):,} published clips have a majority in the votes, {other} of them for another "
+        f"class; {len(majority.index.difference(published.index)):,} more have one and are not listed; shares differ by "
+        f"more than .02 in {int((off > 0.02).sum()):,} clips, by {off.max():.2f} at most"
+    )
+    return [sentence]
 
 
 def _kept(corpus: Corpus) -> pd.DataFrame:
@@ -172,8 +171,7 @@ def _damaged(clips: pd.DataFrame) -> dict[str, str]:
     damaged = {}
     for stream in ("audio", "video"):
         for clip, path in clips[stream].dropna().items():
-            reason = explain_damage(path)
-            if reason:
+            if reason := explain_damage(path):
                 damaged.setdefault(clip, reason)
     return damaged
 
@@ -201,9 +199,8 @@ def _shared_recording(partition: Partition, corpus: Corpus, duplicates: list[tup
     for group in duplicates:
         parts = {part_of.get(corpus.clips.at[clip, "speaker"]) for clip in group} - {None}
         if len(parts) > 1:
-            return (
-                f"partition {partition.name}: {_same(group)} are the same recording, in {' and '.join(sorted(parts))}"
-            )
+            where = " and ".join(sorted(parts))
+            return f"partition {partition.name}: {_same(group)} are the same recording, in {where}"
     return ""
 
 

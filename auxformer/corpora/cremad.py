@@ -170,7 +170,7 @@ def _usable(entry: os.DirEntry | None, clip: str, skipped: Skipped) -> str | Non
     """Path of a media file; the clip is left out when the file is a Git-LFS pointer."""
     if entry is None:
         return None
-    reason = pointer_reason(entry.path, entry.stat().st_size)
+    reason = pointer_reason(entry)
     if reason:
         skipped.leave_out(clip, reason)
     return entry.path

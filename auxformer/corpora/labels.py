@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from auxformer.corpora.base import ATTRIBUTE_SCALE, ATTRIBUTES, OTHER, Corpus
-from auxformer.errors import InputError, suggest
+from auxformer.errors import InputError, check_choice, suggest
 
 RULES = ("plurality", "majority", "distributional")
 """plurality: the class with most votes, ties dropped; majority: more than half of them; distributional: the shares."""
@@ -42,7 +42,7 @@ def consensus(counts: pd.DataFrame, rule: str) -> pd.DataFrame:
        happy  sad
     a    1.0  0.0
     """
-    _check_rule(rule)
+    check_choice("rule", rule, RULES)
     shares = _shares(counts)
     if rule == "distributional":
         return shares
@@ -66,17 +66,16 @@ def targets(corpus: Corpus, target: str = "audiovisual", rule: str = "majority")
     Raises:
         InputError: An unknown target or rule, or a perceived target on a corpus without raters.
     """
-    _check_rule(rule)
-    if target not in TARGETS:
-        raise InputError(f"target is {target!r}, expected one of {', '.join(TARGETS)}")
+    check_choice("rule", rule, RULES)
+    check_choice("target", target, TARGETS)
     if target == "intended":
-        return pd.get_dummies(pd.Categorical(corpus.clips["intended"], corpus.classes), dtype=np.float64).set_axis(
-            corpus.clips.index
-        )
+        intended = pd.Categorical(corpus.clips["intended"], corpus.classes)
+        return pd.get_dummies(intended, dtype=np.float64).set_axis(corpus.clips.index)
     if target not in corpus.ratings:
+        raters = {"voice": "voice-only", "face": "face-only"}.get(target, target)
         raise InputError(
-            f"{corpus.root}: the corpus {corpus.name} has no votes of {_watching(target)} raters, so no {target} "
-            "target; use target='intended' or add its rating table"
+            f"{corpus.root}: the corpus {corpus.name} has no votes of {raters} raters, so no {target} target; "
+            "use target='intended' or add its rating table"
         )
     counts = corpus.ratings[target]
     rated = corpus.clips.index.intersection(counts.index, sort=False)
@@ -157,15 +156,6 @@ def _shares(counts: pd.DataFrame) -> pd.DataFrame:
 def _leaders(shares: pd.DataFrame) -> pd.DataFrame:
     """True for every class that has the most votes of its clip; several where they tie."""
     return shares.ge(shares.max(axis=1) - TOLERANCE, axis=0)
-
-
-def _watching(way: str) -> str:
-    return {"voice": "voice-only", "face": "face-only"}.get(way, way)
-
-
-def _check_rule(rule: str) -> None:
-    if rule not in RULES:
-        raise InputError(f"rule is {rule!r}, expected one of {', '.join(RULES)}")
 
 
 CENTRE, HALF = sum(ATTRIBUTE_SCALE) / 2, (ATTRIBUTE_SCALE[1] - ATTRIBUTE_SCALE[0]) / 2

@@ -18,17 +18,17 @@ Only one of the two is needed, and the media may be absent. The rules are applie
 is used where the votes are absent, the distributional one (D) if it is there, for it holds every clip.
 """
 
-import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from auxformer.corpora.base import ATTRIBUTE_SCALE, ATTRIBUTES, OTHER, Corpus
-from auxformer.corpora.partitions import MEANS, without_smoothing
+from auxformer.corpora.partitions import MEANS, published_shares
 from auxformer.corpora.registry import register_corpus
-from auxformer.corpora.tables import Skipped, clip_table, pointer_reason, read_table
+from auxformer.corpora.tables import Skipped, clip_table, folders_below, read_table
 from auxformer.errors import InputError
 
 CLASSES = ("angry", "happy", "neutral", "sad")
@@ -73,12 +73,12 @@ def read_mspimprov(root: str | Path, on_error: str = "stop") -> Corpus:
     root = Path(root).absolute()
     skipped = Skipped(on_error)
     found = sorted(_files(root), key=lambda file: (file.name, str(file)))
-    media = _media(root, found, skipped)
+    media = skipped.files_of_clips(root, filter(_is_media, found), _clip_of)
     votes = next((file for name in VOTE_FILES for file in found if file.name == name), None)
     if votes is not None:
         ratings, attributes = _read_votes(votes, skipped)
     else:
-        ratings, attributes = _read_tables(found, skipped)
+        ratings, attributes = _read_tables([file for file in found if file.suffix == ".csv"], skipped)
     clips = _clips(votes or root, root, media, attributes.index, skipped)
     names = sorted(clips["speaker"].unique())
     sex = ["female" if name[0] == "F" else "male" for name in names]
@@ -86,15 +86,11 @@ def read_mspimprov(root: str | Path, on_error: str = "stop") -> Corpus:
         {"sex": sex, "age": np.nan, "session": [name[1:] for name in names]}, index=pd.Index(names, name="speaker")
     )
     return Corpus(
-        "msp-improv",
-        root,
-        CLASSES,
-        clips,
-        speakers,
+        "msp-improv", root, CLASSES, clips, speakers,
         ratings={way: counts.reindex(clips.index).fillna(0) for way, counts in ratings.items()},
         skipped=dict(skipped),
         attributes=attributes.reindex(clips.index) if len(attributes) else None,
-    )
+    )  # fmt: skip
 
 
 def looks_like_mspimprov(root: Path) -> bool:
@@ -105,44 +101,28 @@ def looks_like_mspimprov(root: Path) -> bool:
 register_corpus("msp-improv", read_mspimprov, looks_like_mspimprov, LAYOUT)
 
 
-def _files(root: Path, depth: int = DEPTH):
+def _files(root: Path) -> Iterator[Path]:
     """Media, vote files and published tables in ROOT and below, as they come."""
-    with os.scandir(root) as entries:
-        entries = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    is_tables = TABLE_FOLDER.fullmatch(root.name) is not None
-    for entry in entries:
-        if entry.is_dir():
-            if depth:
-                yield from _files(Path(entry.path), depth - 1)
-        elif _is_media(entry.name) or entry.name in VOTE_FILES or (is_tables and entry.name.endswith(".csv")):
-            yield Path(entry.path)
+    for folder, entries in folders_below(root, DEPTH):
+        is_tables = TABLE_FOLDER.fullmatch(folder.name) is not None
+        for file in (Path(entry.path) for entry in entries if not entry.is_dir()):
+            if _is_media(file) or file.name in VOTE_FILES or (is_tables and file.suffix == ".csv"):
+                yield file
 
 
-def _is_media(name: str) -> bool:
-    stem, suffix = os.path.splitext(name)
-    return suffix.lower() in AUDIO_SUFFIXES + VIDEO_SUFFIXES and stem.startswith(("MSP-IMPROV", "UTD-IMPROV"))
+def _is_media(file: Path) -> bool:
+    known = file.suffix.lower() in AUDIO_SUFFIXES + VIDEO_SUFFIXES
+    return known and file.name.startswith(("MSP-IMPROV", "UTD-IMPROV"))
 
 
-def _media(root: Path, found: list[Path], skipped: Skipped) -> dict[str, dict[str, str]]:
-    """Clip -> suffix -> path of its file; a second copy of a file is not read."""
-    media: dict[str, dict[str, str]] = {}
-    for file in found:
-        if not _is_media(file.name):
-            continue
-        match, inside = CLIP.fullmatch(file.stem), str(file.relative_to(root))
-        reason = pointer_reason(str(file), file.stat().st_size)
-        if match is None:
-            reason = f"{file}: its name is none of MSP-IMPROV, expected one like MSP-IMPROV-S01A-F01-P-FM01; rename it"
-        if reason:
-            skipped.leave_out(inside, reason)
-            continue
-        clip = f"MSP-IMPROV-{match[1]}"
-        files, suffix = media.setdefault(clip, {}), file.suffix.lower()
-        if suffix in files:
-            skipped[inside] = f"{file}: a second copy of {files[suffix]}, which is read; remove one of them"
-        else:
-            files[suffix] = str(file)
-    return media
+def _clip_of(file: Path) -> tuple[str, str]:
+    """Clip and format of a media file."""
+    match = CLIP.fullmatch(file.stem)
+    if match is None:
+        raise InputError(
+            f"{file}: its name is none of MSP-IMPROV, expected one like MSP-IMPROV-S01A-F01-P-FM01; rename it"
+        )
+    return f"MSP-IMPROV-{match[1]}", file.suffix.lower()
 
 
 def _clips(source: Path, root: Path, media: dict, rated: pd.Index, skipped: Skipped) -> pd.DataFrame:
@@ -186,10 +166,8 @@ def _read_votes(path: Path, skipped: Skipped) -> tuple[dict[str, pd.DataFrame], 
                 skipped.leave_out(f"MSP-IMPROV-{match[1]}" if match else f"line {number}", reason)
                 continue
             letters[clip], attributes[clip] = fields[1].upper(), _attributes(line)
-            primary[clip], secondary[clip] = (
-                dict.fromkeys((*CLASSES, OTHER), 0),
-                dict.fromkeys((*TEN_CLASSES, OTHER), 0),
-            )
+            primary[clip] = dict.fromkeys((*CLASSES, OTHER), 0)
+            secondary[clip] = dict.fromkeys((*TEN_CLASSES, OTHER), 0)
         elif clip and len(fields) > 2 and line not in seen:
             seen.add(line)
             word = fields[1].lower()
@@ -237,23 +215,21 @@ def _attributes(line: str) -> tuple[float, float, float]:
     return means.get("V", np.nan), sum(ATTRIBUTE_SCALE) - means.get("A", np.nan), means.get("D", np.nan)
 
 
-def _read_tables(found: list[Path], skipped: Skipped):
+def _read_tables(files: list[Path], skipped: Skipped):
     """Ratings (shares) and attributes of the published tables: one file for each question put to the raters.
 
     All partitions hold the same labels, so the first file is read, of the rule D before P before M.
     """
-    tables = [(TABLE_FOLDER.fullmatch(file.parent.name), file) for file in found if file.suffix == ".csv"]
-    tables.sort(key=lambda item: ("DPM".index(item[0][2]), str(item[1])))
     ratings: dict[str, pd.DataFrame] = {}
     attributes: list[pd.DataFrame] = []
-    for match, file in tables:
-        way = TABLES[match[1]]
+    for file in sorted(files, key=lambda file: ("DPM".index(file.parent.name[-1]), str(file))):
+        way = TABLES[TABLE_FOLDER.fullmatch(file.parent.name)[1]]
         if way in ratings:
             continue
         table = _table_of_clips(file, skipped)
         attributes.append(table[list(MEANS)].rename(columns=MEANS))
         if set(COLUMNS[way]) <= set(table):  # the VAVL release holds the attributes only
-            ratings[way] = _shares(file, table[list(COLUMNS[way])])
+            ratings[way] = published_shares(file, table[list(COLUMNS[way])])
     if not attributes:
         return {}, pd.DataFrame(columns=list(ATTRIBUTES), dtype=float)
     attributes = pd.concat(attributes)
@@ -268,20 +244,10 @@ def _table_of_clips(file: Path, skipped: Skipped) -> pd.DataFrame:
     low, high = ATTRIBUTE_SCALE
     names = table["FileName"].astype(str).str.replace(r"\.\w+$", "", regex=True).str.strip()
     sensible = means.ge(low - 1e-6) & means.le(high + 1e-6)
-    wrong = ~names.map(lambda name: bool(CLIP.fullmatch(name))) | ~sensible.all(axis=1) | names.duplicated()
+    wrong = ~names.str.fullmatch(CLIP) | ~sensible.all(axis=1) | names.duplicated()
     expected = "one clip of MSP-IMPROV with EmoAct, EmoVal and EmoDom of 1 to 5, named once in the file"
     skipped.reject_rows(
         wrong, lambda row: (names[row], f"{file}: line {row + 2} ({names[row]}) is not {expected}; correct the line")
     )
     kept = ~names.isin(skipped)
     return table[kept].set_axis(pd.Index("MSP-IMPROV-" + names[kept].str[len("MSP-IMPROV-") :], name="clip"))
-
-
-def _shares(file: Path, table: pd.DataFrame) -> pd.DataFrame:
-    values = table.apply(pd.to_numeric, errors="coerce")
-    wrong = values.index[~(values.ge(0).all(axis=1) & values.sum(axis=1).between(0.97, 1.07))]
-    if len(wrong):
-        raise InputError(
-            f"{file}: the classes of {wrong[0]} are not shares that sum to 1; use the file as it was published"
-        )
-    return without_smoothing(values)

@@ -6,14 +6,16 @@ the speakers, and one that shares a speaker between two parts cannot be made.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from auxformer.corpora.base import OTHER, Corpus
+from auxformer.corpora.labels import RULES
 from auxformer.corpora.tables import read_table
-from auxformer.errors import InputError
+from auxformer.errors import InputError, check_choice
 
 PARTS = ("train", "dev", "test")
 MEANS = {"EmoVal": "valence", "EmoAct": "arousal", "EmoDom": "dominance"}
@@ -48,7 +50,7 @@ class Partition:
                 raise InputError(
                     f"partition {self.name}: has no speaker in {part}, expected at least one; use more speakers"
                 )
-        for first, second in (("train", "dev"), ("train", "test"), ("dev", "test")):
+        for first, second in combinations(PARTS, 2):
             both = sorted(set(getattr(self, first)) & set(getattr(self, second)))
             if both:
                 raise SpeakerLeak(
@@ -61,8 +63,7 @@ class Partition:
 
         To train on labelled clips only, give `corpus.clips.loc[labels.index]`.
         """
-        if part not in PARTS:
-            raise InputError(f"part is {part!r}, expected one of {', '.join(PARTS)}")
+        check_choice("part", part, PARTS)
         return clips.index[clips["speaker"].isin(getattr(self, part))]
 
 
@@ -91,7 +92,12 @@ def speaker_partitions(
     Raises:
         InputError: Fewer than three speakers, impossible shares, or more partitions than there are divisions.
     """
-    _check_shares(shares, count)
+    if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
+        raise InputError(
+            f"shares are {tuple(shares)}, expected three positive numbers (train, dev, test) that sum to 1"
+        )
+    if count < 1:
+        raise InputError(f"count is {count}, expected 1 or more partitions")
     per_class = _clips_per_class(clips, labels)  # [speakers, classes]
     by_sex = _by_sex(speakers, per_class.index)
     sizes = _part_sizes(len(per_class), shares)
@@ -146,11 +152,9 @@ def speaker_folds(speakers: pd.DataFrame, folds: int, seed: int = 0) -> list[Par
     hand = [[speaker for name in row[number::folds] for speaker in together[name]] for number in range(folds)]
     partitions = []
     for number in range(folds):
-        dev = (number + 1) % folds
-        train = sorted(name for other in range(folds) if other not in (number, dev) for name in hand[other])
-        partitions.append(
-            Partition(f"fold-{number + 1}", tuple(train), tuple(sorted(hand[dev])), tuple(sorted(hand[number])))
-        )
+        test, dev, *train = hand[number:] + hand[:number]
+        parts = (tuple(sorted(names)) for names in (chain(*train), dev, test))
+        partitions.append(Partition(f"fold-{number + 1}", *parts))
     return partitions
 
 
@@ -206,8 +210,7 @@ def read_partition_file(path: str | Path, corpus: Corpus, rule: str = "majority"
         InputError: Columns, splits, speakers or values are not as they should be, or the corpus has none of the clips.
     """
     path = Path(path)
-    if rule not in ("majority", "plurality", "distributional"):
-        raise InputError(f"rule is {rule!r}, expected majority, plurality or distributional")
+    check_choice("rule", rule, RULES)
     table = read_table(path, ("FileName", "SpkrID", "Split_Set"), dtype={"SpkrID": str})
     columns = _label_columns(path, table, corpus)
     table = table.set_index(table["FileName"].astype(str).str.replace(r"\.\w+$", "", regex=True).rename("clip"))
@@ -275,20 +278,25 @@ def _labels_of_file(path: Path, table: pd.DataFrame, corpus: Corpus, rule: str, 
     values = table[columns].apply(pd.to_numeric, errors="coerce")
     if columns == list(MEANS):
         return values.rename(columns=MEANS)
-    wrong = values.index[~(values.ge(0).all(axis=1) & values.sum(axis=1).between(0.97, 1.07))]
+    shares = published_shares(path, values)
+    if rule == "distributional":
+        return shares
+    one_hot = np.eye(len(columns))[shares.to_numpy().argmax(axis=1)]
+    return pd.DataFrame(one_hot, index=shares.index, columns=shares.columns)
+
+
+def published_shares(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Shares `[clips, classes]` of a published table, without the .01 it may add to each class; rows sum to 1.
+
+    Raises:
+        InputError: A row of the table (which lies at `path`) is not one of shares.
+    """
+    shares = table.apply(pd.to_numeric, errors="coerce")
+    wrong = shares.index[~(shares.ge(0).all(axis=1) & shares.sum(axis=1).between(0.97, 1.07))]
     if len(wrong):
         raise InputError(
             f"{path}: the classes of {wrong[0]} are not shares that sum to 1; use the file as it was published"
         )
-    values = without_smoothing(values)
-    if rule == "distributional":
-        return values
-    one_hot = np.eye(len(columns))[values.to_numpy().argmax(axis=1)]
-    return pd.DataFrame(one_hot, index=values.index, columns=values.columns)
-
-
-def without_smoothing(shares: pd.DataFrame) -> pd.DataFrame:
-    """Shares `[clips, classes]` of a published table without the .01 it added to each class; rows sum to 1."""
     if shares.min(axis=None) > 0.009:  # CREMA-D: .94 x share + .01
         shares = (shares - 0.01).clip(lower=0)
     return shares.div(shares.sum(axis=1), axis=0)
@@ -361,15 +369,6 @@ def _unevenness(per_class: pd.DataFrame, parts: tuple[tuple[str, ...], ...]) -> 
         total += np.abs(part / part.sum() - whole).sum()
         total += abs(part.sum() / counts.sum() - len(speakers) / len(counts))
     return round(float(total), 9)
-
-
-def _check_shares(shares: Sequence[float], count: int) -> None:
-    if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
-        raise InputError(
-            f"shares are {tuple(shares)}, expected three positive numbers (train, dev, test) that sum to 1"
-        )
-    if count < 1:
-        raise InputError(f"count is {count}, expected 1 or more partitions")
 
 
 def _speakers(names: list[str]) -> str:

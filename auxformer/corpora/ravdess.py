@@ -9,8 +9,8 @@ clip here, named as its audiovisual file would be. Splitting by file instead of 
 into train and test.
 """
 
-import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ import pandas as pd
 
 from auxformer.corpora.base import Corpus
 from auxformer.corpora.registry import register_corpus
-from auxformer.corpora.tables import Skipped, clip_table, pointer_reason
+from auxformer.corpora.tables import Skipped, clip_table, folders_below
 from auxformer.errors import InputError
 
 CLASSES = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
@@ -26,6 +26,7 @@ LEVELS = {"01": "normal", "02": "strong"}
 STATEMENTS = {"01": "kids", "02": "dogs"}
 SUFFIXES = (".wav", ".flac", ".mp4", ".avi", ".mp3", ".flv")
 TAKE = re.compile(r"(0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(\d\d)")
+SONG = re.compile(r"0[123]-02-")
 LAYOUT = "folders Actor_01, Actor_02, ... of files like 03-01-06-01-02-01-12.wav"
 DEPTH = 4
 """How many folders below ROOT the actors' folders are looked for."""
@@ -50,7 +51,8 @@ def read_ravdess(root: str | Path, song: bool = False, on_error: str = "stop") -
     """
     root = Path(root).absolute()
     skipped = Skipped(on_error)
-    takes = _takes(root, song, skipped)
+    files = (file for folder in _actor_folders(root) for file in _media(folder))
+    takes = skipped.files_of_clips(root, (file for file in files if song or not SONG.match(file.stem)), _take_of)
     rows = {}
     for clip, files in sorted(takes.items()):
         _, _, emotion, level, statement, _, actor = clip.split("-")
@@ -76,49 +78,28 @@ def looks_like_ravdess(root: Path) -> bool:
 register_corpus("ravdess", read_ravdess, looks_like_ravdess, LAYOUT)
 
 
-def _actor_folders(root: Path, depth: int = DEPTH):
+def _actor_folders(root: Path) -> Iterator[Path]:
     """Folders Actor_NN in ROOT or below, sorted by name; ROOT itself may be one."""
-    if re.fullmatch(r"Actor_\d\d", root.name):
-        yield root
-        return
-    if not root.is_dir() or depth == 0:
-        return
-    with os.scandir(root) as entries:
-        folders = sorted(entry.path for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-    for folder in folders:
-        yield from _actor_folders(Path(folder), depth - 1)
+    folders = folders_below(root, DEPTH) if root.is_dir() else ()
+    return (folder for folder, _ in folders if re.fullmatch(r"Actor_\d\d", folder.name))
 
 
-def _takes(root: Path, song: bool, skipped: Skipped) -> dict[str, dict[str, str]]:
-    """Clip -> modality ("01", "02", "03") -> path of the file, for every take below ROOT."""
-    takes: dict[str, dict[str, str]] = {}
-    for folder in _actor_folders(root):
-        files = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")]
-        for file in sorted(files, key=lambda file: (SUFFIXES.index(file.suffix.lower()), file.name)):
-            fields = TAKE.fullmatch(file.stem)
-            reason = _unusable(file, fields)
-            if reason:
-                skipped.leave_out(str(file.relative_to(root)), reason)
-                continue
-            modality, vocal = fields[1], fields[2]
-            if vocal == "02" and not song:
-                continue
-            take = takes.setdefault(f"01-{file.stem[3:]}", {})
-            if modality in take:
-                copy = f"{file}: a second copy of {take[modality]}, which is read; remove one of them"
-                skipped[str(file.relative_to(root))] = copy
-            else:
-                take[modality] = str(file)
-    return takes
+def _media(folder: Path) -> list[Path]:
+    """The media files of a folder, the formats in the order of `SUFFIXES`."""
+    files = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")]
+    return sorted(files, key=lambda file: (SUFFIXES.index(file.suffix.lower()), file.name))
 
 
-def _unusable(file: Path, fields: re.Match | None) -> str | None:
-    """Why a media file in an actor's folder cannot be a RAVDESS take, or None."""
+def _take_of(file: Path) -> tuple[str, str]:
+    """Clip and modality ("01", "02", "03") of a media file in an actor's folder."""
+    fields = TAKE.fullmatch(file.stem)
     if fields is None:
-        return (
+        raise InputError(
             f"{file}: its name is not seven RAVDESS numbers like 03-01-06-01-02-01-12 (modality 01-03, vocal channel "
             "01-02, emotion 01-08, level, statement and repetition 01-02, actor); rename it or remove it"
         )
     if fields[7] != file.parent.name[-2:]:
-        return f"{file}: is a take of actor {fields[7]} in the folder {file.parent.name}; move it to Actor_{fields[7]}"
-    return pointer_reason(str(file), file.stat().st_size)
+        raise InputError(
+            f"{file}: is a take of actor {fields[7]} in the folder {file.parent.name}; move it to Actor_{fields[7]}"
+        )
+    return f"01-{file.stem[3:]}", fields[1]

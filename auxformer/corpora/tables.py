@@ -1,12 +1,13 @@
-"""Reading the small CSV tables of a corpus, and what happens to a clip that cannot be used."""
+"""Reading the folders and small CSV tables of a corpus, and what happens to a clip that cannot be used."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from auxformer.corpora.base import CLIP_COLUMNS
-from auxformer.errors import InputError
+from auxformer.errors import InputError, check_choice
 from auxformer.files import LFS_POINTER, is_lfs_pointer
 
 ON_ERROR = ("stop", "skip")
@@ -58,11 +59,21 @@ def clip_table(rows: dict[str, tuple]) -> pd.DataFrame:
     return pd.DataFrame(table).set_axis(pd.Index(list(rows), dtype="str", name="clip"))
 
 
-def pointer_reason(path: str, size: int) -> str | None:
-    """A sentence if a media file of `size` bytes is a Git-LFS pointer, else None; only small files are opened."""
-    if size >= POINTER_SIZE or not is_lfs_pointer(path):
+def pointer_reason(file: os.DirEntry | Path) -> str | None:
+    """A sentence if a media file is a Git-LFS pointer, else None; only small files are opened."""
+    if file.stat().st_size >= POINTER_SIZE or not is_lfs_pointer(file):
         return None
-    return f"{path}: this is a Git-LFS pointer, not the media; run `git lfs pull` in the folder it came from"
+    return f"{os.fspath(file)}: this is a Git-LFS pointer, not the media; run `git lfs pull` in the folder it came from"
+
+
+def folders_below(root: Path, depth: int) -> Iterator[tuple[Path, list[os.DirEntry]]]:
+    """ROOT and the folders down to `depth` levels below it, each with what is in it by name; what is hidden is left out."""
+    with os.scandir(root) as entries:
+        entries = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    yield root, entries
+    for entry in entries if depth else ():
+        if entry.is_dir():
+            yield from folders_below(Path(entry.path), depth - 1)
 
 
 class Skipped(dict):
@@ -74,8 +85,7 @@ class Skipped(dict):
 
     def __init__(self, on_error: str):
         super().__init__()
-        if on_error not in ON_ERROR:
-            raise InputError(f"on_error is {on_error!r}, expected one of {', '.join(ON_ERROR)}")
+        check_choice("on_error", on_error, ON_ERROR)
         self.on_error = on_error
 
     def leave_out(self, clip: str, reason: str) -> None:
@@ -88,6 +98,30 @@ class Skipped(dict):
         """Leave out the clips of all rows where `mask` is true; `why(row)` gives a clip and its reason."""
         for row in mask.index[mask]:
             self.leave_out(*why(row))
+
+    def files_of_clips(
+        self, root: Path, files: Iterable[Path], name_of: Callable[[Path], tuple[str, str]]
+    ) -> dict[str, dict[str, str]]:
+        """Clip -> part of it -> path of its file; a second copy of a file is not read.
+
+        `name_of(file)` gives the clip and the part, or raises an `InputError` that says why the file is left out. What
+        is left out goes by its path below ROOT.
+        """
+        clips: dict[str, dict[str, str]] = {}
+        for file in files:
+            inside = str(file.relative_to(root))
+            try:
+                clip, part = name_of(file)
+            except InputError as error:
+                self.leave_out(inside, str(error))
+                continue
+            if reason := pointer_reason(file):
+                self.leave_out(inside, reason)
+            elif copy := clips.setdefault(clip, {}).get(part):
+                self[inside] = f"{file}: a second copy of {copy}, which is read; remove one of them"
+            else:
+                clips[clip][part] = str(file)
+        return clips
 
     def first(self) -> str:
         """The first reason, to end a sentence with; empty where there is none."""
