@@ -156,19 +156,24 @@ def test_a_model_of_ones_own_is_trained_anew_when_its_file_was_edited(tiny_puppe
     (partition,) = task.partitions()
     settings = override(preset("quick"), {"model": {"name": "mine"}})
 
-    def name_of(text: str) -> str:
-        file = tmp_path / "edited.py"
-        file.write_text(text)
-        for name in [name for name in sys.modules if name.startswith("auxformer_plugin_")]:
-            monkeypatch.delitem(sys.modules, name)  # as in a new process
-        benchmark.load_plugins([file])
+    def name_of(text: str, helper: str = "x = 1") -> str:
+        (tmp_path / "beside.py").write_text(helper)
+        (tmp_path / "edited.py").write_text("import sys\nsys.path.insert(0, __file__[:-10])\nimport beside\n" + text)
+        benchmark.load_plugins([tmp_path / "edited.py"])
         return benchmark.run_name(task, "mine", settings, partition)
 
-    typed = type("Typed", (), {"__module__": "a_notebook"})  # no file, and nothing to digest
-    registry.register_model("typed")(typed)
-    assert registry.source_digest("typed") == registry.source_digest("auxformer") == ""
     first = name_of(OWN_MODEL)
-    assert name_of(OWN_MODEL) == first != name_of(OWN_MODEL + "\n# another thought\n")
+    assert name_of(OWN_MODEL) == first == name_of(OWN_MODEL + "\n# another thought\n")
+    other = name_of(OWN_MODEL + "\nz = 1\n")
+    assert len({first, other, name_of(OWN_MODEL, "x = 2")}) == 3 and sys.modules["beside"].x == 2
+
+    def typed(answer):  # as a class of a notebook, which has no file
+        text = f"class Typed:\n    def forward(self, batch):\n        return {answer}\n"
+        exec(text, space := {"__name__": "a_notebook"})
+        registry.register_model("mine")(space["Typed"])
+        return benchmark.run_name(task, "mine", settings, partition)
+
+    assert typed(1) == typed(1) != typed(2)
 
 
 def test_a_killed_benchmark_goes_on_where_it_stopped(tiny_puppets, tmp_path):

@@ -2,10 +2,8 @@
 
 import functools
 import hashlib
-import importlib.util
 import json
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +20,9 @@ from auxformer.evaluation.calibration import calibration_of
 from auxformer.evaluation.intervals import score
 from auxformer.evaluation.predictions import posterior_table
 from auxformer.evaluation.scores import RESULT_COLUMNS, headline
-from auxformer.files import locked, make_folder, whole_file
-from auxformer.models import create_reference, knows_attributes, list_models, list_references, source_digest
+from auxformer.files import locked, make_folder, whole_file, write_text
+from auxformer.models import create_reference, knows_attributes, list_models, list_references
+from auxformer.models.code import computed_by, load_plugins
 from auxformer.parallel import in_parallel
 from auxformer.progress import progress
 from auxformer.training.fit import fit
@@ -91,7 +90,7 @@ def predict_one(
         conditions: What to score under.
         show: Whether to show a progress bar.
     """
-    conditions = conditions_of(conditions, task.corrupted)
+    conditions = {name: _state_of(task, partition, name) for name in conditions_of(conditions, task.corrupted)}
     path = folder / "predictions.parquet"
     kept, wanted = _kept(path, conditions)
     if wanted:
@@ -102,15 +101,34 @@ def predict_one(
                 predictor = _predictor(system, config, split, folder, show)
                 kept = pd.concat([kept, *_under(task, split.test, wanted, predictor)], ignore_index=True)
                 write_predictions(kept, path)
+                states = {**_states(path), **{name: conditions[name] for name in wanted if conditions[name]}}
+                write_text(path.with_suffix(".json"), json.dumps(states, indent=1))
     return kept[kept.condition.isin(conditions)].reset_index(drop=True)
 
 
-def _kept(path: Path, conditions: Sequence[str]) -> tuple[pd.DataFrame | None, list[str]]:
-    """Predictions that are there already (None without any), and the conditions that they lack."""
+def _kept(path: Path, conditions: Mapping[str, str]) -> tuple[pd.DataFrame | None, list[str]]:
+    """Predictions that are there already (None without any), and the conditions that they lack or have of other media."""
     if not path.is_file():
         return None, list(conditions)
-    kept = pd.read_parquet(path)
+    kept, states = pd.read_parquet(path), _states(path)
+    old = [name for name, state in conditions.items() if state and states.get(name) != state]
+    kept = kept[~kept.condition.isin(old)]
     return kept, [name for name in conditions if name not in set(kept.condition)]
+
+
+def _states(path: Path) -> dict[str, str]:
+    """Condition on media -> what its features were when the predictions at `path` were made (`_state_of`)."""
+    file = path.with_suffix(".json")
+    return json.loads(file.read_text("utf-8")) if file.is_file() else {}
+
+
+def _state_of(task: Task, partition: Partition, condition: str) -> str:
+    """What the test clips' features under a condition on media are, in ten hex digits; "" of a condition on features."""
+    if condition not in task.corrupted:
+        return ""
+    contents, speakers = task.corrupted[condition][1].contents, task.corpus.clips.speaker
+    tested = [(clip, contents.get(clip)) for clip in sorted(task.table.index) if speakers[clip] in partition.test]
+    return hashlib.sha256(repr(tested).encode()).hexdigest()[:10]
 
 
 def _predictor(system: str, config: Config, split: Split, folder: Path, show: bool) -> Callable:
@@ -214,28 +232,6 @@ def results_of(task: Task, predictions: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
-def load_plugins(files: Sequence[Path]) -> None:
-    """Import Python files that register models (`models.register_model`), each once.
-
-    Raises:
-        InputError: a file that is not there or cannot be run.
-    """
-    for file in map(Path, files):
-        name = f"auxformer_plugin_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:8]}"
-        if name in sys.modules:
-            continue
-        spec = importlib.util.spec_from_file_location(name, file)
-        if spec is None or not file.is_file():
-            raise InputError(f"{file}: no Python file that could register a model.")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:  # whatever a file of somebody else's raises
-            del sys.modules[name]
-            raise InputError(f"{file}: cannot be imported ({type(error).__name__}: {error}).") from error
-
-
 def _sentence(error: Exception) -> Exception:
     if isinstance(error, (InputError, TrainingError)):
         return error
@@ -283,7 +279,7 @@ def run_name(task: Task, label: str, config: Config, partition: Partition) -> st
     system = config.model.name
     settings = "" if system in list_references() else config.digest()
     what = [task.corpus.name, task.target, task.rule, task.audio.digest, task.video.digest, label, settings]
-    what += [task.made_from(partition), source_digest(system)]
+    what += [task.made_from(partition), computed_by(system)]
     digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:10]
     label = re.sub(r"[^\w@.-]+", "-", label)
     return f"{task.corpus.name}-{label}-{partition.name}-s{config.training.seed}-{digest}"

@@ -1,20 +1,27 @@
-"""What lies in a folder of runs."""
+"""What lies in a folder of runs, and whether it is still what it was made from."""
 
+import functools
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pandas as pd
 
 from auxformer.config import Config
-from auxformer.training.run import read_metrics
+from auxformer.corpora.partitions import Partition
+from auxformer.data.task import Task
+from auxformer.errors import InputError
+from auxformer.models.code import computed_by
+from auxformer.training.run import differences, read_about, read_metrics
 
 
 def list_runs(folder: str | Path) -> pd.DataFrame:
     """Every run under `folder`, one row each: run, system, config (digest), seed, epochs ("7/15"), state, dev (best score).
 
-    The state is "finished", "stopped" (it goes on when started again), "old" (of auxformer 0.1) or "reference" (nothing was
-    trained).
+    The state is "finished", "stopped" (it goes on when started again), "old" (of another version of this package), "reference"
+    (nothing was trained) or "stale: " and what has changed since. Features are not extracted to find out: where they, or the
+    corpus, are gone, what is known of them counts.
     """
     rows = []
     for path in sorted(Path(folder).glob("*")):
@@ -25,11 +32,53 @@ def list_runs(folder: str | Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["run", "system", "config", "seed", "epochs", "state", "dev"])
 
 
+def stale(about: dict, system: str) -> str:
+    """What has changed since a run was made, in words; "" where nothing has.
+
+    Args:
+        about: The content of its `run.json`.
+        system: Its model; where that is not registered here, its code is left out of the comparison.
+    """
+    now = dict(about)
+    try:
+        now["made_by"] = computed_by(system)
+        now |= _data_of(json.dumps(about["task"]), json.dumps(about["partition"])) if about["task"] else {}
+    except InputError:  # a model that is registered elsewhere, a corpus or features that are gone
+        pass
+    return differences(about, now)
+
+
+@functools.lru_cache(maxsize=256)
+def _data_of(origin: str, partition: str) -> dict:
+    task = _task_of(origin)
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(partition).items()}
+    return task.made_from(Partition(**values))
+
+
+@functools.lru_cache(maxsize=8)
+def _task_of(origin: str) -> Task:
+    return Task.again(json.loads(origin), extracting=False)
+
+
+def discard(folder: Path) -> None:
+    """Delete a run; what is none is left alone. Raises InputError when it cannot be deleted."""
+    if any((folder / name).is_file() for name in ("run.json", "predictions.parquet", "environment.json")):
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be removed ({error.strerror}); check its permissions.") from error
+
+
 def _row(path: Path) -> tuple:
-    if (path / "environment.json").is_file():
+    try:
+        about = read_about(path)
+    except InputError:
+        about = None
+    if about is None:
         return "", "", 0, "", "old", math.nan
     config, done = Config.load(path / "config.toml"), path / "finished.json"
     count = len(read_metrics(path)) if (path / "metrics.jsonl").is_file() else 0
     score = json.loads(done.read_text())["score"] if done.is_file() else math.nan
-    state = "finished" if done.is_file() else "stopped"
+    changed = stale(about, config.model.name)
+    state = f"stale: {changed}" if changed else "finished" if done.is_file() else "stopped"
     return config.model.name, config.digest(), config.training.seed, f"{count}/{config.training.epochs}", state, score

@@ -111,9 +111,9 @@ def made_from(audio, video, targets: dict[str, pd.DataFrame], speakers) -> dict:
         speakers: Clip -> speaker.
 
     Returns:
-        classes, and clips: a digest of every clip's part, speaker, target and media content.
+        classes, and clips: a digest of every clip's part, speaker, target and features.
     """
-    contents = [store.index["hash"].to_dict() if hasattr(store, "index") else {} for store in (audio, video)]
+    contents = [getattr(store, "contents", {}) for store in (audio, video)]
     rows = [
         (part, clip, speakers[clip], target, *(content.get(clip, "") for content in contents))
         for part, table in targets.items()

@@ -44,7 +44,7 @@ class Task:
     def __init__(
         self, corpus: Corpus | str | Path, audio: str = "lld", video: str = "hog", target: str = "audiovisual",
         rule: str = "majority", classes: Sequence[str] = (), *, data: str | Path = "data/features", jobs: int = 2,
-        on_error: str = "skip", scheduler: str | None = None,
+        on_error: str = "skip", scheduler: str | None = None, extracting: bool = True,
     ):  # fmt: skip
         """Extract the features that are missing, with a bar, and make the targets.
 
@@ -58,6 +58,7 @@ class Task:
             jobs: Processes.
             on_error: "skip" a clip that cannot be read and count it, or "stop".
             scheduler: Address of a Dask cluster that extracts instead of processes here.
+            extracting: Whether features may be extracted; if not, those that are there are taken as they are.
 
         Raises:
             InputError: an unknown target, rule, class or extractor; no corpus in the folder; nothing to extract from.
@@ -69,7 +70,7 @@ class Task:
         self.corpus = corpus if isinstance(corpus, Corpus) else read_corpus(corpus, on_error=on_error)
         data = Path(data).absolute()  # workers may stand in another folder
         self.audio, self.video = (
-            _features(self.corpus, spec, stream, data, jobs, on_error, scheduler)
+            _features(self.corpus, spec, stream, data, jobs, on_error, scheduler, extracting)
             for stream, spec in (("audio", audio), ("video", video))
         )
         if not self.corpus.ratings and target not in ("intended", "attributes"):
@@ -86,12 +87,12 @@ class Task:
         }  # fmt: skip
 
     @classmethod
-    def again(cls, origin: dict, jobs: int = 2) -> "Task":
+    def again(cls, origin: dict, jobs: int = 2, extracting: bool = True) -> "Task":
         """The task of an `origin`, as a run keeps it. Raises InputError for one with other keys, or whose corpus is gone."""
         known = ("corpus", "audio", "video", "target", "rule", "classes", "data", "official")
         if sorted(origin) != sorted(known):
             raise InputError(f"a task is described by {', '.join(known)}, not by {', '.join(sorted(origin))}.")
-        task = cls(**{key: origin[key] for key in known if key != "official"}, jobs=jobs)
+        task = cls(**{key: origin[key] for key in known if key != "official"}, jobs=jobs, extracting=extracting)
         return task.official(origin["official"])[0] if origin["official"] else task
 
     @property
@@ -197,7 +198,9 @@ class Task:
 
 
 def _features(
-    corpus: Corpus, spec: str, stream: str, data: Path, jobs=2, on_error="skip", scheduler=None
+    corpus: Corpus, spec: str, stream: str, data: Path, jobs=2, on_error="skip", scheduler=None, extracting=True
 ) -> FeatureStore:
     extractor = create_extractor(spec, root=corpus.root, modality=stream)
+    if not extracting:
+        return FeatureStore.open(store_folder(data, corpus, extractor))
     return extract(corpus, extractor, store_folder(data, corpus, extractor), jobs, on_error, scheduler)

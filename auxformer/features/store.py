@@ -1,6 +1,6 @@
 """Where features are kept: a folder of shards that are mapped into memory, and a table that says where each clip lies.
 
-    store.json                  the extractor: name, modality, width, digest, settings, library versions
+    store.json                  the extractor: name, modality, width, settings, digests of these and of its code, libraries
     index.csv                   one `Row` per clip, sorted by its name
     shard-00000.safetensors     frames [N, D] float32 of many clips, one after the other; written once, never changed
     skipped.json                clip -> the sentence that says why it has no features
@@ -10,9 +10,7 @@ shard it had in hand and nothing else. Writers take turns by a lock on the folde
 unpickled.
 """
 
-import contextlib
 import hashlib
-import importlib.metadata
 import json
 import logging
 import os
@@ -29,9 +27,11 @@ from safetensors.numpy import save
 from auxformer.errors import InputError, MediaError
 from auxformer.features.base import Extractor
 from auxformer.files import fingerprint_of_file, locked, make_folder, whole_file, write_text
+from auxformer.fingerprints import made_by, what_changed
 
-FORMAT = 1
-LIBRARIES = ("auxformer", "av", "numpy", "opensmile", "scikit-image", "transformers")
+FORMAT = 2
+CODE = ("auxformer.features.", "auxformer.media")
+"""Beginnings of the names of the modules that decide what an extractor gives."""
 log = logging.getLogger(__name__)
 
 
@@ -60,12 +60,13 @@ class Extracted(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A clip's line of the index, after its name: where its features lie, and what its file was like (`Source`)."""
+    """A clip's line of the index, after its name: where its features lie, what they are, what its file was like (`Source`)."""
 
     shard: int  # number of the file
     start: int  # first row in it
     length: int  # rows, T
     frames_per_second: float  # Hz; 0 for one vector per clip
+    content: str  # fingerprint of the features
     source: str
     size: int  # bytes
     modified_ns: int
@@ -97,6 +98,8 @@ class FeatureStore:
         if written != FORMAT:
             raise _damaged(path, f"is of format {written}, expected {FORMAT}")
         self._shards: dict[int, np.ndarray] = {}
+        self._seen: set[str] = set()  # clips whose features are known to be those that were written
+        self.made_by = {"code": described.get("code"), "libraries": described.get("libraries")}
         self.reload()
 
     @classmethod
@@ -110,7 +113,9 @@ class FeatureStore:
 
     @classmethod
     def prepare(cls, folder: str | os.PathLike, extractor: Extractor) -> "FeatureStore":
-        """The store of an extractor, to be written; made if it is not there. Clips in damaged shards are forgotten.
+        """The store of an extractor, to be written; made if it is not there.
+
+        Clips in damaged shards are forgotten; all are when the extractor's code or a library that it uses has changed.
 
         Raises:
             InputError: The folder cannot be written, or belongs to another extractor.
@@ -125,6 +130,12 @@ class FeatureStore:
                 f"{folder}: holds {store.name} features with settings {store.digest}, expected {extractor.name} with "
                 f"{extractor.digest()}; choose another folder"
             )
+        with locked(folder):
+            if store.made_by != (now := made_by([type(extractor)], CODE)):
+                print(f"{store.name}: {what_changed(store.made_by, now)} changed since; its features are taken again.")
+                store._write_index({})
+                write_text(folder / "store.json", json.dumps(_describe(extractor), indent=2))
+                store = cls(folder)
         store._forget_damaged()
         return store
 
@@ -145,6 +156,11 @@ class FeatureStore:
         return list(self._rows)
 
     @property
+    def contents(self) -> dict[str, str]:
+        """Fingerprint of each clip's features."""
+        return {clip: row.content for clip, row in self._rows.items()}
+
+    @property
     def lengths(self) -> dict[str, int]:
         """Number of frames per clip."""
         return {clip: row.length for clip, row in self._rows.items()}
@@ -156,9 +172,18 @@ class FeatureStore:
         return clip in self._rows
 
     def __getitem__(self, clip: str) -> np.ndarray:
-        """Features `[T, D]` float32 of a clip: a read-only view of the mapped shard, nothing is copied."""
+        """Features `[T, D]` float32 of a clip: a read-only view of the mapped shard, nothing is copied.
+
+        Raises:
+            InputError: it has none, or they are not those that were written.
+        """
         row = self._row(clip)
-        return self._frames(row.shard)[row.start : row.start + row.length]
+        frames = self._frames(row.shard)[row.start : row.start + row.length]
+        if clip not in self._seen:
+            if _fingerprint(frames) != row.content:
+                raise InputError(self._not_as_written(clip))
+            self._seen.add(clip)
+        return frames
 
     def frames_per_second(self, clip: str) -> float:
         """Rate of a clip's features in Hz; 0 for one vector per clip."""
@@ -195,10 +220,11 @@ class FeatureStore:
             number = max(self._numbers(), default=-1) + 1
             frames = np.concatenate([item.features for item in items], dtype=np.float32)  # [N, D]
             with whole_file(self._shard_path(number)) as part:
-                part.write_bytes(save({"frames": frames}, {"sha256": _checksum(frames)}))
+                part.write_bytes(save({"frames": frames}))
             added, start = {}, 0
             for item in items:
-                added[item.clip] = Row(number, start, len(item.features), float(item.frames_per_second), *item.source)
+                what = _fingerprint(frames[start : start + len(item.features)])
+                added[item.clip] = Row(number, start, len(item.features), float(item.frames_per_second), what, *item.source)
                 start += len(item.features)
             self._write_index({**self._rows, **added})
 
@@ -219,18 +245,14 @@ class FeatureStore:
         problems = list(damaged.values())
         if not len(self) and list(self.folder.glob("shard-*.safetensors")):
             problems.append(f"{self.folder / 'index.csv'}: names no clip although there are shards; extract again")
-        for number in sorted(self._numbers() - damaged.keys()):
-            path = self._shard_path(number)
-            if _written_checksum(path) not in (None, _checksum(self._frames(number))):
-                problems.append(f"{path}: its numbers are not those that were written; delete it and extract again")
         for clip, row in self._rows.items():
             if row.shard in damaged:
                 continue
-            path, frames = self._shard_path(row.shard), self[clip]
+            path, frames = self._shard_path(row.shard), self._frames(row.shard)[row.start : row.start + row.length]
             if row.start < 0 or len(frames) != row.length or not len(frames):
                 problems.append(f"{path}: the rows of the clip {clip} are not all in it")
-            elif not np.isfinite(frames).all():
-                problems.append(f"{path}: the features of the clip {clip} are not all finite")
+            elif _fingerprint(frames) != row.content:
+                problems.append(self._not_as_written(clip))
         return problems
 
     def remove(self) -> None:
@@ -242,7 +264,11 @@ class FeatureStore:
         return f"FeatureStore({self.name}, {len(self)} clips, {self.dims} dims, {self.folder})"
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_shards": {}}  # another process maps the shards itself
+        return {**self.__dict__, "_shards": {}, "_seen": set()}  # another process maps the shards itself
+
+    def _not_as_written(self, clip: str) -> str:
+        path = self._shard_path(self._rows[clip].shard)
+        return f"{path}: the features of the clip {clip} are not those that were written; delete the file and extract again"
 
     def _row(self, clip: str) -> Row:
         if clip not in self:
@@ -309,12 +335,8 @@ def check_features(features: np.ndarray, dims: int, clip: str) -> None:
 
 
 def _describe(extractor: Extractor) -> dict:
-    versions = {}
-    for library in LIBRARIES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[library] = importlib.metadata.version(library)
     described = {name: getattr(extractor, name) for name in ("name", "modality", "dims")}
-    more = {"digest": extractor.digest(), "settings": repr(extractor), "libraries": versions}
+    more = {"digest": extractor.digest(), "settings": repr(extractor), **made_by([type(extractor)], CODE)}
     return {"format": FORMAT, **described, **more}
 
 
@@ -337,14 +359,8 @@ def _map_shard(path: Path, dims: int) -> np.ndarray:
     return np.memmap(path, "<f4", "r", offset=start, shape=tuple(shape)).view(np.ndarray)  # [N, D]
 
 
-def _checksum(frames: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(frames)).hexdigest()
-
-
-def _written_checksum(path: Path) -> str | None:
-    """What the frames of a shard gave when they were written; None in shards of before there were checksums."""
-    with safe_open(path, "np") as shard:
-        return (shard.metadata() or {}).get("sha256")
+def _fingerprint(frames: np.ndarray) -> str:
+    return hashlib.blake2b(np.ascontiguousarray(frames, np.float32), digest_size=8).hexdigest()
 
 
 def _read_json(path: Path) -> dict:

@@ -3,6 +3,7 @@
 from auxformer.models.auxformer import AuxFormer, AuxiliaryHead, Logits, shared_loss
 from auxformer.models.registry import (
     Card,
+    builder_of,
     card_of,
     count_parameters,
     create_model,
@@ -12,7 +13,6 @@ from auxformer.models.registry import (
     list_references,
     register_model,
     register_reference,
-    source_digest,
 )
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "AuxiliaryHead",
     "Card",
     "Logits",
+    "builder_of",
     "card_of",
     "count_parameters",
     "create_model",
@@ -30,5 +31,4 @@ __all__ = [
     "register_model",
     "register_reference",
     "shared_loss",
-    "source_digest",
 ]

@@ -1,12 +1,9 @@
 """Models by name: a decorator registers, a factory creates, a pattern lists."""
 
 import fnmatch
-import hashlib
 import importlib
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from auxformer.config import ModelConfig
 from auxformer.errors import InputError, suggest
@@ -129,22 +126,13 @@ def create_model(name: str, config: ModelConfig, audio_dims: int, video_dims: in
     return _MODELS[name][0](config, audio_dims, video_dims, classes)
 
 
-def source_digest(name: str) -> str:
-    """Ten hex digits over the file that registered a model of somebody's own, so that a run knows what it was trained with.
-
-    Empty for a model of the package (its version tells), for one typed into a notebook, and for a name that is no model.
-    """
+def builder_of(name: str) -> Callable:
+    """The class or function that was registered under the name of a model or a reference. Raises InputError as `create_model`."""
     _load_wings()
-    if name not in _MODELS:
-        return ""
-    try:
-        file = Path(inspect.getsourcefile(_MODELS[name][0]) or "")
-    except (TypeError, OSError):  # a class of a notebook has no file
-        return ""
-    ours = Path(__file__).resolve().parents[1]
-    if not file.is_file() or ours in file.resolve().parents:
-        return ""
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:10]
+    if name in _REFERENCES:
+        return _REFERENCES[name][0]
+    _known(name)
+    return _MODELS[name][0]
 
 
 def _load_wings() -> None:

@@ -57,19 +57,15 @@ def fit(what: str | Config, split: Split, out: str | Path | None = None, progres
     if (folder / "finished.json").is_file():
         return load(folder)
     keep_freed_memory()
-    with _alone(folder):
+    # Of processes that train one network together the first takes the lock for all.
+    alone = os.environ.get("RANK", "0") == "0"
+    waiting = f"{folder}: another process is training in it; waiting for that."
+    with locked(folder, waiting) if alone else contextlib.nullcontext():
         if (folder / "finished.json").is_file():  # by the process that was waited for
             return load(folder)
         # The caller's random state is left alone.
         with torch.random.fork_rng(devices=[]), _determinism(config.training.deterministic):
             return _Trainer(config, split.in_order(config.training.video_order), folder, progress).run()
-
-
-def _alone(folder: Path):
-    """A lock on the folder of a run; of processes that train one network together the first takes it for all."""
-    if int(os.environ.get("RANK", 0)) > 0:
-        return contextlib.nullcontext()
-    return locked(folder, f"{folder}: another process is training in it; waiting for that.")
 
 
 def _network(config: Config, train: ClipDataset) -> torch.nn.Module:

@@ -1,7 +1,7 @@
 """A run: the folder of a trained network, which holds everything that it takes to predict and to recognise.
 
 config.toml              network and training
-run.json                 what it was made from: classes, features, partition, digests, task, versions
+run.json                 what it was made from: classes, features, partition, task, and digests of clips, labels and code
 normalisers.safetensors  mean and deviation of the features of its training clips
 metrics.jsonl            a line per epoch
 model.safetensors        the kept checkpoint
@@ -26,9 +26,11 @@ from auxformer.data.split import ClipDataset, Split
 from auxformer.errors import InputError
 from auxformer.evaluation.predictions import predict
 from auxformer.files import whole_file
+from auxformer.fingerprints import what_changed
 from auxformer.models import create_model
+from auxformer.models.code import computed_by
 
-FORMAT = 2
+FORMAT = 3
 STREAMS = ("audio", "video")
 
 
@@ -137,7 +139,7 @@ def claim(folder: Path, config: Config, split: Split) -> None:
         InputError: the folder cannot be written, or holds a run of another config, of other data or of an older version;
             the sentence names what differs.
     """
-    about = describe(split)
+    about = describe(split, config.model.name)
     before = read_about(folder)
     if before is not None:
         if Config.load(folder / "config.toml").digest() != config.digest():
@@ -162,8 +164,8 @@ def claim(folder: Path, config: Config, split: Split) -> None:
         part.write_text(json.dumps(about, indent=1), "utf-8")
 
 
-def describe(split: Split) -> dict:
-    """What a run on this split says of its origin, as `run.json` holds it."""
+def describe(split: Split, system: str) -> dict:
+    """What a run of a system on this split says of its origin, as `run.json` holds it."""
     origin = {} if split.task is None else split.task.origin
     features = {}
     for stream in STREAMS:
@@ -172,10 +174,11 @@ def describe(split: Split) -> dict:
             "name": store.name, "spec": origin.get(stream, store.name), "dims": int(store.dims), "digest": str(store.digest),
         }  # fmt: skip
     versions = {"auxformer": auxformer.__version__, "torch": torch.__version__, "python": platform.python_version()}
+    versions["threads"] = torch.get_num_threads()
     return {
         "format": FORMAT, **split.made_from(), "features": features, "limit": split.train.audio_normalizer.limit,
         "partition": {} if split.partition is None else partition_values(split.partition), "task": origin,
-        "versions": {**versions, "threads": torch.get_num_threads()},
+        "made_by": computed_by(system), "versions": versions,
     }  # fmt: skip
 
 
@@ -187,7 +190,10 @@ def partition_values(partition) -> dict:
 def differences(before: dict, now: dict) -> str:
     """What makes two runs different in what they are made from, in words; "" where nothing does."""
     words = {"classes": "other classes", "features": "other features", "clips": "other speakers, clips or labels"}
-    return " and ".join(text for key, text in words.items() if before[key] != now[key])
+    changed = [text for key, text in words.items() if before[key] != now[key]]
+    if code := what_changed(before["made_by"], now["made_by"]):
+        changed.append(f"other code or libraries: {code}")
+    return " and ".join(changed)
 
 
 def read_about(folder: Path) -> dict | None:
@@ -206,7 +212,7 @@ def read_about(folder: Path) -> dict | None:
         return None
     try:
         about = json.loads(file.read_text("utf-8"))
-        missing = {"format", "classes", "features", "clips", "partition", "task", "limit"} - set(about)
+        missing = {"format", "classes", "features", "clips", "made_by", "partition", "task", "limit"} - set(about)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{file}: cannot be read ({error}); remove the folder and train again.") from error
     if missing or about["format"] != FORMAT:
