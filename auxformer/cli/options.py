@@ -15,49 +15,37 @@ import typer
 from auxformer.cli.settings import read_settings
 from auxformer.errors import InputError
 
-Audio = Annotated[str, typer.Option(help="lld, logmel, wav2vec2:MODEL or table:FILE.csv.", rich_help_panel="Task")]
-Video = Annotated[
-    str,
-    typer.Option(help="hog, vggface:FILE, emoca:FOLDER, hf-vision:MODEL or table:FILE.csv.", rich_help_panel="Task"),
-]
+_task = functools.partial(typer.Option, rich_help_panel="Task")
+_settings = functools.partial(typer.Option, rich_help_panel="Settings")
+_work = functools.partial(typer.Option, rich_help_panel="Work")
+
+Audio = Annotated[str, _task(help="lld, logmel, wav2vec2:MODEL or table:FILE.csv.")]
+Video = Annotated[str, _task(help="hog, vggface:FILE, emoca:FOLDER, hf-vision:MODEL or table:FILE.csv.")]
 Corpus = Annotated[str, typer.Option(help='Name of the corpus, or "auto".')]
-Data = Annotated[Path, typer.Option(help="Folder under which feature stores lie.", rich_help_panel="Work")]
-Jobs = Annotated[int, typer.Option(min=1, help="Processes.", rich_help_panel="Work")]
-OnError = Annotated[
-    str, typer.Option(help='A clip that cannot be read: "skip" it and count, or "stop".', rich_help_panel="Task")
-]
-Official = Annotated[
-    Path | None, typer.Option(help="The authors' partition file(s); their labels are used.", rich_help_panel="Task")
-]
+Data = Annotated[Path, _work(help="Folder under which feature stores lie.")]
+Jobs = Annotated[int, _work(min=1, help="Processes.")]
+OnError = Annotated[str, _task(help='A clip that cannot be read: "skip" it and count, or "stop".')]
+Official = Annotated[Path | None, _task(help="The authors' partition file(s); their labels are used.")]
 Root = Annotated[Path, typer.Argument(help="Folder of the corpus.")]
-Scheduler = Annotated[
-    str | None,
-    typer.Option(help="Address of a Dask cluster; it needs the same files and paths.", rich_help_panel="Work"),
-]
+Scheduler = Annotated[str | None, _work(help="Address of a Dask cluster; it needs the same files and paths.")]
 Wide = Annotated[bool, typer.Option("--wide", help="Every column, however wide.")]
-
-
-def _option(help: str, panel: str):
-    return typer.Option(help=help, rich_help_panel=panel)
 
 
 @dataclass(frozen=True)
 class TaskOptions:
     """What is learned: corpus, features, labels."""
 
-    corpus: Annotated[str, _option("puppets, crema-d, ravdess or msp-improv.", "Task")] = "puppets"
-    root: Annotated[Path | None, _option("Folder of the corpus; puppets are generated when absent.", "Task")] = None
+    corpus: Annotated[str, _task(help="puppets, crema-d, ravdess or msp-improv.")] = "puppets"
+    root: Annotated[Path | None, _task(help="Folder of the corpus; puppets are generated when absent.")] = None
     audio: Audio = "lld"
     video: Video = "hog"
     target: Annotated[
         str | None,
-        _option("audiovisual, voice, face, intended; MSP-IMPROV: secondary, secondary-four, attributes.", "Task"),
+        _task(help="audiovisual, voice, face, intended; MSP-IMPROV: secondary, secondary-four, attributes."),
     ] = None
-    rule: Annotated[str | None, _option("majority, plurality or distributional labels.", "Task")] = None
-    classes: Annotated[
-        str | None, _option('Classes to keep: "happy,sad"; "4" = angry, happy, neutral, sad.', "Task")
-    ] = None
-    folds: Annotated[int | None, _option("Speaker folds; 0 = 70/15/15 partitions.", "Task")] = None
+    rule: Annotated[str | None, _task(help="majority, plurality or distributional labels.")] = None
+    classes: Annotated[str | None, _task(help='Classes to keep: "happy,sad"; "4" = angry, happy, neutral, sad.')] = None
+    folds: Annotated[int | None, _task(help="Speaker folds; 0 = 70/15/15 partitions.")] = None
     official: Official = None
     on_error: OnError = "skip"
 
@@ -98,15 +86,11 @@ def class_names(text: str | None) -> tuple[str, ...]:
 class SettingsOptions:
     """The network and its training: a preset, a file over it, single settings over both."""
 
-    preset: Annotated[str, _option("default, quick, small-corpus, paper, release ...", "Settings")] = "default"
-    config: Annotated[Path | None, _option("TOML file of settings that differ from the preset.", "Settings")] = None
+    preset: Annotated[str, _settings(help="default, quick, small-corpus, paper, release ...")] = "default"
+    config: Annotated[Path | None, _settings(help="TOML file of settings that differ from the preset.")] = None
     set: Annotated[
         list[str] | None,
-        typer.Option(
-            help="One setting, such as model.layers=3; may be given again.",
-            metavar="SECTION.KEY=VALUE",
-            rich_help_panel="Settings",
-        ),
+        _settings(help="One setting, such as model.layers=3; may be given again.", metavar="SECTION.KEY=VALUE"),
     ] = None
 
     def read(self, **training):
@@ -119,7 +103,7 @@ class WorkOptions:
     """Where things lie and who does the work."""
 
     data: Data = Path("data/features")
-    runs: Annotated[Path, typer.Option(help="Folder of the runs.", rich_help_panel="Work")] = Path("runs")
+    runs: Annotated[Path, _work(help="Folder of the runs.")] = Path("runs")
     jobs: Jobs = 2
     scheduler: Scheduler = None
 

@@ -62,17 +62,16 @@ def in_our_words(words: Sequence[str], authors: dict[str, str] = AUTHORS) -> lis
         name = name.removeprefix("--").replace("_", "-") if name.startswith("--") else ""
         if name in MOVED:
             raise InputError(f"--{name} is now {MOVED[name]} (the old name goes in 0.3).")
-        switch = name.removeprefix("no-") == "attn-mask" and "attn-mask" in authors
-        if not switch and name not in authors:
+        if name == "no-attn-mask" and not sign:
+            name, sign, value = "attn-mask", "=", "false"
+        if name not in authors:
             written.append(word)
             continue
-        if switch and not sign:
-            value = "false" if name.startswith("no-") else "true"
-        elif not sign:
-            value = next(rest, None)
+        if not sign:
+            value = "true" if name == "attn-mask" else next(rest, None)
             if value is None:
                 raise InputError(f"--{name}: its value is missing, such as --{name} 3.")
-        written += ["--set", f"{authors[name.removeprefix('no-')]}={value}"]
+        written += ["--set", f"{authors[name]}={value}"]
     return written
 
 
@@ -86,21 +85,11 @@ def read_settings(preset_name: str, file: Path | None = None, pairs: Sequence[st
 
     settings = preset(preset_name)
     known = asdict(settings)
-    changes = [
-        _read_file(file) if file else {},
-        *(_as_sections(pair, known) for pair in pairs),
-        {"training": training or {}},
-    ]
-    return override(settings, _merged(changes))
-
-
-def _merged(changes: Sequence[dict]) -> dict:
-    """One nested dict of several, the last one wins: width and heads, say, are checked together."""
-    merged = {}
-    for section, values in (item for change in changes for item in change.items()):
-        both = isinstance(values, dict) and isinstance(merged.get(section, {}), dict)
-        merged[section] = {**merged.get(section, {}), **values} if both else values
-    return merged
+    changes = _read_file(file) if file else {}  # all in one, for width and heads, say, are checked together
+    for section, values in (*(_setting(pair, known) for pair in pairs), ("training", training or {})):
+        before = changes.get(section)
+        changes[section] = {**before, **values} if isinstance(before, dict) else values
+    return override(settings, changes)
 
 
 def _read_file(file: Path) -> dict:
@@ -113,8 +102,8 @@ def _read_file(file: Path) -> dict:
     return values
 
 
-def _as_sections(pair: str, known: dict) -> dict:
-    """{"model": {"layers": 3}} of "model.layers=3"."""
+def _setting(pair: str, known: dict) -> tuple[str, dict]:
+    """("model", {"layers": 3}) of "model.layers=3"."""
     name, sign, text = pair.partition("=")
     section, _, key = name.strip().partition(".")
     names = [f"{section}.{key}" for section, values in known.items() for key in values]
@@ -127,7 +116,7 @@ def _as_sections(pair: str, known: dict) -> dict:
     value = parse_value(text)
     if isinstance(known[section][key], str) and not isinstance(value, str):
         value = text  # a label that looks like a number
-    return {section: {key: value}}
+    return section, {key: value}
 
 
 def parse_pairs(pairs: Sequence[str], option: str) -> dict:
@@ -147,10 +136,8 @@ def parse_value(text: str):
     >>> parse_value("3"), parse_value("[128, 64]"), parse_value("adam"), parse_value(".5")
     (3, [128, 64], 'adam', 0.5)
     """
-    for written in (text, f"0{text}"):  # TOML wants a digit before the point
-        try:
-            return tomllib.loads(f"value = {written}")["value"]
-        except tomllib.TOMLDecodeError:
-            if not text.startswith("."):
-                break
-    return text
+    written = f"0{text}" if text.startswith(".") else text  # TOML wants a digit before the point
+    try:
+        return tomllib.loads(f"value = {written}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -13,11 +13,6 @@ from auxformer.plots import closed, figure_png
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-def is_headless() -> bool:
-    """True where the course runner executes a lesson and nobody can touch a control."""
-    return os.environ.get("AUXFORMER_HEADLESS") == "1"
-
-
 def picture(figure, alt: str) -> tuple[dict, dict]:
     """(data, metadata) of a figure for a notebook output: a PNG and its description.
 
@@ -75,8 +70,12 @@ def explorer(draw: Callable, alt: str, **controls) -> None:
 
     for widget in widgets.values():
         widget.observe(redraw, names="value")
-    if is_headless():
-        _draw_ends(draw, values(), widgets)
+    if os.environ.get("AUXFORMER_HEADLESS") == "1":  # set by the course's runner: nobody can touch a control
+        start = values()
+        for name, widget in widgets.items():
+            for end in _ends(widget):
+                if end != start[name]:
+                    closed(draw(**{**start, name: end}))
     display_controls(list(widgets.values()), f"[controls: {', '.join(widgets)}]")
 
 
@@ -85,36 +84,23 @@ def _control(name: str, setting):
 
     if isinstance(setting, ipywidgets.Widget):
         return setting
-    look = {
-        "description": name.replace("_", " "),
-        "continuous_update": False,
-        "style": {"description_width": "initial"},
-    }
-    if isinstance(setting, tuple) and len(setting) == 3 and all(isinstance(value, int) for value in setting):
-        return ipywidgets.IntSlider(setting[2], setting[0], setting[1], **look)
-    if isinstance(setting, tuple) and len(setting) == 3 and all(isinstance(value, (int, float)) for value in setting):
-        low, high, start = map(float, setting)
-        return ipywidgets.FloatSlider(start, min=low, max=high, step=(high - low) / 50, **look)
+    look = {"description": name.replace("_", " "), "style": {"description_width": "initial"}}
     if isinstance(setting, (list, dict)) and setting:
-        del look["continuous_update"]
         return ipywidgets.Dropdown(options=setting, **look)
+    if isinstance(setting, tuple) and len(setting) == 3 and all(isinstance(value, (int, float)) for value in setting):
+        low, high, start = setting
+        look["continuous_update"] = False
+        if all(isinstance(value, int) for value in setting):
+            return ipywidgets.IntSlider(start, low, high, **look)
+        return ipywidgets.FloatSlider(start, min=low, max=high, step=(high - low) / 50, **look)
     raise InputError(f"the control {name} is {setting!r}, expected (low, high, start) or a list of choices.")
 
 
-def _draw_ends(draw: Callable, start: dict, widgets: dict) -> None:
-    for name, widget in widgets.items():
-        if hasattr(widget, "options"):
-            options = [option[1] if isinstance(option, tuple) else option for option in _pairs(widget.options)]
-            ends = (options[0], options[-1])
-        else:
-            ends = (getattr(widget, "min", widget.value), getattr(widget, "max", widget.value))
-        for end in ends:
-            if end != start[name]:
-                closed(draw(**{**start, name: end}))
-
-
-def _pairs(options) -> list:
-    return list(options.items()) if isinstance(options, dict) else list(options)
+def _ends(widget) -> tuple:
+    if not hasattr(widget, "options"):
+        return getattr(widget, "min", widget.value), getattr(widget, "max", widget.value)
+    options = list(widget.options.items() if isinstance(widget.options, dict) else widget.options)
+    return tuple(option[1] if isinstance(option, tuple) else option for option in (options[0], options[-1]))
 
 
 def display_controls(widgets: Sequence, caption: str) -> None:
@@ -165,8 +151,7 @@ def predict(question: str, default, choices: Sequence[str] | None = None) -> Pre
         widget = ipywidgets.Textarea(value=default, **wide)
     else:
         widget = ipywidgets.FloatSlider(value=default, min=0, max=1, step=0.01, **wide)
-    label = ipywidgets.Label(question)
-    display_controls([label, widget], f"Predict: {question}\n   your guess: {default}")
+    display_controls([ipywidgets.Label(question), widget], f"Predict: {question}\n   your guess: {default}")
     return Prediction(widget, question)
 
 
@@ -195,9 +180,8 @@ def guess_clips(videos: dict[str, str], choices: Sequence[str], defaults: dict[s
     chosen, rows = {}, []
     for number, (clip, path) in enumerate(videos.items(), start=1):
         player = ipywidgets.Video.from_file(path, autoplay=False, loop=False, width=180)
-        chosen[clip] = ipywidgets.ToggleButtons(
-            options=list(choices), value=defaults[clip], description=f"clip {number}"
-        )
+        look = {"value": defaults[clip], "description": f"clip {number}"}
+        chosen[clip] = ipywidgets.ToggleButtons(options=list(choices), **look)
         rows.append(ipywidgets.HBox([player, chosen[clip]]))
     display_controls(rows, f"[{len(videos)} clips to play, {len(choices)} answers each: {', '.join(choices)}]")
     return Guesses(chosen)
