@@ -39,18 +39,9 @@ DAMAGED = {
     "1076_MTI_SAD_XX": (("audio", "video"), "its wav is silent and its video shows an error picture"),
     "1064_TIE_SAD_XX": (("video",), "its video has no duration"),
     "1064_IEO_DIS_MD": (("video",), "its video is a minute long and goes through all emotions"),
-    "1006_TIE_HAP_XX": (
-        ("audio",),
-        "its wav is byte for byte that of 1006_TIE_NEU_XX, and raters perceive neutral in both",
-    ),
-    "1013_WSI_SAD_XX": (
-        ("audio",),
-        "its wav is byte for byte that of 1013_WSI_DIS_XX, and raters perceive disgust in both",
-    ),
-    "1017_IWW_ANG_XX": (
-        ("audio",),
-        "its wav is byte for byte that of 1017_IWW_FEA_XX, and raters perceive fear in both",
-    ),
+    "1006_TIE_HAP_XX": (("audio",), "its wav is byte for byte that of 1006_TIE_NEU_XX, perceived as neutral"),
+    "1013_WSI_SAD_XX": (("audio",), "its wav is byte for byte that of 1013_WSI_DIS_XX, perceived as disgust"),
+    "1017_IWW_ANG_XX": (("audio",), "its wav is byte for byte that of 1017_IWW_FEA_XX, perceived as fear"),
 }
 """Clips of the published CREMA-D that are known to be bad: clip -> (the streams concerned, what is wrong)."""
 
@@ -109,10 +100,8 @@ LAYOUT = "AudioWAV/ or VideoFlash/ or tabulatedVotes.csv (in it or in processedR
 
 def looks_like_cremad(root: Path) -> bool:
     """True where a folder holds at least one of the things a CREMA-D folder is known by."""
-    return (
-        any((root / name).is_dir() for name in ("AudioWAV", "VideoFlash"))
-        or _find(root, "tabulatedVotes.csv") is not None
-    )
+    has_media = (root / "AudioWAV").is_dir() or (root / "VideoFlash").is_dir()
+    return has_media or _find(root, "tabulatedVotes.csv") is not None
 
 
 register_corpus("crema-d", read_cremad, looks_like_cremad, LAYOUT)
@@ -149,16 +138,13 @@ def _clip_table(root, names, audio, video, skipped) -> pd.DataFrame:
     for clip in names:
         fields = CLIP_NAME.fullmatch(clip)
         if not fields or fields[3] not in CODES or fields[4] not in LEVELS:
-            reason = (
-                f"{root}: the clip {clip} is not named SPEAKER_SENTENCE_EMOTION_LEVEL with an emotion of "
-                f"{' '.join(CODES)} and a level of {' '.join(LEVELS)}; rename it or remove it"
-            )
-            skipped.leave_out(clip, reason)
+            expected = f"an emotion of {' '.join(CODES)} and a level of {' '.join(LEVELS)}"
+            form = f"SPEAKER_SENTENCE_EMOTION_LEVEL with {expected}"
+            skipped.leave_out(clip, f"{root}: the clip {clip} is not named {form}; rename it or remove it")
             continue
         if (audio or video) and clip not in audio and clip not in video:
-            skipped[clip] = (
-                f"{root}: has neither AudioWAV/{clip}.wav nor a video of {clip}; download it to use the clip"
-            )
+            absent = f"neither AudioWAV/{clip}.wav nor a video of {clip}"
+            skipped[clip] = f"{root}: has {absent}; download it to use the clip"
             continue
         files = [_usable(entries.get(clip), clip, skipped) for entries in (audio, video)]
         seconds = max(audio[clip].stat().st_size - 44, 0) / bytes_per_second if clip in audio else np.nan
@@ -227,11 +213,8 @@ def _ratings(root, votes, clips: pd.Index, skipped) -> dict[str, pd.DataFrame]:
     for way in WAYS:
         rows = votes[votes["way"] == way].set_index("clip")[list(EMOTIONS)]
         for clip in rows.index[rows.index.duplicated()].unique():
-            count = (rows.index == clip).sum()
-            reason = (
-                f"{path}: the clip {clip} has {count} rows of {way} votes, expected one; remove all but the right one"
-            )
-            skipped.leave_out(clip, reason)
+            found = f"{(rows.index == clip).sum()} rows of {way} votes"
+            skipped.leave_out(clip, f"{path}: the clip {clip} has {found}, expected one; remove all but the right one")
         rows = rows[~rows.index.duplicated()]
         for clip in clips.difference(rows.index):
             if clip not in skipped:
@@ -249,21 +232,16 @@ def _read_speakers(root: Path, clips: pd.DataFrame, skipped: Skipped) -> pd.Data
             f"{root}: lacks VideoDemographics.csv, which says who the speakers are; download it into the folder"
         )
     table = read_table(path, ("ActorID", "Age", "Sex"), dtype={"ActorID": str})
-    speakers = pd.DataFrame(
-        {
-            "sex": table["Sex"].astype(str).str.strip().str.lower().to_numpy(),
-            "age": pd.to_numeric(table["Age"], "coerce"),
-        },
-    ).set_index(pd.Index(table["ActorID"].str.strip(), name="speaker"))
+    sex, age = table["Sex"].astype(str).str.strip().str.lower(), pd.to_numeric(table["Age"], "coerce")
+    speakers = pd.DataFrame({"sex": sex, "age": age}).set_index(pd.Index(table["ActorID"].str.strip(), name="speaker"))
     wrong = speakers[speakers.index.duplicated() | ~speakers["sex"].isin(["female", "male"])]
     if len(wrong):
+        who = wrong.index[0]
         raise InputError(
-            f"{path}: the speaker {wrong.index[0]} is listed twice or has a sex other than Female or Male; correct the "
-            "table"
+            f"{path}: the speaker {who} is listed twice or has a sex other than Female or Male; correct the table"
         )
-    for clip, speaker in clips["speaker"].items():
-        if speaker not in speakers.index:
-            skipped.leave_out(clip, f"{path}: lacks the speaker {speaker} of the clip {clip}; add a row for them")
+    for clip, speaker in clips["speaker"][~clips["speaker"].isin(speakers.index)].items():
+        skipped.leave_out(clip, f"{path}: lacks the speaker {speaker} of the clip {clip}; add a row for them")
     return speakers
 
 
