@@ -112,8 +112,7 @@ def draw_spectrogram(axes, waveform, sampling_rate: int, highest: float = 5000) 
     """Spectrogram in dB of a waveform `[samples]`, 25 ms windows every 10 ms, up to `highest` Hz; 60 dB are shown."""
     from scipy.signal import spectrogram
 
-    window = int(0.025 * sampling_rate)
-    hop = int(0.010 * sampling_rate)
+    window, hop = int(0.025 * sampling_rate), int(0.010 * sampling_rate)
     frequencies, _, power = spectrogram(np.asarray(waveform), sampling_rate, nperseg=window, noverlap=window - hop)
     level = 10 * np.log10(power[frequencies <= highest] + 1e-12)  # [F, T]
     axes.imshow(
@@ -147,26 +146,17 @@ def draw_features(axes, features, frames_per_second: float, label: str = "featur
     axes.set(xlabel="s", ylabel=label)
 
 
-def contact_sheet(frames, count: int = 8) -> np.ndarray:
-    """`count` evenly spaced frames of `[T, H, W, 3]` side by side: uint8 `[H, count * W, 3]`."""
-    frames = np.asarray(frames)
-    chosen = np.linspace(0, len(frames) - 1, count).round().astype(int)
-    return np.concatenate(list(frames[chosen]), axis=1)
-
-
 def draw_frames(axes, frames, count: int = 8, times=None) -> None:
-    """A contact sheet of `count` frames of `[T, H, W, 3]` on `axes`; with `times` `[T]` (s), the time under each frame."""
+    """`count` evenly spaced frames of `[T, H, W, 3]` side by side; with `times` `[T]` (s), the time under each frame."""
     frames = np.asarray(frames)
-    axes.imshow(contact_sheet(frames, count))
-    axes.spines[:].set_visible(False)
-    axes.set_yticks([])
-    width = frames.shape[2]
-    if times is None:
-        axes.set_xticks([])
-        return
     chosen = np.linspace(0, len(frames) - 1, count).round().astype(int)
-    axes.set_xticks(width * (np.arange(count) + 0.5), [f"{times[index]:.1f} s" for index in chosen])
-    axes.tick_params(length=0)
+    axes.imshow(np.concatenate(list(frames[chosen]), axis=1))
+    axes.spines[:].set_visible(False)
+    axes.set(xticks=[], yticks=[])
+    if times is not None:
+        places = frames.shape[2] * (np.arange(count) + 0.5)
+        axes.set_xticks(places, [f"{times[index]:.1f} s" for index in chosen])
+        axes.tick_params(length=0)
 
 
 def draw_bars(
@@ -227,9 +217,8 @@ def dropout_figure(shares, title: str):
 
     figure, axes = plt.subplots(figsize=(7.2, 2.6))
     steps, bottom = np.arange(1, len(shares) + 1), np.zeros(len(shares))
-    for (label, way), share in zip(
-        {"complete": "audiovisual", "no audio": "face", "no video": "voice"}.items(), np.asarray(shares).T
-    ):
+    ways = {"complete": "audiovisual", "no audio": "face", "no video": "voice"}
+    for (label, way), share in zip(ways.items(), np.asarray(shares).T):
         colour, _, hatch = WAY_STYLE[way]
         look = {"color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0.4}
         axes.bar(steps, share, bottom=bottom, label=label, **look)
@@ -323,9 +312,8 @@ def draw_degradation(axes, scores: dict, stream: str, burst: bool = False, peopl
     for system, table in scores.items():
         if system == "ideal":
             continue
-        lost = sorted(
-            name for name in table.index if name.startswith(f"{stream}-frames-") and burst == name.endswith("-burst")
-        )
+        losing = sorted(name for name in table.index if name.startswith(f"{stream}-frames-"))
+        lost = [name for name in losing if name.endswith("-burst") == burst]
         places = [0, *(float(name.split("-")[2]) for name in lost), *([1] if gone else [])]
         rows = table.loc[["complete", *lost, *([gone] if gone else [])]]
         colour, marker, line = CURVE_STYLE[system]

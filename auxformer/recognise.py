@@ -85,16 +85,16 @@ def describe(path: str | Path) -> dict[str, str]:
     """What the file itself says of its streams: {"audio": "aac, 48000 Hz, 2 channels", "video": "h264, 1280 x 720, 30 fps"}."""
     found = {}
     with media.opened(path) as container:  # the one place that opens media
-        for kind in ("audio", "video"):
-            for stream in getattr(container.streams, kind)[:1]:
-                if stream.codec_context is None:
-                    continue
-                name = stream.codec_context.name
-                if kind == "audio":
-                    found[kind] = f"{name}, {stream.rate} Hz, {stream.channels} channel{'s' * (stream.channels > 1)}"
-                else:
-                    rate = f"{float(stream.average_rate):.3g} fps" if stream.average_rate else "rate not given"
-                    found[kind] = f"{name}, {stream.width} x {stream.height}, {rate}"
+        streams = container.streams
+        for stream in (*streams.audio[:1], *streams.video[:1]):
+            if stream.codec_context is None:
+                continue
+            name = stream.codec_context.name
+            if stream.type == "audio":
+                found["audio"] = f"{name}, {stream.rate} Hz, {stream.channels} channel{'s' * (stream.channels > 1)}"
+            else:
+                rate = f"{float(stream.average_rate):.3g} fps" if stream.average_rate else "rate not given"
+                found["video"] = f"{name}, {stream.width} x {stream.height}, {rate}"
     return found
 
 
@@ -208,13 +208,12 @@ class Recogniser:
         """
         items = []
         for number, features in enumerate(many):
-            if features.audio is None and features.video is None:
+            streams = (features.audio, self.audio.dims), (features.video, self.video.dims)
+            frames = [np.zeros((1, dims), np.float32) if stream is None else stream for stream, dims in streams]
+            present = [stream is not None for stream, _ in streams]
+            if not any(present):
                 raise InputError("both streams are absent: nothing is left to recognise.")
-            streams = []
-            for frames, dims in ((features.audio, self.audio.dims), (features.video, self.video.dims)):
-                streams.append(np.zeros((1, dims), np.float32) if frames is None else frames)
-            there = features.audio is not None, features.video is not None
-            items.append((f"own-{number}", *streams, *there, np.zeros(len(self.classes), np.float32)))
+            items.append((f"own-{number}", *frames, *present, np.zeros(len(self.classes), np.float32)))
         return collate(items)
 
     @torch.no_grad()
@@ -224,8 +223,7 @@ class Recogniser:
         logits = self.model(batch)
         heads = torch.stack([logits.av, logits.a, logits.v, logits.mean()], 1)[0].softmax(-1).numpy()  # [4, C]
         table = pd.DataFrame(heads, index=list(HEADS), columns=list(self.classes))
-        counts = logits.weights[0].tolist()
-        table.loc[[head for head, count in zip(HEADS, counts) if count == 0]] = np.nan
+        table.loc[[head for head, count in zip(HEADS, logits.weights[0].tolist()) if count == 0]] = np.nan
         return table
 
     @torch.no_grad()

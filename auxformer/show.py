@@ -5,7 +5,7 @@ from pathlib import Path
 from auxformer import media, plots
 from auxformer.corpora.base import Corpus
 from auxformer.errors import InputError, MediaError, suggest
-from auxformer.features.base import Clip
+from auxformer.features.base import SAMPLING_RATE, Clip
 
 
 def draw_media(path: str | Path):
@@ -14,7 +14,6 @@ def draw_media(path: str | Path):
     Raises:
         MediaError: when the file holds neither sound nor pictures that can be read; the sentence says why.
     """
-
     return _draw(path, path)
 
 
@@ -32,9 +31,8 @@ def draw_clip(corpus: Corpus, clip: str):
         raise InputError(f"{corpus.root}: {clip} is in the tables, but none of its media files is there.")
     video, audio = (path if isinstance(path, str) else None for path in (row.video, row.audio))
     figure = _draw(video or audio, audio or video)
-    figure.suptitle(
-        f"{clip}: speaker {row.speaker}, {row.intended} intended", x=0.01, ha="left", fontsize=11, fontweight="bold"
-    )
+    title = f"{clip}: speaker {row.speaker}, {row.intended} intended"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return figure
 
 
@@ -65,9 +63,9 @@ def _frames(axes, content, path):
     frames, times = content
     plots.draw_frames(axes, frames, times=times)
     box = find_face(frames.mean(-1).astype("uint8"))
+    line = "-" if box.found else ":"  # dotted: no face found, the centre is taken
     for index in range(8):
         corner = (index * frames.shape[2] + box.left, box.top)
-        line = "-" if box.found else ":"  # dotted: no face found, the centre is taken
         axes.add_patch(Rectangle(corner, box.side, box.side, fill=False, edgecolor="#D55E00", linestyle=line))
     axes.set_xlabel(f"{len(frames)} frames; a face found in {box.found:.0%} of the frames looked at")
 
@@ -81,14 +79,6 @@ def _hog(axes, content, path):
     plots.draw_features(axes, features, rate, "HOG", scale="all")
 
 
-def _waveform(axes, waveform, path):
-    plots.draw_waveform(axes, waveform, 16000)
-
-
-def _spectrogram(axes, waveform, path):
-    plots.draw_spectrogram(axes, waveform, 16000)
-
-
 def _lld(axes, waveform, path):
     from auxformer.features.lld import LowLevelDescriptors
 
@@ -98,5 +88,9 @@ def _lld(axes, waveform, path):
 
 _ROWS = {
     "frames": {"frames": _frames, "HOG": _hog},
-    "audio": {"waveform": _waveform, "spectrogram": _spectrogram, "LLD": _lld},
+    "audio": {
+        "waveform": lambda axes, waveform, path: plots.draw_waveform(axes, waveform, SAMPLING_RATE),
+        "spectrogram": lambda axes, waveform, path: plots.draw_spectrogram(axes, waveform, SAMPLING_RATE),
+        "LLD": _lld,
+    },
 }

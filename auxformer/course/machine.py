@@ -72,6 +72,7 @@ def page_faults(step: Callable, steps: int = 3) -> tuple[float, float]:
     return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / steps, statistics.median(taken)
 
 
+QUIET = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 _DROPOUTS = {f"{name}_dropout": 0.0 for name in ("attn", "cross_attn", "relu", "res", "embed", "out")}
 SMALL = {"model": {"width": 16, "heads": 2, "layers": 1, **_DROPOUTS}, "training": {"epochs": 3}}
 """A network that trains in seconds; without dropout, for each of several processes would toss its own coins."""
@@ -93,13 +94,13 @@ class Trainings:
 
     def train(self, name: str, processes: int = 1) -> None:
         """Train the run `name` to its end, from where it stands."""
-        look = {"env": self._environment(), "capture_output": True, "text": True}
+        look = {"env": os.environ | QUIET, "capture_output": True, "text": True}
         done = subprocess.run(self._command(name, processes), check=False, **look)
         print(f"{name}: exit {done.returncode}", done.stderr[-500:] if done.returncode else "")
 
     def kill(self, name: str) -> tuple[int, int]:
         """Start the run `name` and kill it after its first checkpoint: its exit status and the number of checkpoints."""
-        look = {"env": self._environment(), "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        look = {"env": os.environ | QUIET, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         victim = subprocess.Popen(self._command(name), **look)
         while victim.poll() is None and not self._checkpoints(name):
             time.sleep(0.01)
@@ -126,7 +127,3 @@ class Trainings:
         train = ["auxformer", "train", "--corpus", "puppets", "--root", str(self.corpus.root), "--name", name]
         train += ["--config", str(self.folder / "small.toml"), "--runs", str(self.folder), "--device", "cpu"]
         return [sys.executable, "-m", *(many if processes > 1 else []), *train, "--data", str(feature_root())]
-
-    @staticmethod
-    def _environment() -> dict[str, str]:
-        return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
