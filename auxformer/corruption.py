@@ -4,9 +4,11 @@ What happens to a clip depends on its name, the condition and a seed, never on t
 that of the clips' audio files; films keep their frame rate and their own sound.
 """
 
+import contextlib
 import functools
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -16,7 +18,7 @@ import pandas as pd
 
 from auxformer import media
 from auxformer.corpora import read_corpus
-from auxformer.errors import InputError
+from auxformer.errors import InputError, MediaError
 from auxformer.features.base import SAMPLING_RATE
 from auxformer.features.face import find_face
 from auxformer.files import make_folder, whole_file, write_text
@@ -159,11 +161,13 @@ def derive_corpus(
         )
     note = {"source": corpus.name, "condition": condition, "seed": seed}
     _claim(root, out, note)
-    media_files = {Path(p) for column in ("audio", "video") for p in corpus.clips[column].dropna()}
-    chosen = (
-        corpus.clips if clips is None else corpus.clips.loc[corpus.clips.index.intersection(list(clips), sort=False)]
+    chosen = corpus.clips
+    if clips is not None:
+        chosen = chosen.loc[chosen.index.intersection(list(clips), sort=False)]
+    media_files, wanted = (
+        set(map(Path, table[["audio", "video"]].stack().dropna())) for table in (corpus.clips, chosen)
     )
-    left_out = media_files - {Path(p) for column in ("audio", "video") for p in chosen[column].dropna()}
+    left_out = media_files - wanted
     untouched = level == 0 and not kind.endswith("snr")  # 0 dB is a level like any other
     touched = {} if untouched else {Path(p): clip for clip, p in chosen[stream].items()}
     for path in sorted(p for p in root.rglob("*") if p.is_file() and p not in touched and p not in left_out):
@@ -171,7 +175,8 @@ def derive_corpus(
             _link(path, out / path.relative_to(root))
     voices = corpus.clips[["speaker", "audio"]]
     work = functools.partial(_corrupt, condition=condition, seed=seed, voices=voices)
-    items = [(clip, path, _target(out / path.relative_to(root), stream)) for path, clip in touched.items()]
+    ending = ".mp4" if stream == "video" else ".wav"
+    items = [(clip, path, (out / path.relative_to(root)).with_suffix(ending)) for path, clip in touched.items()]
     for _ in progress(in_parallel(work, items, jobs), condition, total=len(items)):
         pass
     return out
@@ -193,15 +198,8 @@ def parse_condition(condition: str) -> tuple[str, float]:
         if not unit.isupper():
             if condition == name:
                 return name, 1.0
-            continue
-        head, found, number = condition.rpartition(kind + "-")
-        if found and not head:
-            try:
-                level = float(number)
-            except ValueError:
-                break
-            if not np.isfinite(level):
-                break
+        elif found := re.fullmatch(rf"{kind}-([-+]?\d*\.?\d+)", condition):
+            level = float(found[1])
             if unit == "SHARE" and not 0 <= level <= 1:
                 raise InputError(f'condition "{condition}": the share is {level}, expected 0 to 1.')
             return kind, level
@@ -210,7 +208,6 @@ def parse_condition(condition: str) -> tuple[str, float]:
 
 def _corrupt(item: tuple[str, Path, Path], condition: str, seed: int, voices: pd.DataFrame) -> None:
     """One media file of a clip, read from one path and written to another, whole or not at all."""
-
     clip, path, target = item
     if target.exists():
         return
@@ -225,10 +222,12 @@ def _corrupt(item: tuple[str, Path, Path], condition: str, seed: int, voices: pd
             "video-occlude": occlude,
             "video-drop": lambda frames: drop_frames(frames, level, rng),
         }
-        frames = changes[kind](frames)[
-            :, : frames.shape[1] // 2 * 2, : frames.shape[2] // 2 * 2
-        ]  # H.264 wants even sizes
-        media.write_video(target, frames, media.frame_rate(path), _sound(path), SAMPLING_RATE)
+        height, width = frames.shape[1] // 2 * 2, frames.shape[2] // 2 * 2  # H.264 wants even sizes
+        sound = None
+        with contextlib.suppress(MediaError):  # a film without sound stays one
+            sound = media.read_audio(path, SAMPLING_RATE)
+        frames = changes[kind](frames)[:, :height, :width]
+        media.write_video(target, frames, media.frame_rate(path), sound, SAMPLING_RATE)
         return
     waveform = media.read_audio(path, SAMPLING_RATE)
     if kind == "audio-noise-snr":
@@ -238,26 +237,13 @@ def _corrupt(item: tuple[str, Path, Path], condition: str, seed: int, voices: pd
         chosen = others.iloc[rng.permutation(len(others))[:4]]
         if chosen.empty:
             raise InputError(f"{path}: there is no other speaker to babble.")
-        waveform = add_noise(
-            waveform, babble([media.read_audio(p, SAMPLING_RATE) for p in chosen], len(waveform), rng), level
-        )
+        talk = [media.read_audio(p, SAMPLING_RATE) for p in chosen]
+        waveform = add_noise(waveform, babble(talk, len(waveform), rng), level)
     elif kind == "audio-gaps":
         waveform = gaps(waveform, level, rng)
     else:
         waveform = delay(waveform, level, rng)
     media.write_wav(target, waveform, SAMPLING_RATE)
-
-
-def _sound(path: Path) -> np.ndarray | None:
-    """The film's own sound, or None when it has none."""
-    try:
-        return media.read_audio(path, SAMPLING_RATE)
-    except media.MediaError:
-        return None
-
-
-def _target(path: Path, stream: str) -> Path:
-    return path.with_suffix(".mp4" if stream == "video" else ".wav")
 
 
 def _claim(root: Path, out: Path, note: dict) -> None:

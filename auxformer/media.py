@@ -46,7 +46,6 @@ def read_audio(path: str | os.PathLike, sampling_rate: int = 16000) -> np.ndarra
     """
     if sampling_rate < 1:
         raise InputError(f"sampling_rate is {sampling_rate}, expected a positive number of Hz")
-    chunks = []
     with opened(path) as container:
         stream = first_stream(container, "audio", path)
         if not RATES[0] <= stream.rate <= RATES[1]:
@@ -57,10 +56,10 @@ def read_audio(path: str | os.PathLike, sampling_rate: int = 16000) -> np.ndarra
             chunks = [frame.to_ndarray()[0] / np.float32(32768) for frame in container.decode(stream)]
         else:
             resampler = av.AudioResampler(format="fltp", rate=sampling_rate)
-            for frame in container.decode(stream):
-                chunks += [resampled.to_ndarray().mean(axis=0) for resampled in resampler.resample(frame)]
+            frames = (piece for frame in container.decode(stream) for piece in resampler.resample(frame))
+            chunks = [frame.to_ndarray().mean(axis=0) for frame in frames]
             if chunks:
-                chunks += [resampled.to_ndarray().mean(axis=0) for resampled in resampler.resample(None)]
+                chunks += [frame.to_ndarray().mean(axis=0) for frame in resampler.resample(None)]
         exact = container.format.name in EXACT_LENGTH and stream.duration
         announced = float(stream.duration * stream.time_base) if exact else 0.0  # seconds
     waveform = np.concatenate([np.empty(0), *chunks]).astype(np.float32)  # [samples]
@@ -265,8 +264,7 @@ def _checked_waveform(waveform: np.ndarray) -> np.ndarray:
 @contextlib.contextmanager
 def opened(path: str | os.PathLike) -> Iterator[av.container.InputContainer]:
     """The file, open for decoding; whatever goes wrong inside the block becomes a `MediaError`."""
-    reason = explain_damage(path)
-    if reason:
+    if reason := explain_damage(path):
         raise MediaError(reason)
     try:
         options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}

@@ -59,14 +59,18 @@ def settings_digest(extractor, *more: str) -> str:
     return hashlib.sha256("\n".join([repr(extractor), *more]).encode()).hexdigest()[:8]
 
 
-class SoundExtractor:
-    """What extractors of sound share; each has `of_waveform`, from `[samples]` in -1..1 at 16 kHz to `[T, D]` float32."""
-
-    modality = "audio"
+class MediaExtractor:
+    """What extractors that read media share."""
 
     def digest(self) -> str:
         """Changes with every setting, and with the content of the model where there is one, wherever it lies."""
         return settings_digest(self)
+
+
+class SoundExtractor(MediaExtractor):
+    """What extractors of sound share; each has `of_waveform`, from `[samples]` in -1..1 at 16 kHz to `[T, D]` float32."""
+
+    modality = "audio"
 
     def source(self, clip: Clip) -> str | None:
         """The clip's audio file, or its video file when it has no other."""
@@ -81,15 +85,11 @@ class SoundExtractor:
         return self.of_waveform(self.read(clip))
 
 
-class FilmExtractor:
+class FilmExtractor(MediaExtractor):
     """What extractors of one vector per frame of the film share."""
 
     modality = "video"
     frames_per_second = math.nan
-
-    def digest(self) -> str:
-        """Changes with every setting, and with the content of the model where there is one, wherever it lies."""
-        return settings_digest(self)
 
     def source(self, clip: Clip) -> str | None:
         """The clip's video file."""
