@@ -29,13 +29,10 @@ for verbs in (train, bench, models, show):
 
 
 def main() -> None:
-    """Entry point: one sentence on stderr and exit code 2 for bad input, 1 when training fails."""
+    """Entry point: one sentence on stderr and exit code 2 for bad input, 1 when a training or a lesson fails."""
     speak_plainly_where_needed()
     try:
         app()
-    except InputError as error:
+    except (InputError, TrainingError) as error:
         print(f"auxformer: {error}", file=sys.stderr)
-        sys.exit(2)
-    except TrainingError as error:
-        print(f"auxformer: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, InputError) else 1)

@@ -1,7 +1,5 @@
 """auxformer course: run and build the lessons."""
 
-import contextlib
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,18 +10,6 @@ from auxformer.cli.settings import parse_pairs
 app = typer.Typer(no_args_is_help=True, help="Run and build the lessons.", epilog="Example: auxformer course run 2")
 
 Lessons = Annotated[list[str] | None, typer.Argument(help="Numbers or names; all when none is given.")]
-
-
-@contextlib.contextmanager
-def _failed_lesson_ends_with_one():
-    """Exit 1 with one sentence when a cell of a lesson fails."""
-    from auxformer.course.run import LessonFailed
-
-    try:
-        yield
-    except LessonFailed as error:
-        print(f"auxformer: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
 
 
 @app.command("ls")
@@ -53,8 +39,7 @@ def run(
     """
     from auxformer.course.run import run_lessons
 
-    with _failed_lesson_ends_with_one():
-        run_lessons(lessons or None, parse_pairs(parameter or (), "-p"), profile, out, reuse=not fresh)
+    run_lessons(lessons or None, parse_pairs(parameter or (), "-p"), profile, out, reuse=not fresh)
 
 
 @app.command("build")
@@ -71,9 +56,8 @@ def build(
     """
     from auxformer.course.build import build_lessons
 
-    with _failed_lesson_ends_with_one():
-        for path in build_lessons(lessons or None, texts_only=texts_only):
-            print(path)
+    for path in build_lessons(lessons or None, texts_only=texts_only):
+        print(path)
 
 
 @app.command("student")

@@ -43,14 +43,10 @@ def models(
         show(rows, columns, wide=wide, text="what it is")
         return
     card = card_of(name)
-    sizes = [
-        f"{parameters(name, preset_name)} (preset {preset_name})"
-        for preset_name in ("default", card.published)
-        if preset_name
-    ]
+    presets = ["default", *([card.published] if card.published else [])]
     rows = [
         ("source", card.source),
-        ("parameters", ", ".join(sizes)),
+        ("parameters", ", ".join(f"{parameters(name, settings)} (preset {settings})" for settings in presets)),
         ("a stream missing", card.missing),
         ("deviations", card.deviations),
     ]
@@ -77,11 +73,8 @@ def cost(
 
     model = auxformer.config.preset(preset).model
     frames = {"audio_frames": audio_frames, "video_frames": video_frames, "clips": clips}
-    table = cost_table(model, audio_dims, video_dims, **frames)
-    rows = [
-        (name, f"{row.parameters:,}", f"{row.mflops:,.1f}", f"{row.saved_mb:,.1f}")
-        for name, row in zip(table.index, table.itertuples())
-    ]
+    rows = cost_table(model, audio_dims, video_dims, **frames).itertuples()
+    rows = [(row.Index, f"{row.parameters:,}", f"{row.mflops:,.1f}", f"{row.saved_mb:,.1f}") for row in rows]
     show(rows, ["part", "parameters", "mflops", "saved_mb"], wide=wide)
     print(f"mflops: forward, of a clip of {audio_frames} audio and {video_frames} video frames;")
     print(f"saved_mb: kept of {clips} clips for backward")

@@ -73,6 +73,8 @@ def with_interval(value: float, low: float, high: float, wide: bool = False) -> 
     """ ".712 [.65,.77]", or ".712 [.651, .768]" where there is room."""
     if math.isnan(value):
         return ""
+    if math.isnan(low):
+        return f"{number(value)} [-]"
     ends = [number(end, 3 if wide else 2) for end in (low, high)]
     return f"{number(value)} [{(', ' if wide else ',').join(ends)}]"
 
@@ -85,6 +87,7 @@ def show_scores(scores, title: str, wide: bool = False) -> None:
     metrics = dict.fromkeys([*(name for name in FIRST_METRICS if name in set(scores.metric)), *scores.metric])
     rows = [[name, *(cells.get((name, metric), "") for metric in metrics)] for name in dict.fromkeys(scores.condition)]
     show(rows, ["condition", *metrics], title, wide)
+    _say_why_no_interval(scores)
 
 
 def show_results(results, wide: bool = False) -> None:
@@ -111,3 +114,9 @@ def show_results(results, wide: bool = False) -> None:
     score = "CCC" if attributes else "macro-F1"
     title = f"{results.corpus.iloc[0]}: {score} [95 % interval over speakers], target {results.target.iloc[0]}"
     show(rows, [*named, *conditions], title, wide)
+    _say_why_no_interval(part)
+
+
+def _say_why_no_interval(scores) -> None:
+    if (scores.value.notna() & scores.low.isna()).any():
+        print("[-]: no interval; fewer than five test speakers do not show how much speakers differ.")

@@ -9,10 +9,10 @@ from unittest import mock
 
 from auxformer.course import build, page
 from auxformer.course.lessons import Lesson, find_lessons, project_root
-from auxformer.errors import InputError, suggest
+from auxformer.errors import InputError, TrainingError, suggest
 
 
-class LessonFailed(RuntimeError):
+class LessonFailed(TrainingError):
     """A lesson stopped; the message names the lesson, the cell and the last line of the error."""
 
 
