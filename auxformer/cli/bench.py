@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from auxformer.cli.options import Corpus, Official, Wide, WorkOptions, with_options
 from auxformer.cli.settings import SettingsCommand
@@ -22,16 +23,10 @@ KEPT = ("macro-f1", "ccc", "ece", "brier", "area", "rising", "divergence")
 class SuiteOptions:
     """What is different from the suite's file."""
 
-    system: Annotated[list[str] | None, typer.Option(help="Only these systems of the suite; may be given again.")] = (
-        None
-    )
-    add: Annotated[list[str] | None, typer.Option(help="A system beside those of the suite; may be given again.")] = (
-        None
-    )
-    models: Annotated[
-        list[Path] | None, typer.Option(help="Python file that registers a model; may be given again.")
-    ] = None
-    seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds, instead of the suite's.")] = None
+    system: Annotated[list[str] | None, Option(help="Only these systems of the suite; may be given again.")] = None
+    add: Annotated[list[str] | None, Option(help="A system beside those of the suite; may be given again.")] = None
+    models: Annotated[list[Path] | None, Option(help="Python file that registers a model; may be given again.")] = None
+    seeds: Annotated[int | None, Option(min=1, help="Number of seeds, instead of the suite's.")] = None
     official: Official = None
 
     def read(self, name: str):
@@ -50,18 +45,18 @@ def bench(
     work: WorkOptions,
     suite: Annotated[
         str,
-        typer.Argument(
+        Argument(
             help='quick, puppets, seeds, binding, ablation, ravdess, crema-d, msp-improv, a TOML file of your own, or "humans".'
         ),
     ],
-    root: Annotated[Path | None, typer.Option(help="Folder of the corpus; puppets are generated when absent.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the tables and the report (humans: CSV file).")] = None,
+    root: Annotated[Path | None, Option(help="Folder of the corpus; puppets are generated when absent.")] = None,
+    out: Annotated[Path | None, Option(help="Folder for the tables and the report (humans: CSV file).")] = None,
     table: Annotated[
         Path | None,
-        typer.Option(help="CSV file for the main scores over all partitions; the paired tests go into NAME-tests.csv."),
+        Option(help="CSV file for the main scores over all partitions; the paired tests go into NAME-tests.csv."),
     ] = None,
     corpus: Corpus = "auto",
-    target: Annotated[str, typer.Option(help="humans: audiovisual, voice or face.")] = "audiovisual",
+    target: Annotated[str, Option(help="humans: audiovisual, voice or face.")] = "audiovisual",
     wide: Wide = False,
 ):
     """Run a benchmark: systems x conditions x seeds, with intervals, paired tests, people and a report.
@@ -103,12 +98,10 @@ def bench(
 
 @app.command("report")
 def report(
-    results: Annotated[list[Path], typer.Argument(help="Results folders, or long result tables (CSV).")],
-    into: Annotated[
-        Path | None, typer.Option(help="File whose <!-- NAME --> markers are filled; NAME is the CSV's.")
-    ] = None,
+    results: Annotated[list[Path], Argument(help="Results folders, or long result tables (CSV).")],
+    into: Annotated[Path | None, Option(help="File whose <!-- NAME --> markers are filled; NAME is the CSV's.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the report of a results folder, instead of that folder.")
+        Path | None, Option(help="Folder for the report of a results folder, instead of that folder.")
     ] = None,
 ):
     """A results folder as a page, Markdown, LaTeX and CSV; a result table as Markdown, printed or put into a file.

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from auxformer.cli.options import Corpus, Jobs, Root
 
@@ -14,12 +15,10 @@ app = typer.Typer(
 
 @app.command("puppets")
 def puppets(
-    out: Annotated[Path, typer.Argument(help="Folder to write.")],
-    size: Annotated[str, typer.Option(help="tiny, course or full.")] = "course",
-    seed: Annotated[int, typer.Option(help="Another seed, other puppets.")] = 0,
-    binding: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of clips whose voice and face are out of step.")
-    ] = 0.0,
+    out: Annotated[Path, Argument(help="Folder to write.")],
+    size: Annotated[str, Option(help="tiny, course or full.")] = "course",
+    seed: Annotated[int, Option(help="Another seed, other puppets.")] = 0,
+    binding: Annotated[float, Option(min=0, max=1, help="Share of clips whose voice and face are out of step.")] = 0.0,
     jobs: Jobs = 2,
 ):
     """Generate the embedded corpus: drawn faces that speak, in CREMA-D's layout.
@@ -35,7 +34,7 @@ def puppets(
 def check(
     root: Root,
     corpus: Corpus = "auto",
-    partition: Annotated[list[Path] | None, typer.Option(help="Official partition file; may be given again.")] = None,
+    partition: Annotated[list[Path] | None, Option(help="Official partition file; may be given again.")] = None,
 ):
     """What is there, missing, damaged, duplicated; clips kept per rule and class. Exit 1 when speakers leak.
 
@@ -53,7 +52,7 @@ def check(
 def faces(
     root: Root,
     corpus: Corpus = "auto",
-    out: Annotated[Path | None, typer.Option(help="CSV file for the box and the share of every clip.")] = None,
+    out: Annotated[Path | None, Option(help="CSV file for the box and the share of every clip.")] = None,
     jobs: Jobs = 2,
 ):
     """In which films a face is found, in what share of the frames, and where.
@@ -72,9 +71,9 @@ def faces(
 @app.command("corrupt")
 def corrupt(
     root: Root,
-    out: Annotated[Path, typer.Argument(help="Folder to write.")],
-    condition: Annotated[str, typer.Option(help="What goes wrong; see above.")],
-    seed: Annotated[int, typer.Option(help="Another seed, other noise.")] = 0,
+    out: Annotated[Path, Argument(help="Folder to write.")],
+    condition: Annotated[str, Option(help="What goes wrong; see above.")],
+    seed: Annotated[int, Option(help="Another seed, other noise.")] = 0,
     jobs: Jobs = 2,
 ):
     """Write a corpus again with media that went wrong, for the robustness protocol.

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from auxformer.cli.settings import parse_pairs
 
 app = typer.Typer(no_args_is_help=True, help="Run and build the lessons.", epilog="Example: auxformer course run 2")
 
-Lessons = Annotated[list[str] | None, typer.Argument(help="Numbers or names; all when none is given.")]
+Lessons = Annotated[list[str] | None, Argument(help="Numbers or names; all when none is given.")]
 
 
 @app.command("ls")
@@ -26,12 +27,10 @@ def ls():
 @app.command("run")
 def run(
     lessons: Lessons = None,
-    parameter: Annotated[
-        list[str] | None, typer.Option("-p", "--parameter", help="NAME=VALUE; may be given again.")
-    ] = None,
-    profile: Annotated[str, typer.Option(help="quick or full.")] = "quick",
-    out: Annotated[Path, typer.Option(help="Folder for the executed lessons and their pages.")] = Path("build/course"),
-    fresh: Annotated[bool, typer.Option(help="Run lessons again whose source has not changed.")] = False,
+    parameter: Annotated[list[str] | None, Option("-p", "--parameter", help="NAME=VALUE; may be given again.")] = None,
+    profile: Annotated[str, Option(help="quick or full.")] = "quick",
+    out: Annotated[Path, Option(help="Folder for the executed lessons and their pages.")] = Path("build/course"),
+    fresh: Annotated[bool, Option(help="Run lessons again whose source has not changed.")] = False,
 ):
     """Run lessons headless; stops at the first that fails and names the cell.
 
@@ -45,7 +44,7 @@ def run(
 @app.command("build")
 def build(
     lessons: Lessons = None,
-    texts_only: Annotated[bool, typer.Option(help="Run nothing and keep the outputs: for a change of words.")] = False,
+    texts_only: Annotated[bool, Option(help="Run nothing and keep the outputs: for a change of words.")] = False,
 ):
     """Run the sources and write the notebooks that are committed, with their student versions.
 

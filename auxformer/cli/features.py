@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument
 
 from auxformer.cli.options import Audio, Corpus, Data, Jobs, OnError, Root, Scheduler, Video, Wide
 
@@ -69,9 +70,7 @@ def verify(data: Data = Path("data/features")):
 
 
 @app.command("rm")
-def rm(
-    folder: Annotated[Path, typer.Argument(help="Folder of the store, as `ls` shows it.")],
-):
+def rm(folder: Annotated[Path, Argument(help="Folder of the store, as `ls` shows it.")]):
     """Delete a feature store.
 
     Example: auxformer features rm data/features/puppets-67cd21/hog-b055c673

@@ -5,21 +5,22 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from auxformer.cli.options import Wide
 
 app = typer.Typer()
 
-AudioDims = Annotated[int, typer.Option(min=1, help="Width of the audio features.")]
-VideoDims = Annotated[int, typer.Option(min=1, help="Width of the video features.")]
+AudioDims = Annotated[int, Option(min=1, help="Width of the audio features.")]
+VideoDims = Annotated[int, Option(min=1, help="Width of the video features.")]
 
 
 @app.command("models")
 def models(
-    name: Annotated[str | None, typer.Argument(help="A model; all of them when none is given.")] = None,
+    name: Annotated[str | None, Argument(help="A model; all of them when none is given.")] = None,
     audio_dims: AudioDims = 130,
     video_dims: VideoDims = 4096,
-    classes: Annotated[int, typer.Option(min=2, help="Number of classes, for the parameters.")] = 6,
+    classes: Annotated[int, Option(min=2, help="Number of classes, for the parameters.")] = 6,
     wide: Wide = False,
 ):
     """The models there are, or the card of one: source, parameters, what it does when a stream is missing, deviations.
@@ -55,12 +56,12 @@ def models(
 
 @app.command("cost")
 def cost(
-    preset: Annotated[str, typer.Option(help="Preset whose model is priced.")] = "default",
+    preset: Annotated[str, Option(help="Preset whose model is priced.")] = "default",
     audio_dims: AudioDims = 130,
     video_dims: VideoDims = 4096,
-    audio_frames: Annotated[int, typer.Option(min=1, help="Audio frames of a clip.")] = 250,
-    video_frames: Annotated[int, typer.Option(min=1, help="Video frames of a clip.")] = 75,
-    clips: Annotated[int, typer.Option(min=1, help="Clips in a batch, for the memory.")] = 32,
+    audio_frames: Annotated[int, Option(min=1, help="Audio frames of a clip.")] = 250,
+    video_frames: Annotated[int, Option(min=1, help="Video frames of a clip.")] = 75,
+    clips: Annotated[int, Option(min=1, help="Clips in a batch, for the memory.")] = 32,
     wide: Wide = False,
 ):
     """Parameters, operations per clip and memory per batch, by stack. Nothing is computed.
@@ -81,7 +82,7 @@ def cost(
 
 
 @app.command("parity")
-def parity(files: Annotated[list[Path], typer.Argument(help="Parity vectors (safetensors).")]):
+def parity(files: Annotated[list[Path], Argument(help="Parity vectors (safetensors).")]):
     """Largest difference per tensor against parity vectors; exit 1 above 1e-5 (gradient norm: 1e-4, relative).
 
     Example: auxformer parity tests/parity/*.safetensors
@@ -101,10 +102,10 @@ def parity(files: Annotated[list[Path], typer.Argument(help="Parity vectors (saf
 
 @app.command("convert")
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(help="The authors' .pt, .pth or .safetensors file.")],
-    out: Annotated[Path, typer.Argument(help="File to write (safetensors).")],
-    heads: Annotated[int, typer.Option(help="Attention heads; no tensor tells.")] = 10,
-    attn_mask: Annotated[bool, typer.Option(help="Whether it was trained with the causal mask.")] = True,
+    checkpoint: Annotated[Path, Argument(help="The authors' .pt, .pth or .safetensors file.")],
+    out: Annotated[Path, Argument(help="File to write (safetensors).")],
+    heads: Annotated[int, Option(help="Attention heads; no tensor tells.")] = 10,
+    attn_mask: Annotated[bool, Option(help="Whether it was trained with the causal mask.")] = True,
 ):
     """The authors' checkpoint to safetensors, without running any code in the file.
 

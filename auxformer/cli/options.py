@@ -10,25 +10,25 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from auxformer.cli.settings import read_settings
 from auxformer.errors import InputError
 
-_task = functools.partial(typer.Option, rich_help_panel="Task")
-_settings = functools.partial(typer.Option, rich_help_panel="Settings")
-_work = functools.partial(typer.Option, rich_help_panel="Work")
+_task = functools.partial(Option, rich_help_panel="Task")
+_settings = functools.partial(Option, rich_help_panel="Settings")
+_work = functools.partial(Option, rich_help_panel="Work")
 
 Audio = Annotated[str, _task(help="lld, logmel, wav2vec2:MODEL or table:FILE.csv.")]
 Video = Annotated[str, _task(help="hog, vggface:FILE, emoca:FOLDER, hf-vision:MODEL or table:FILE.csv.")]
-Corpus = Annotated[str, typer.Option(help='Name of the corpus, or "auto".')]
+Corpus = Annotated[str, Option(help='Name of the corpus, or "auto".')]
 Data = Annotated[Path, _work(help="Folder under which feature stores lie.")]
 Jobs = Annotated[int, _work(min=1, help="Processes.")]
 OnError = Annotated[str, _task(help='A clip that cannot be read: "skip" it and count, or "stop".')]
 Official = Annotated[Path | None, _task(help="The authors' partition file(s); their labels are used.")]
-Root = Annotated[Path, typer.Argument(help="Folder of the corpus.")]
+Root = Annotated[Path, Argument(help="Folder of the corpus.")]
 Scheduler = Annotated[str | None, _work(help="Address of a Dask cluster; it needs the same files and paths.")]
-Wide = Annotated[bool, typer.Option("--wide", help="Every column, however wide.")]
+Wide = Annotated[bool, Option("--wide", help="Every column, however wide.")]
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,7 @@ class TaskOptions:
     audio: Audio = "lld"
     video: Video = "hog"
     target: Annotated[
-        str | None,
-        _task(help="audiovisual, voice, face, intended; MSP-IMPROV: secondary, secondary-four, attributes."),
+        str | None, _task(help="audiovisual, voice, face, intended; MSP-IMPROV: secondary, secondary-four, attributes.")
     ] = None
     rule: Annotated[str | None, _task(help="majority, plurality or distributional labels.")] = None
     classes: Annotated[str | None, _task(help='Classes to keep: "happy,sad"; "4" = angry, happy, neutral, sad.')] = None

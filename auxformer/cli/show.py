@@ -4,18 +4,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 app = typer.Typer()
 
 
 @app.command("show")
 def show(
-    file: Annotated[
-        str,
-        typer.Argument(help="A media file (wav, flac, mp3, mp4, avi, flv), or with --root a clip."),
-    ],
-    root: Annotated[Path | None, typer.Option(help="Folder of the corpus that has the clip.")] = None,
-    out: Annotated[Path, typer.Option(help="Picture to write (PNG).")] = Path("build/show.png"),
+    file: Annotated[str, Argument(help="A media file (wav, flac, mp3, mp4, avi, flv), or with --root a clip.")],
+    root: Annotated[Path | None, Option(help="Folder of the corpus that has the clip.")] = None,
+    out: Annotated[Path, Option(help="Picture to write (PNG).")] = Path("build/show.png"),
 ):
     """Draw what a media file or a clip holds: frames with the face box, waveform, spectrogram, features.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from auxformer.cli.options import Jobs, SettingsOptions, TaskOptions, Wide, WorkOptions, with_options
 from auxformer.cli.settings import EPILOG, SettingsCommand
@@ -20,8 +21,8 @@ def train(
     task_options: TaskOptions,
     settings_options: SettingsOptions,
     work: WorkOptions,
-    partition: Annotated[int, typer.Option(min=1, help="Which fold or partition, from 1.")] = 1,
-    name: Annotated[str | None, typer.Option(help="Name of the run's folder.")] = None,
+    partition: Annotated[int, Option(min=1, help="Which fold or partition, from 1.")] = 1,
+    name: Annotated[str | None, Option(help="Name of the run's folder.")] = None,
 ):
     """Train one network on one partition; run it again after a kill and it goes on. Then: auxformer evaluate RUN
 
@@ -50,11 +51,9 @@ def train(
 
 @app.command("evaluate")
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
-    condition: Annotated[
-        list[str] | None, typer.Option(help="complete, no-audio or no-video; may be given again.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write the scores (CSV).")] = None,
+    run: Annotated[Path, Argument(help="Folder of a trained run.")],
+    condition: Annotated[list[str] | None, Option(help="complete, no-audio or no-video; may be given again.")] = None,
+    out: Annotated[Path | None, Option(help="Where to write the scores (CSV).")] = None,
     jobs: Jobs = 2,
     wide: Wide = False,
 ):
@@ -71,10 +70,7 @@ def evaluate(
 
 
 @app.command("runs")
-def runs(
-    folder: Annotated[Path, typer.Argument(help="Folder that holds runs.")] = Path("runs"),
-    wide: Wide = False,
-):
+def runs(folder: Annotated[Path, Argument(help="Folder that holds runs.")] = Path("runs"), wide: Wide = False):
     """Runs with their best dev score, epochs, state, and with --wide the system, the config's digest and the seed.
 
     Example: auxformer runs --wide
@@ -95,10 +91,10 @@ def run(
     task_options: TaskOptions,
     settings_options: SettingsOptions,
     work: WorkOptions,
-    partitions: Annotated[int, typer.Option(min=1, help="Number of 70/15/15 partitions when there are no folds.")] = 1,
-    system: Annotated[list[str] | None, typer.Option(help="A model or reference; may be given again.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="Where to write the long result table (CSV).")] = None,
+    partitions: Annotated[int, Option(min=1, help="Number of 70/15/15 partitions when there are no folds.")] = 1,
+    system: Annotated[list[str] | None, Option(help="A model or reference; may be given again.")] = None,
+    seeds: Annotated[int, Option(min=1, help="Number of seeds.")] = 1,
+    out: Annotated[Path | None, Option(help="Where to write the long result table (CSV).")] = None,
     wide: Wide = False,
 ):
     """From recordings to a table of scores per condition. A second call goes on where the first stopped.
