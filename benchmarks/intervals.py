@@ -1,6 +1,7 @@
 """Do 95 % intervals hold the true score in 95 % of samples, and does the paired test reject in 5 % under a true null?
 
     python benchmarks/intervals.py [--simulations 2000] [--speakers 6 12 24 91] [--out intervals.json]
+    python benchmarks/intervals.py --only-looking --simulations 500 --speakers 12 40
 
 Speakers are simulated: six classes as frequent as in CREMA-D, 53 to 77 clips each, and as much spread between speakers
 as there is between those of CREMA-D (logits: 0.3 in skill, 0.7 per class). "True" is the macro-F1 of infinitely many.
@@ -17,6 +18,10 @@ Nulls of the paired test: "alike", two systems that differ by chance only; "unli
 the second with more spread over speakers, but with the same true macro-F1. Beside them the power for a true difference.
 The error (one standard deviation) of a share near .95 or .05 is .005 with 2,000 simulations.
 
+Looking for the best of K systems and holding the others against it: how often somebody is set apart although all systems are
+alike, by the rule of before 0.2 (each against the best, Holm for K - 1) and by max-T; and how often the better one of two is set
+apart from a system that is truly .03 worse, among K.
+
 Found, for 6, 12, 24 and 91 speakers at a true macro-F1 of .75 (.45 is alike): percentile holds the truth in .860, .904,
 .928 and .941 of the samples, bca hardly more; expanded in .930, .945, .944, .945 and t in .944, .951, .943, .946;
 clips in .77 to .79. The test rejects a true null in .035, .055, .053, .043 (alike), .029, .047, .047, .048 (unlike).
@@ -25,9 +30,11 @@ clips in .77 to .79. The test rejects a true null in .035, .055, .053, .043 (ali
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import brentq
 from scipy.stats import norm
 from scipy.stats import t as student
@@ -35,7 +42,7 @@ from scipy.stats import t as student
 from auxformer.seeds import seed_of
 from auxformer.evaluation.intervals import speaker_draws
 from auxformer.evaluation.scores import scores_of
-from auxformer.evaluation.tests import permutation_test
+from auxformer.evaluation.tests import max_t, permutation_test, tied_with_best
 
 CLIPS = np.array([9.9, 9.8, 9.6, 13.1, 18.1, 4.4])  # mean clips per class and speaker with a majority label in CREMA-D
 SPREAD = {"skill": 0.3, "class": 0.7}  # standard deviations between speakers, in logits
@@ -146,14 +153,51 @@ def rejections(a: System, b: System, speakers: int, simulations: int, permutatio
     return float((np.array(p_values) < 0.05).mean())
 
 
+def looking(
+    systems: Sequence[System], speakers: int, simulations: int, permutations: int
+) -> tuple[float, float, float]:
+    """Shares of samples in which somebody is set apart from the best: by Holm against the best, by max-T; and in which max-T
+    sets the last system apart from the first."""
+    rng = np.random.default_rng(seed_of("looking", speakers, len(systems), systems[-1].skill))
+    names, count = [f"system-{i:02d}" for i in range(len(systems))], np.zeros(3)
+    for number in range(simulations):
+        sums = [counts.astype(float) for counts in sample(rng, speakers, *systems)]
+        rows = max_t(sums, macro_f1, permutations, seed=number)
+        table = pd.DataFrame(rows, columns=["a", "b", "difference", "p", "p_corrected"]).assign(condition="complete")
+        table["system_a"], table["system_b"] = [table[side].map(dict(enumerate(names))) for side in "ab"]
+        for place, kept in enumerate((table.drop(columns="p_corrected"), table)):
+            count[place] += len(tied_with_best(kept)["complete"]) < len(systems)
+        count[2] += float(table.p_corrected[(table.a == 0) & (table.b == len(systems) - 1)].iloc[0]) < 0.05
+    return tuple(count / simulations)
+
+
+def show_looking(speakers: Sequence[int], simulations: int, permutations: int) -> dict:
+    """Print and return the shares of `looking` for 3, 7 and 18 systems."""
+    alike, worse = with_truth(0.75, favourites=1), with_truth(0.75 - POWER_AT, favourites=1)
+    print(f"\n{'systems':<10}{'speakers':<10}{'Holm, best':>12}{'max-T':>9}{f'power at {POWER_AT}':>15}")
+    found = {}
+    for count in (3, 7, 18):
+        for number in speakers:
+            by_holm, by_max_t, _ = looking([alike] * count, number, simulations, permutations)
+            power = looking([alike] * (count - 1) + [worse], number, simulations, permutations)[2]
+            found[f"{count} systems, {number} speakers"] = {"holm": by_holm, "max_t": by_max_t, "power": power}
+            print(f"{count:<10}{number:<10}{by_holm:12.3f}{by_max_t:9.3f}{power:15.3f}", flush=True)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--simulations", type=int, default=2000)
     parser.add_argument("--speakers", type=int, nargs="+", default=[6, 12, 24, 91])
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--permutations", type=int, default=1000)
+    parser.add_argument("--only-looking", action="store_true", help="leave out intervals and single tests")
     parser.add_argument("--out", help="JSON file to write")
     arguments = parser.parse_args()
+    result = {"simulations": arguments.simulations, "coverage": {}, "rejections": {}}
+    result["looking"] = show_looking(arguments.speakers, arguments.simulations, arguments.permutations)
+    if arguments.only_looking:
+        return
     started = time.perf_counter()
     strong, weak = with_truth(0.75, favourites=1), with_truth(0.45, favourites=1)
     pairs = {
@@ -161,7 +205,6 @@ def main() -> None:
         "unlike": (strong, with_truth(0.75, favourites=2, spread=1.6)),
         f"power at {POWER_AT}": (strong, with_truth(0.75 - POWER_AT, favourites=1)),
     }
-    result = {"simulations": arguments.simulations, "coverage": {}, "rejections": {}}
     print(f"{'true F1':<10}{'speakers':<10}{'interval':<14}{'covered':>9}{'below':>9}{'above':>9}{'width':>9}")
     for name, system in (("0.75", strong), ("0.45", weak)):
         for speakers in arguments.speakers:

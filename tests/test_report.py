@@ -43,7 +43,7 @@ def test_the_best_come_first_ties_are_marked_and_people_stand_below():
     pairs = [("poor", "good", -0.3, 0.01), ("good", "better", -0.02, 0.6), ("poor", "better", -0.32, 0.01), ("ideal-observer", "better", 0.28, 0.01)]  # fmt: skip
     tests = pd.DataFrame(
         [(a, b, "complete", difference, p, p) for a, b, difference, p in pairs],
-        columns=["system_a", "system_b", "condition", "difference", "p", "p_holm"],
+        columns=["system_a", "system_b", "condition", "difference", "p", "p_corrected"],
     )
     lines = markdown_table(table, tests=tests).splitlines()[2:]
     assert [line.split("`")[1] for line in lines] == ["better", "good", "poor", "human-rater", "ideal-observer"]

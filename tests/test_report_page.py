@@ -207,7 +207,7 @@ def test_ties_are_marked_for_the_right_systems(folder):
     ):
         tests = pd.read_csv(folder / "comparisons.csv")
         both = tests.system_a.isin([a, b]) & tests.system_b.isin([a, b])
-        tests.loc[both & (tests.condition == "complete"), ["p", "p_holm"]] = p
+        tests.loc[both & (tests.condition == "complete"), ["p", "p_corrected"]] = p
         tests.to_csv(folder / "comparisons.csv", index=False)
     rows = {name: [cell.mark for cell in cells][:3] for name, cells in leaderboard(ResultsFolder.read(folder)).rows}
     assert rows["late_fusion & co"][0] == BEST and rows["auxformer"][0] == TIED and rows["poor"][0] == ""

@@ -20,7 +20,7 @@ from auxformer.evaluation.calibration import (
 from auxformer.evaluation.intervals import interval, resampled, score
 from auxformer.evaluation.robustness import curve_area, divergence, relative_robustness, rising_confidence
 from auxformer.evaluation.scores import METRICS, confusion_per_speaker, scores_of
-from auxformer.evaluation.tests import compare, holm, paired_test, permutation_test, tied_with_best
+from auxformer.evaluation.tests import compare, holm, max_t, paired_test, permutation_test, tied_with_best
 
 CLASSES = ("a", "b", "c")
 
@@ -84,7 +84,7 @@ def test_calibration_by_hand():
     result = calibration_of(hand_made(BY_HAND), CLASSES, resamples=50).set_index("metric")
     assert result.value["ece"] == pytest.approx((0.8 + 0.4 + 0.5) / 4)
     assert result.value["brier"] == pytest.approx((0.02 + (0.81 + 1 + 0.01) + 0.24 + (0.25 + 0.09 + 0.64)) / 4)
-    assert (result.low <= result.high).all()
+    assert result[["low", "high"]].isna().all(axis=None), "two speakers give no interval"
 
 
 def test_the_brier_score_equals_that_of_scikit_learn():
@@ -261,7 +261,7 @@ def test_every_pair_under_every_condition():
         ("complete", "low", "top"), ("complete", "low", "high"), ("complete", "top", "high"),
         ("no-audio", "low", "top"),
     ]  # fmt: skip
-    assert result.p_holm[:3].tolist() == pytest.approx(holm(result.p[:3])) and result.p_holm[3] == result.p[3]
+    assert (result.p_corrected >= result.p).all() and result.p_corrected[3] == result.p[3]
     of = {name: part for name, part in table[table.condition == "complete"].groupby("system")}
     assert tuple(result.loc[0, ["difference", "p"]]) == pytest.approx(paired_test(of["low"], of["top"], CLASSES))
     assert tied_with_best(result) == {"complete": ["top", "high"], "no-audio": ["top"]}
@@ -271,6 +271,54 @@ def test_every_pair_under_every_condition():
         compare(table, CLASSES, conditions=["no-adio"])
     with pytest.raises(InputError, match="no column system"):
         compare(predictions(), CLASSES)
+
+
+def test_the_largest_difference_by_hand():
+    """Three speakers, scores that add up: the leads of x over y and z are (3, 2, 1) and (1, 1, 1), of z over y (2, 1, 0)."""
+    x, y, z = (np.array(values, float)[:, None] for values in ([6, 6, 6], [3, 4, 5], [5, 5, 5]))
+    rows = max_t([x, y, z], lambda sums: sums[..., 0])
+    assert [row[:3] for row in rows] == [(0, 1, 6.0), (0, 2, 3.0), (1, 2, -3.0)]
+    # Of eight swaps two are as large as 6 of (6, 4, 2, 0); as 3 of (3, 1); four as 3 of (3, 1): the last speaker is a tie.
+    assert [row[3] for row in rows] == [2 / 8, 2 / 8, 4 / 8]
+    # t is 6 / sqrt(14), 3 / sqrt(3) and 3 / sqrt(5); only all or none swapped reach the largest of them.
+    assert [row[4] for row in rows] == [2 / 8, 2 / 8, 4 / 8]
+    alike = max_t([x, x, y], lambda sums: sums[..., 0])
+    assert alike[0][2:] == (0.0, 1.0, 1.0) and alike[1][4] == alike[2][4] == 2 / 8
+
+
+@pytest.mark.parametrize("systems", [3, 10])
+def test_looking_for_the_best_of_equals_sets_nobody_apart_more_often_than_promised(systems):
+    rng, wrong = np.random.default_rng(systems), []
+    for number in range(400):
+        sums = list(rng.normal(size=(systems, 12, 1)) + rng.normal(size=(12, 1)))
+        wrong.append(min(row[4] for row in max_t(sums, lambda sums: sums[..., 0], 500, number)) < 0.05)
+    assert 0.01 < np.mean(wrong) < 0.05 + 3 * 0.011
+
+
+def test_the_interval_of_several_seeds_is_that_of_their_mean():
+    """Two seeds whose faults lie with different speakers: each has a wide interval, their mean has none."""
+    truth, speakers = list("ab") * 30, np.repeat(list("uvwxyz"), 10)
+    seeds = []
+    for seed in range(2):
+        wrong = [{"a": "b", "b": "a"}[name] for name in truth]
+        said = np.where(np.isin(speakers, list("uvw") if seed else list("xyz")), wrong, truth)
+        table = pd.DataFrame({"clip": range(60), "speaker": speakers, "condition": "complete", "truth": truth})
+        seeds.append(table.assign(predicted=said, a=0.5, b=0.5, seed=seed))
+    each = [score(one).set_index("metric").loc["micro-f1"] for one in seeds]
+    both = score(pd.concat(seeds)).set_index("metric").loc["micro-f1"]
+    assert both.value == pytest.approx(0.5) and (both.low, both.high) == pytest.approx((0.5, 0.5))
+    assert min(one.high - one.low for one in each) > 0.5
+    with pytest.raises(InputError, match="different speakers"):
+        score(pd.concat([seeds[0], seeds[1][seeds[1].speaker != "u"]]))
+
+
+def test_fewer_than_five_speakers_give_no_interval():
+    truth = list("ab") * 10
+    for speakers, known in ((4, False), (5, True)):
+        names = np.repeat(list("uvwxy")[:speakers], 20 // speakers)
+        table = pd.DataFrame({"clip": range(20), "speaker": names, "condition": "complete", "truth": truth})
+        scores = score(table.assign(predicted=["a", "b", "a", "a"] * 5, a=0.5, b=0.5))
+        assert scores[["low", "high"]].notna().all(axis=None) == known and scores.value.notna().all()
 
 
 def test_the_best_system_ties_with_itself_when_it_stands_alone():
@@ -335,9 +383,8 @@ def test_rising_confidence_by_hand():
         condition="no-audio", a=[0.95, 0.5, 0.2, 0.5 + 1e-8]
     )  # up, down, the same, up by rounding
     shuffled = pd.concat([complete, without.sample(frac=1, random_state=0)])
-    value, low, high = rising_confidence(shuffled, CLASSES, "no-audio")
-    assert (value, low, high) == (0.25, 0.0, 0.5)  # speaker x 1 of 2, speaker y 0 of 2
-    assert rising_confidence(complete, CLASSES, "complete") == (0, 0, 0)
+    assert rising_confidence(shuffled, CLASSES, "no-audio").value == 0.25  # speaker x 1 of 2, speaker y 0 of 2
+    assert rising_confidence(complete, CLASSES, "complete").value == 0
     with pytest.raises(InputError, match="once each for the same clips"):
         rising_confidence(shuffled[(shuffled["clip"] != 0) | (shuffled.condition == "complete")], CLASSES, "no-audio")
     with pytest.raises(InputError, match="no-vide"):

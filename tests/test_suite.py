@@ -94,7 +94,7 @@ def test_the_tables_beside_the_results_tell_the_same_story(done):
     predictions = pd.read_parquet(out / "predictions.parquet")
     assert set(predictions.system) == {"auxformer", "auxformer, zeros", "functionals-lr", "ideal-observer"}
     tests = pd.read_csv(out / "comparisons.csv")
-    assert len(tests) == 3 * 6 and tests.p.between(0, 1).all() and (tests.p_holm >= tests.p).all()
+    assert len(tests) == 3 * 6 and tests.p.between(0, 1).all() and (tests.p_corrected >= tests.p).all()
     f1 = results[(results.metric == "macro-f1") & (results.partition == "all") & (results.condition == "complete")]
     pair = tests[
         (tests.system_a == "functionals-lr") & (tests.system_b == "ideal-observer") & (tests.condition == "complete")

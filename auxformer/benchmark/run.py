@@ -220,7 +220,8 @@ def results_of(task: Task, predictions: pd.DataFrame) -> pd.DataFrame:
     """The long result table of `predictions_of`'s predictions: scores per condition with intervals over speakers.
 
     With more than one partition, rows with partition "all" score the predictions of all of them together; where a speaker
-    is tested in several, that speaker is drawn as one in the bootstrap.
+    is tested in several, that speaker is drawn as one in the bootstrap. With more than one seed, rows with seed "all" hold the
+    mean over seeds, and its interval.
     """
     rows = [
         result_rows(task, *names, part)
@@ -229,6 +230,10 @@ def results_of(task: Task, predictions: pd.DataFrame) -> pd.DataFrame:
     if predictions.partition.nunique() > 1:
         pooled = predictions.groupby(["system", "seed"], sort=False)
         rows += [result_rows(task, system, "all", seed, part) for (system, seed), part in pooled]
+    name = "all" if predictions.partition.nunique() > 1 else predictions.partition.iloc[0]
+    for system, part in predictions.groupby("system", sort=False):
+        if part.seed.nunique() > 1:
+            rows.append(result_rows(task, system, name, "all", part))
     return pd.concat(rows, ignore_index=True)
 
 
@@ -295,12 +300,12 @@ def one_line(rows: pd.DataFrame) -> str:
 
 
 def result_rows(
-    task: Task, system: str, partition: str, seed: int, predictions: pd.DataFrame, resamples: int = 1000
+    task: Task, system: str, partition: str, seed: int | str, predictions: pd.DataFrame, resamples: int = 1000
 ) -> pd.DataFrame:
-    """Rows of the long result table for the predictions of one run."""
+    """Rows of the long result table for the predictions of one run, or of one system's runs."""
     classes = task.classes
     rows = score(predictions, classes, resamples)
-    if task.target != "attributes" and resamples:
+    if task.target != "attributes" and resamples and seed != "all":
         rows = pd.concat([rows, calibration_of(predictions, classes, resamples=resamples)])
     fixed = {"corpus": task.corpus.name, "target": task.target, "features": task.features, "system": system}
     return rows.assign(**fixed, partition=partition, seed=seed)[list(RESULT_COLUMNS)]

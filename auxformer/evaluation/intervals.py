@@ -7,8 +7,12 @@ import pandas as pd
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from auxformer.errors import InputError
 from auxformer.evaluation.scores import Scorer, classes_of
 from auxformer.seeds import seed_of
+
+FEWEST = 5
+"""Fewer speakers give no interval: how much speakers differ cannot be seen from so few."""
 
 
 def speaker_draws(speakers: int, resamples: int = 1000, seed: int = 0) -> np.ndarray:
@@ -35,14 +39,17 @@ def resampled(sums: np.ndarray, score_of: Callable, resamples: int = 1000, seed:
 def interval(values: np.ndarray, speakers: int) -> np.ndarray:
     """95 % interval, low and high `[2, ...]`, of resampled values `[R, ...]`; undefined ones are left out.
 
+    NaN where there are fewer than `FEWEST` speakers.
+
     With few speakers a bootstrap is too narrow, for what it draws from has a deviation that is too small and unsure: the
     percentiles are widened as Student's t is (Hesterberg 2015, The American Statistician 69(4)). Seen on simulated speakers
     (`benchmarks/intervals.py`): of 12, the plain interval covers the truth in 90 % of the cases, this one in 94 %.
     """
-    freedom = max(speakers - 1, 1)
-    levels = norm.cdf(np.sqrt(max(speakers, 2) / freedom) * student.ppf([0.025, 0.975], freedom))
-    defined = ~np.isnan(values).all(0)
     ends = np.full((2, *values.shape[1:]), np.nan)
+    if speakers < FEWEST:
+        return ends
+    levels = norm.cdf(np.sqrt(speakers / (speakers - 1)) * student.ppf([0.025, 0.975], speakers - 1))
+    defined = ~np.isnan(values).all(0)
     ends[:, defined] = np.nanquantile(values[:, defined], levels, axis=0)
     return ends
 
@@ -63,7 +70,8 @@ def score(
 ) -> pd.DataFrame:
     """Scores per condition with a 95 % interval from a bootstrap over speakers.
 
-    Speakers, not clips, are drawn with replacement: clips of one speaker are not independent.
+    Speakers, not clips, are drawn with replacement: clips of one speaker are not independent. Of several seeds (a column seed)
+    it is the mean of their scores, with the interval of that mean: all of them meet the same speakers in each resample.
     Two lines: `table = run.predict(split.test)`, then `score(table)`.
 
     Args:
@@ -76,11 +84,15 @@ def score(
         ccc-dominance and their mean ccc.
 
     Raises:
-        InputError: this is no predictions table.
+        InputError: this is no predictions table, or its seeds were tested on different speakers.
     """
     classes = classes_of(predictions) if classes is None else classes
     scorer, rows = Scorer.of(classes), []
     for condition, part in predictions.groupby("condition", sort=False):
-        values = with_interval(scorer.sums_of(part, classes), scorer.score_of, resamples, seed)  # [3, K]
+        of_seed = [scorer.sums_of(one, classes) for _, one in part.groupby("seed" if "seed" in part else "condition")]
+        if len({sums.shape for sums in of_seed}) > 1:
+            raise InputError(f"{condition}: the seeds were tested on different speakers; a seed is incomplete.")
+        mean = lambda sums: scorer.score_of(sums).mean(-2)  # [..., seeds, *] -> [..., K]
+        values = with_interval(np.stack(of_seed, 1), mean, resamples, seed)  # [3, K]
         rows += [(condition, metric, *values[:, i]) for i, metric in enumerate(scorer.names)]
     return pd.DataFrame(rows, columns=["condition", "metric", "value", "low", "high"])

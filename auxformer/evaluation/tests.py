@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
-from math import gcd
+from math import lcm
 
 import numpy as np
 import pandas as pd
@@ -42,14 +42,19 @@ def paired_test(
     Raises:
         InputError: the clips, their speakers or their truths differ, or one table holds several systems or conditions.
     """
-    sums_of, score_of = scorer(classes, metric)
-    for predictions in (a, b):
-        check_one(["system", "condition"], predictions, classes)
-    _check_same_clips(a, b, classes)
-    # Three seeds of a against one of b swap like for like; whole numbers stay whole, so that an empty cell stays empty.
-    common = gcd(len(a), len(b))
-    sums_a, sums_b = sums_of(a, classes) * (len(b) // common), sums_of(b, classes) * (len(a) // common)
+    (sums_a, sums_b), score_of = _sums_of([a, b], classes, metric)
     return permutation_test(sums_a, sums_b, score_of, permutations, seed)
+
+
+def _sums_of(tables: Sequence[pd.DataFrame], classes: Sequence[str], metric: str) -> tuple[list[np.ndarray], Callable]:
+    """Sums per speaker of several systems' predictions of the same clips, on one scale, and what scores them."""
+    sums_of, score_of = scorer(classes, metric)
+    for table in tables:
+        check_one(["system", "condition"], table, classes)
+        _check_same_clips(tables[0], table, classes)
+    # Three seeds of one against one of another swap like for like; whole numbers stay whole, so that an empty cell stays empty.
+    whole = lcm(*map(len, tables))
+    return [sums_of(table, classes) * (whole // len(table)) for table in tables], score_of
 
 
 def _check_same_clips(a: pd.DataFrame, b: pd.DataFrame, classes: Sequence[str]) -> None:
@@ -81,19 +86,66 @@ def permutation_test(
         (difference, p). Of drawn permutations p is (1 + those as large) / (1 + all), so that it is never 0 (Phipson &
         Smyth 2010, Statistical Applications in Genetics and Molecular Biology 9(1)).
     """
-    speakers = len(sums_a)
-    exact = 2**speakers <= permutations
-    if exact:
-        swapped = (np.arange(2**speakers)[:, None] >> np.arange(speakers)) & 1  # [P, S]
-    else:
-        rng = np.random.default_rng(seed_of("permutation", seed))
-        swapped = rng.integers(0, 2, (permutations, speakers))
-    moved = np.tensordot(swapped.astype(float), sums_b - sums_a, axes=1)  # [P, ...], what a gains and b loses
+    swapped, exact = _swaps(len(sums_a), permutations, seed)
+    difference, by_chance = _differences(sums_a, sums_b, score_of, swapped)
+    return difference, _share_as_large(np.abs(by_chance), abs(difference), exact)
+
+
+def _swaps(speakers: int, permutations: int, seed: int) -> tuple[np.ndarray, bool]:
+    """Who changes sides, `[P, S]` of 0 and 1, and whether these are all the ways there are."""
+    if 2**speakers <= permutations:
+        return ((np.arange(2**speakers)[:, None] >> np.arange(speakers)) & 1).astype(float), True
+    rng = np.random.default_rng(seed_of("permutation", seed))
+    return rng.integers(0, 2, (permutations, speakers)).astype(float), False
+
+
+def _differences(sums_a: np.ndarray, sums_b: np.ndarray, score_of: Callable, swapped: np.ndarray) -> tuple:
+    """The difference of two scores, and those `[P]` after each way to swap speakers."""
+    moved = np.tensordot(swapped, sums_b - sums_a, axes=1)  # [P, ...], what a gains and b loses
     total_a, total_b = sums_a.sum(0), sums_b.sum(0)
-    difference = float(score_of(total_a) - score_of(total_b))
-    differences = score_of(total_a + moved) - score_of(total_b - moved)  # [P]
-    as_large = int((np.abs(differences) >= abs(difference) - 1e-12).sum())
-    return difference, as_large / 2**speakers if exact else (1 + as_large) / (1 + permutations)
+    return float(score_of(total_a) - score_of(total_b)), score_of(total_a + moved) - score_of(total_b - moved)
+
+
+def _share_as_large(by_chance: np.ndarray, found: float, exact: bool) -> float:
+    as_large, count = int((by_chance >= found - 1e-12).sum()), len(by_chance)
+    return as_large / count if exact else (1 + as_large) / (1 + count)
+
+
+def max_t(
+    sums: Sequence[np.ndarray], score_of: Callable, permutations: int = 10_000, seed: int = 0
+) -> list[tuple[int, int, float, float, float]]:
+    """Every two of several systems compared, corrected for all of it by what the largest difference would be by chance.
+
+    All pairs swap the same speakers, so that it counts how far the pairs hang together. A difference is measured by its
+    deviation under swaps, t. The largest t of all pairs under each swap is what the largest found is held against; the second
+    largest against the largest of the rest, and so on (Westfall & Young 1993, *Resampling-based multiple testing*, algorithm
+    2.8). Whoever looks for the best system and holds the others against it has looked at no more than this.
+
+    Args:
+        sums: Of each system `[S, ...]`, as in `permutation_test`.
+        score_of, permutations, seed: As in `permutation_test`.
+
+    Returns:
+        (place of a, place of b, difference, p, corrected p) of each pair.
+    """
+    pairs = list(combinations(range(len(sums)), 2))
+    if not pairs:
+        return []
+    swapped, exact = _swaps(len(sums[0]), permutations, seed)
+    found = [_differences(sums[a], sums[b], score_of, swapped) for a, b in pairs]
+    sizes = np.array([abs(difference) for difference, _ in found])
+    by_chance = np.array([np.abs(values) for _, values in found])  # [pairs, P]
+    single = [_share_as_large(values, size, exact) for values, size in zip(by_chance, sizes)]
+    deviation = np.sqrt((by_chance**2).mean(1))
+    deviation[deviation == 0] = 1  # two systems that never differ
+    t, by_chance = sizes / deviation, by_chance / deviation[:, None]
+    corrected, largest, smallest_first = np.ones(len(pairs)), 0.0, np.argsort(t, kind="stable")
+    for place in smallest_first:
+        largest = np.maximum(largest, by_chance[place])  # [P], of this pair and those with a smaller t
+        corrected[place] = _share_as_large(largest, t[place], exact)
+    for place, after in zip(smallest_first[-2::-1], smallest_first[:0:-1]):
+        corrected[place] = max(corrected[place], corrected[after])
+    return [(*pair, found[i][0], single[i], corrected[i]) for i, pair in enumerate(pairs)]
 
 
 def holm(p_values: Iterable[float]) -> np.ndarray:
@@ -133,7 +185,7 @@ def compare(
         conditions: Which; None for all that are there.
 
     Returns:
-        Columns system_a, system_b, condition, difference (a - b), p, p_holm (over the pairs of the condition).
+        Columns system_a, system_b, condition, difference (a - b), p, p_corrected (`max_t` over the pairs of the condition).
 
     Raises:
         InputError: as `paired_test`, and for a condition that is not there or a table without systems.
@@ -146,13 +198,13 @@ def compare(
         if condition not in known:
             raise InputError(f'no predictions under "{condition}".{suggest(condition, known)}')
         part = predictions[predictions.condition == condition]
-        of = {system: table for system, table in part.groupby("system", sort=False)}
+        names = list(part.system.unique())
+        sums, score_of = _sums_of([part[part.system == name] for name in names], classes, metric)
         rows = [
-            (a, b, condition, *paired_test(of[a], of[b], classes, metric, permutations, seed))
-            for a, b in combinations(of, 2)
+            (names[a], names[b], condition, *tested) for a, b, *tested in max_t(sums, score_of, permutations, seed)
         ]
-        table = pd.DataFrame(rows, columns=["system_a", "system_b", "condition", "difference", "p"])
-        tables.append(table.assign(p_holm=holm(table.p)))
+        columns = ["system_a", "system_b", "condition", "difference", "p", "p_corrected"]
+        tables.append(pd.DataFrame(rows, columns=columns))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -168,7 +220,7 @@ def compare_two(
         metric, permutations, seed: As in `paired_test`; the metric is macro-F1 or, of attributes, the mean CCC unless told.
 
     Returns:
-        Columns condition, difference (a - b), p, p_holm (corrected for the number of conditions).
+        Columns condition, difference (a - b), p, p_corrected (by Holm, for the number of conditions).
 
     Raises:
         InputError: as `paired_test`, and for tables that share no condition.
@@ -182,17 +234,17 @@ def compare_two(
         check_one(["system"], predictions, classes)
     both = pd.concat([a.assign(system="a"), b.assign(system="b")], join="inner")
     table = compare(both, classes, metric, conditions, permutations, seed)
-    return table.assign(p_holm=holm(table.p))[["condition", "difference", "p", "p_holm"]]
+    return table.assign(p_corrected=holm(table.p))[["condition", "difference", "p", "p_corrected"]]
 
 
 def tied_with_best(comparisons: pd.DataFrame, level: float = 0.05) -> dict[str, list[str]]:
     """Condition -> the best system, and after it those that are not significantly worse, from best to worst.
 
-    Each other system is held against the best, so Holm's correction here is for as many tests as it has rivals, not for
-    every pair as in the column p_holm. "Not significantly worse" is no proof of being as good: with few speakers many tie.
+    "Not significantly worse" is no proof of being as good: with few speakers many tie.
 
     Args:
-        comparisons: The result of `compare`, or some of its rows.
+        comparisons: The result of `compare`, or some of its rows. Tables of before 0.2 have no column p_corrected; there each
+            other system is held against the best by Holm's rule, which forgets that the best was looked for.
         level: A system whose corrected p is below it is worse.
     """
     tied = {}
@@ -205,7 +257,8 @@ def tied_with_best(comparisons: pd.DataFrame, level: float = 0.05) -> dict[str, 
         }
         ranked = sorted(systems, key=lead.get, reverse=True)
         with_best = part[(part.system_a == ranked[0]) | (part.system_b == ranked[0])]
-        worse = with_best[holm(with_best.p) < level]
+        p = with_best.p_corrected if "p_corrected" in with_best else pd.Series(holm(with_best.p), with_best.index)
+        worse = with_best[p < level]
         beaten = {*worse.system_a, *worse.system_b} - {ranked[0]}
         tied[condition] = [name for name in ranked if name not in beaten]
     return tied

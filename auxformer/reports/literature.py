@@ -28,12 +28,7 @@ def literature(corpus: str | None = None, file: Path = FILE) -> pd.DataFrame:
     Raises:
         InputError: a row that lacks something, says a value outside 0..1 or a metric or condition that we do not have.
     """
-    table = _read(Path(file))
-    return table if corpus is None else table[table.corpus == corpus].reset_index(drop=True)
-
-
-def _read(file: Path) -> pd.DataFrame:
-    content = tomllib.loads(file.read_text())
+    content = tomllib.loads(Path(file).read_text())
     rows = []
     for row in content.get("result", []):
         who = f"{file}: result of {row.get('system', 'a system without a name')}"
@@ -46,4 +41,5 @@ def _read(file: Path) -> pd.DataFrame:
                 raise InputError(f'{who}: unknown {key} "{row[key]}"; known are {", ".join(known)}.')
         source = content["sources"][row["source"]]
         rows.append({"spread": float("nan"), **row, "source": source["text"], "link": source["link"]})
-    return pd.DataFrame(rows, columns=list(LITERATURE_COLUMNS))
+    table = pd.DataFrame(rows, columns=list(LITERATURE_COLUMNS))
+    return table if corpus is None else table[table.corpus == corpus].reset_index(drop=True)

@@ -22,7 +22,7 @@ BEST, TIED = "★", "≈"
 """The best system under a condition, and one that the paired tests do not set apart from it."""
 
 LEVEL = 0.05
-"""A Holm-corrected p below it sets two systems apart."""
+"""A corrected p below it sets two systems apart."""
 
 _NO_CLASS = {"clip", "speaker", "condition", "truth", "predicted", "system", "partition", "seed", "of"}
 
@@ -30,8 +30,9 @@ _NO_CLASS = {"clip", "speaker", "condition", "truth", "predicted", "system", "pa
 def view(results: pd.DataFrame, metric: str | None = None, tests: pd.DataFrame | None = None) -> pd.DataFrame:
     """The rows of a leaderboard: every table, sentence and figure of a report shows some of them.
 
-    A score is the mean over seeds. Where the predictions of a system's partitions were pooled (partition "all") those
-    rows count, else the mean over its partitions.
+    A score is the mean over seeds, with the interval of that mean (rows with seed "all"; in tables of before 0.2, which lack
+    them, the mean of the seeds' bounds). Where the predictions of a system's partitions were pooled (partition "all") those rows
+    count, else the mean over its partitions.
 
     Args:
         results: Long result table.
@@ -46,9 +47,11 @@ def view(results: pd.DataFrame, metric: str | None = None, tests: pd.DataFrame |
     part = results[results.metric == (metric or headline(results.metric))]
     pooled = part.partition.eq("all").groupby(part.system).transform("any").astype(bool)
     part = part[~pooled | (part.partition == "all")]
-    of_seed = part.groupby(["system", "condition", "seed"], sort=False)[["value", "low", "high"]].mean()
-    grouped = of_seed.groupby(level=["system", "condition"], sort=False)
+    of_mean, keys = part.seed.astype(str) == "all", ["system", "condition"]
+    of_seed = part[~of_mean].groupby([*keys, "seed"], sort=False)[["value", "low", "high"]].mean()
+    grouped = of_seed.groupby(level=keys, sort=False)
     rows = grouped.mean().assign(seeds=grouped.value.size(), spread=grouped.value.std(), mark="")
+    rows.update(part[of_mean].groupby(keys, sort=False)[["value", "low", "high"]].mean())
     systems = [name for name in part.system.unique() if name not in REFERENCE_ROWS]
     systems.sort(key=lambda name: rows.value.get((name, "complete"), -np.inf), reverse=True)
     order = product([*systems, *REFERENCE_ROWS], dict.fromkeys([*PROTOCOL, *part.condition]))

@@ -90,7 +90,7 @@ _RISING_CAPTION = (
     "Share of clips of which a system is surer without the stream than with both; 95 % intervals over speakers"
 )
 _TESTS = (
-    "Permutation tests that swap all that two systems said about a speaker, Holm-corrected for all pairs, references too. "
+    "Permutation tests that swap all that two systems said about a speaker, corrected by max-T for all pairs, references too. "
     "The p-values stand in `comparisons.csv`."
 )
 
@@ -207,7 +207,7 @@ def _tests(folder: ResultsFolder) -> list[Table]:
     part = pd.DataFrame() if part is None else part[part.condition == "complete"]
     if part.empty:
         return []
-    found = {(row.system_a, row.system_b): (row.difference, row.p_holm) for row in part.itertuples()}
+    found = {(row.system_a, row.system_b): (row.difference, row.p_corrected) for row in part.itertuples()}
     found |= {(b, a): (-difference, p) for (a, b), (difference, p) in found.items()}
     names = [name for name in folder.rows() if name in {*part.system_a, *part.system_b}]
     crowded = len(names) > 9
@@ -221,7 +221,7 @@ def _tests(folder: ResultsFolder) -> list[Table]:
         return Cell(signed(difference), small, mark, strong=bool(mark))
 
     rows = [(name, [cell((name, other)) for other in names]) for name in names]
-    caption = f"Row minus column, {METRIC_NAMES[folder.metric]} with both streams; ▲ higher, ▽ lower with Holm-corrected p < {LEVEL}"
+    caption = f"Row minus column, {METRIC_NAMES[folder.metric]} with both streams; ▲ higher, ▽ lower with corrected p < {LEVEL}"
     return [Table("tests-table", caption, ["system", *names], rows, wide=crowded)]
 
 
@@ -269,9 +269,8 @@ def command_of(about: dict) -> str:
         kept = [label for label in before if label in now]
         if len(kept) < len(before):
             words += [f"--system {_quoted(label)}" for label in kept]
-        words += [
-            f"--add {_quoted(label)}" for label in about.get("systems", ()) if label not in given.get("systems", ())
-        ]
+        more = [label for label in about.get("systems", ()) if label not in given.get("systems", ())]
+        words += [f"--add {_quoted(label)}" for label in more]
         if protocol.get("seeds", 1) != given.get("protocol", {}).get("seeds", 1):
             words += ["--seeds", str(protocol["seeds"])]
         if protocol.get("official") or protocol.get("published"):  # "published" is what folders made before 0.2 say

@@ -8,6 +8,7 @@ import pandas as pd
 
 from auxformer.data.missing import CONDITIONS
 from auxformer.errors import InputError
+from auxformer.evaluation.intervals import FEWEST
 from auxformer.evaluation.people import CONDITION_OF_WAY
 from auxformer.reports.results import BEST, LEVEL, PEOPLE, REFERENCE_ROWS, TIED, ResultsFolder, view
 
@@ -34,9 +35,15 @@ def signed(value: float) -> str:
     return text if text[0] in "−–" or float(text) == 0 else f"+{text}"
 
 
+NO_INTERVAL = "[–]"
+"""What stands in place of an interval where too few speakers were tested."""
+
+
 def interval_text(low: float, high: float) -> str:
     """ "[.600, .720]"; nothing where the ends are one number, as those of a single speaker are."""
-    return f"[{share(low)}, {share(high)}]" if np.isfinite([low, high]).all() and low != high else ""
+    if not np.isfinite([low, high]).all():
+        return NO_INTERVAL
+    return f"[{share(low)}, {share(high)}]" if low != high else ""
 
 
 @dataclass(frozen=True)
@@ -196,12 +203,14 @@ def leaderboard(folder: ResultsFolder) -> Table:
 def _note(folder: ResultsFolder) -> str:
     own, references = folder.own(), folder.references()
     note = "In brackets 95 % intervals of a bootstrap over speakers"
-    note += f", both ends and scores means over {own.seeds.max():.0f} seeds." if own.seeds.max() > 1 else "."
+    note += f"; scores are means over {own.seeds.max():.0f} seeds." if own.seeds.max() > 1 else "."
+    if own.low.isna().any():
+        note += f" {NO_INTERVAL}: fewer than {FEWEST} speakers, from whom no interval can be had."
     if own.mark.any():
         note += (
-            f" {BEST} best; {TIED} not set apart from it by a paired permutation test over speakers (Holm-corrected "
+            f" {BEST} best; {TIED} not set apart from it by paired permutation tests over speakers (max-T, "
         )
-        note += f"p ≥ {LEVEL}), which is no proof of being as good."
+        note += f"corrected p ≥ {LEVEL}), which is no proof of being as good."
     beside = ["people"] if set(PEOPLE) & set(references) else []
     beside += ["what a generated corpus allows at best"] if "ideal-observer" in references else []
     return note + (f" The last rows are references: {' and '.join(beside)}." if beside else "")
