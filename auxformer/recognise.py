@@ -196,18 +196,14 @@ class Recogniser:
                 rate = (len(film.times) - 1) / max(film.times[-1] - film.times[0], 1e-6)
         return Features(audio, video, self.audio.frames_per_second, rate, face)
 
-    def batch(self, features: Features) -> Batch:
-        """A batch of this one clip."""
-        return self.batch_of([features])
-
-    def batch_of(self, many: list[Features]) -> Batch:
-        """A batch of several clips, padded to the longest; the targets are zero, for nobody knows them.
+    def batch(self, *clips: Features) -> Batch:
+        """A batch of clips, padded to the longest; the targets are zero, for nobody knows them.
 
         Raises:
             InputError: a clip without either stream.
         """
         items = []
-        for number, features in enumerate(many):
+        for number, features in enumerate(clips):
             streams = (features.audio, self.audio.dims), (features.video, self.video.dims)
             frames = [np.zeros((1, dims), np.float32) if stream is None else stream for stream, dims in streams]
             present = [stream is not None for stream, _ in streams]
@@ -229,7 +225,7 @@ class Recogniser:
     @torch.no_grad()
     def means(self, many: list[Features]) -> np.ndarray:
         """Probabilities `[clips, classes]` of the mean of the heads."""
-        return self.model(self.batch_of(many)).mean().softmax(-1).numpy()
+        return self.model(self.batch(*many)).mean().softmax(-1).numpy()
 
     def watcher(self, features: Features, stream: str, emotion: str) -> Callable[[np.ndarray], float]:
         """A function from a mask `[T]` of what may be used of a stream (True = used) to the probability of an emotion."""

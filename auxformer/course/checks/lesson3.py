@@ -10,6 +10,8 @@ from auxformer.models.auxformer import Logits
 COMPLETE = torch.ones(4, 3)
 LOSING = torch.tensor([[1.0, 1, 1], [1, 0, 1], [1, 1, 0], [1, 0, 1]])
 LOSS_WEIGHTS = (0.5, 0.3, 0.2)
+# Shares of votes: not one-hot, so that taking the largest class shows.
+TARGET = torch.randn(4, 5, generator=torch.Generator().manual_seed(4)).softmax(-1)
 
 
 def _logits(weights: torch.Tensor) -> Logits:
@@ -18,34 +20,30 @@ def _logits(weights: torch.Tensor) -> Logits:
     return Logits(av, a, v, weights)
 
 
-def _target(clips: int) -> torch.Tensor:
-    """Shares of votes `[clips, 5]`: not one-hot, so that taking the largest class shows."""
-    return torch.softmax(torch.randn(clips, 5, generator=torch.Generator().manual_seed(4)), -1)
-
-
-def _losses(logits: Logits, target: torch.Tensor) -> torch.Tensor:
+def _losses(logits: Logits, target: torch.Tensor = TARGET) -> torch.Tensor:
     """Cross-entropy per clip and head, `[B, 3]`."""
     return torch.stack([-(target * head.log_softmax(-1)).sum(-1) for head in logits[:3]], 1)
 
 
 def shared_loss(answer) -> None:
     """Logits, targets `[B, C]` and three loss weights -> one number."""
+    weights = torch.tensor(LOSS_WEIGHTS)
 
     def shape(answer):
-        expect_shape(answer(_logits(COMPLETE), _target(4), LOSS_WEIGHTS), (), "the loss")
+        expect_shape(answer(_logits(COMPLETE), TARGET, LOSS_WEIGHTS), (), "the loss")
 
     def mechanism(answer):
-        logits, target = _logits(COMPLETE), _target(4)
-        losses, weights = _losses(logits, target), torch.tensor(LOSS_WEIGHTS)
-        twice = _losses(Logits(*(head.softmax(-1) for head in logits[:3]), COMPLETE), target)
-        hard = torch.nn.functional.one_hot(target.argmax(1), 5).float()
+        logits = _logits(COMPLETE)
+        losses = _losses(logits)
+        twice = _losses(Logits(*(head.softmax(-1) for head in logits[:3]), COMPLETE))
+        hard = torch.nn.functional.one_hot(TARGET.argmax(1), 5).float()
         expect_close(
-            answer(logits, target, LOSS_WEIGHTS), (losses @ weights).mean(),
+            answer(logits, TARGET, LOSS_WEIGHTS), (losses @ weights).mean(),
             {
                 "the loss weights are not used: these are three equal thirds.": losses.mean(),
                 "the loss weights are not used: the three losses are simply added.": losses.sum(1).mean(),
                 "that is one cross-entropy, of the mean of the logits; each head needs a loss of its own.":
-                    _losses(Logits(*[torch.stack(logits[:3]).mean(0)] * 3, COMPLETE), target)[:, 0].mean(),
+                    _losses(Logits(*[torch.stack(logits[:3]).mean(0)] * 3, COMPLETE))[:, 0].mean(),
                 "the softmax is applied twice: cross-entropy takes logits and does it itself.": (twice @ weights).mean(),
                 "the sum over the clips, expected their mean: the loss would grow with the batch.": (losses @ weights).sum(),
                 "the weights are in another order; it is fusion, audio, video.": (losses @ weights[[0, 2, 1]]).mean(),
@@ -56,16 +54,15 @@ def shared_loss(answer) -> None:
         )  # fmt: skip
 
     def whole(answer):
-        logits, target = _logits(LOSING), _target(4)
-        losses, weights = _losses(logits, target), torch.tensor(LOSS_WEIGHTS)
-        counted = LOSING * weights
+        logits = _logits(LOSING)
+        losses, counted = _losses(logits), LOSING * weights
         learning = logits._replace(av=logits.av.clone().requires_grad_())
         expect(
-            getattr(answer(learning, target, LOSS_WEIGHTS), "requires_grad", False),
+            getattr(answer(learning, TARGET, LOSS_WEIGHTS), "requires_grad", False),
             "the loss has lost its gradient, so nothing would be trained: return a tensor, computed without no_grad().",
         )
         expect_close(
-            answer(logits, target, LOSS_WEIGHTS), (losses * counted).sum(1).mean(),
+            answer(logits, TARGET, LOSS_WEIGHTS), (losses * counted).sum(1).mean(),
             {
                 "the head of an absent stream is still counted: look at `logits.weights`.": (losses @ weights).mean(),
                 "the weights that are left were scaled up to 1; here a clip that lost a stream just counts less.":
@@ -89,21 +86,19 @@ def predict_with_present_heads(answer) -> None:
 
     def mechanism(answer):
         logits = _logits(LOSING)
-        heads = torch.stack(logits[:3], 1)  # [B, 3, C]
-        counted = heads * LOSING.unsqueeze(-1)
-        right = counted.sum(1) / LOSING.sum(1, keepdim=True)
-        softened = LOSING.softmax(1).unsqueeze(-1)
+        heads, present = torch.stack(logits[:3], 1), LOSING.unsqueeze(-1)  # [B, 3, C], [B, 3, 1]
+        counted = heads * present
         expect_close(
-            answer(logits), right,
+            answer(logits), counted.sum(1) / present.sum(1),
             {
                 "a plain mean of three: the head of the absent stream still votes.": heads.mean(1),
                 "divided by 3 although only two heads are present; divide by the sum of the weights.": counted.sum(1) / 3,
                 "the sum of the present heads, expected their mean: divide by the sum of the weights.": counted.sum(1),
                 "the weights went through a softmax, which gives the absent head a share; divide them by their sum.":
-                    (heads * softened).sum(1),
+                    (heads * present.softmax(1)).sum(1),
                 "only the fusion head came through.": logits.av,
                 "the mean of probabilities, expected the mean of logits: leave the softmax for later.":
-                    (heads.softmax(-1) * LOSING.unsqueeze(-1)).sum(1) / LOSING.sum(1, keepdim=True),
+                    (heads.softmax(-1) * present).sum(1) / present.sum(1),
             },
             "the prediction of four clips of which three lost a stream",
         )  # fmt: skip
@@ -111,15 +106,11 @@ def predict_with_present_heads(answer) -> None:
     def whole(answer):
         weights = torch.tensor([[1.0, 0, 0], [2, 1, 1], [1, 0.5, 0], [4, 4, 4]])
         logits = _logits(weights)
-        heads = torch.stack(logits[:3], 1)  # [B, 3, C]
-        share = weights / weights.sum(1, keepdim=True)
-        yes = (weights > 0).float()
+        heads, shares = torch.stack(logits[:3], 1), weights.unsqueeze(-1)  # [B, 3, C], [B, 3, 1]
+        yes = (shares > 0).float()
         expect_close(
-            answer(logits), (heads * share.unsqueeze(-1)).sum(1),
-            {
-                "the weights are taken as yes or no; a weight of 2 counts twice as much as 1.":
-                    (heads * (yes / yes.sum(1, keepdim=True)).unsqueeze(-1)).sum(1),
-            },
+            answer(logits), (heads * shares).sum(1) / shares.sum(1),
+            {"the weights are taken as yes or no; a weight of 2 counts twice as much as 1.": (heads * yes).sum(1) / yes.sum(1)},
             "the prediction with the weights (1, 0, 0), (2, 1, 1), (1, .5, 0), (4, 4, 4)",
         )  # fmt: skip
 

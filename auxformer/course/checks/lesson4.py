@@ -52,11 +52,15 @@ def bucket_batches(answer) -> None:
     """Lengths `[N]` and a size -> a list of arrays of places."""
     lengths = np.random.default_rng(4).integers(20, 400, 50)
 
+    def padding_of(batches) -> int:
+        return sum(len(batch) * batch.max() - batch.sum() for batch in batches)
+
     def shape(answer):
         batches = answer(lengths, 8)
         expect(batches is not None, "the function returns None; did you forget `return`?")
         expect(len(batches) > 0 and all(np.ndim(batch) == 1 for batch in batches), "expected a list of arrays `[n]`.")
-        expect(max(map(len, batches)) <= 8, f"a batch holds {max(map(len, batches))} clips, expected at most 8.")
+        most = max(map(len, batches))
+        expect(most <= 8, f"a batch holds {most} clips, expected at most 8.")
 
     def mechanism(answer):
         batches = [np.asarray(batch) for batch in answer(lengths, 8)]
@@ -65,10 +69,10 @@ def bucket_batches(answer) -> None:
         missing = len(lengths) - len(np.unique(places))
         expect(missing == 0, f"{missing} clips are in no batch; the last, smaller batch counts as well.")
         expect(len(places) == len(lengths), "some clips are in two batches.")
-        padding = sum(len(batch) * lengths[batch].max() for batch in batches) - lengths.sum()
-        order = np.argsort(lengths, kind="stable")
-        least = sum(len(order[s : s + 8]) * lengths[order[s : s + 8]].max() for s in range(0, 50, 8)) - lengths.sum()
-        unsorted = sum(8 * lengths[s : s + 8].max() for s in range(0, 48, 8)) - lengths[:48].sum()
+        in_eights = range(8, 50, 8)
+        padding = padding_of(lengths[batch] for batch in batches)
+        least = padding_of(np.split(np.sort(lengths), in_eights))
+        unsorted = padding_of(np.split(lengths, in_eights)[:-1])
         expect(padding < 0.8 * unsorted, "the clips are in the order they came in; put like lengths side by side.")
         expect(padding <= 1.2 * least, f"{padding} frames of padding, possible are {least}: are they sorted by length?")
 
