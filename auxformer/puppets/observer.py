@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from auxformer.corpora.base import EMOTIONS
-from auxformer.errors import InputError
+from auxformer.errors import InputError, check_choice
 from auxformer.puppets.perception import RATERS, combine, confusion, perceived
 
 TARGETS = ("intended", "voice", "face", "audiovisual")
@@ -79,10 +79,8 @@ def _joint(target: str, is_bound: bool) -> np.ndarray:
 
 
 def _check(truth, target, condition, classes) -> None:
-    if target not in TARGETS:
-        raise InputError(f"target is {target!r}, expected one of {', '.join(TARGETS)}")
-    if condition not in CONDITIONS:
-        raise InputError(f"condition is {condition!r}, expected one of {', '.join(CONDITIONS)}")
+    check_choice("target", target, TARGETS)
+    check_choice("condition", condition, CONDITIONS)
     if sorted(classes) != sorted(EMOTIONS):
         raise InputError(f"classes are {list(classes)}, expected the six of the puppets in any order: {list(EMOTIONS)}")
     missing = [column for column in ("voice", "face", "bound") if column not in truth]

@@ -111,9 +111,11 @@ class Wav2Vec2(HubModel, SoundExtractor):
             samples = (samples - kernel) // stride + 1
         return samples
 
-    @property
+    @functools.cached_property
     def _config(self):
-        return _read_config(self.folder, self.content)
+        from transformers import Wav2Vec2Config
+
+        return read_config(Wav2Vec2Config, self.folder)
 
     def _trimmed(self, waveform: np.ndarray) -> np.ndarray:
         if self.max_seconds is not None:
@@ -129,13 +131,6 @@ class Wav2Vec2(HubModel, SoundExtractor):
         for _, alike in itertools.groupby(by_length, key=lambda i: lengths[i] if over_time else 0):
             alike = list(alike)
             yield from (alike[at : at + self.clips_at_once] for at in range(0, len(alike), self.clips_at_once))
-
-
-@functools.cache
-def _read_config(folder: str, content: str):
-    from transformers import Wav2Vec2Config
-
-    return read_config(Wav2Vec2Config, folder)
 
 
 @functools.lru_cache(maxsize=2)
