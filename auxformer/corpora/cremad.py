@@ -80,9 +80,7 @@ def read_cremad(root: str | Path, on_error: str = "stop", keep_damaged: bool = F
         _skip_damaged(clips, skipped)
     clips = clips.drop(index=[clip for clip in clips.index if clip in skipped])
     if clips.empty:
-        raise InputError(
-            f"{root}: no clip of {len(names)} can be used; the first reason: {next(iter(skipped.values()), 'none')}"
-        )
+        raise InputError(f"{root}: no clip of {len(names)} can be used{skipped.first()}")
     return Corpus(
         name="crema-d" if truth is None else "puppets",
         root=root,
@@ -156,8 +154,7 @@ def _usable(entry: os.DirEntry | None, clip: str, skipped: Skipped) -> str | Non
     """Path of a media file; the clip is left out when the file is a Git-LFS pointer."""
     if entry is None:
         return None
-    reason = pointer_reason(entry)
-    if reason:
+    if reason := pointer_reason(entry):
         skipped.leave_out(clip, reason)
     return entry.path
 

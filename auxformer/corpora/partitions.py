@@ -275,10 +275,9 @@ def _labels_of_file(path: Path, table: pd.DataFrame, corpus: Corpus, rule: str, 
             f"{path}: says that {table.at[clip, 'SpkrID']} speaks in {clip}, but the corpus says "
             f"{speakers.at[clip]}; use the partition file of this corpus"
         )
-    values = table[columns].apply(pd.to_numeric, errors="coerce")
     if columns == list(MEANS):
-        return values.rename(columns=MEANS)
-    shares = published_shares(path, values)
+        return table[columns].apply(pd.to_numeric, errors="coerce").rename(columns=MEANS)
+    shares = published_shares(path, table[columns])
     if rule == "distributional":
         return shares
     one_hot = np.eye(len(columns))[shares.to_numpy().argmax(axis=1)]

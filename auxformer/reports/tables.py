@@ -207,9 +207,7 @@ def _note(folder: ResultsFolder) -> str:
     if own.low.isna().any():
         note += f" {NO_INTERVAL}: fewer than {FEWEST} speakers, from whom no interval can be had."
     if own.mark.any():
-        note += (
-            f" {BEST} best; {TIED} not set apart from it by paired permutation tests over speakers (max-T, "
-        )
+        note += f" {BEST} best; {TIED} not set apart from it by paired permutation tests over speakers (max-T, "
         note += f"corrected p ≥ {LEVEL}), which is no proof of being as good."
     beside = ["people"] if set(PEOPLE) & set(references) else []
     beside += ["what a generated corpus allows at best"] if "ideal-observer" in references else []
