@@ -119,4 +119,5 @@ def show_results(results, wide: bool = False) -> None:
 
 def _say_why_no_interval(scores) -> None:
     if (scores.value.notna() & scores.low.isna()).any():
-        print("[-]: no interval; fewer than five test speakers do not show how much speakers differ.")
+        why = "[-]: no interval; fewer than five test speakers do not show how much speakers differ."
+        print(textwrap.fill(why, shutil.get_terminal_size().columns))
