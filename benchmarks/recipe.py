@@ -17,9 +17,9 @@ from pathlib import Path
 import joblib
 import pandas as pd
 
-from auxformer.benchmark.run import Task, partitions_of, prepare
 from auxformer.config import override, preset
-from auxformer.report.markdown import fill_markers
+from auxformer.data.task import Task
+from auxformer.reports.tables import fill_markers
 from auxformer.training.fit import fit
 
 HERE = Path(__file__).parent
@@ -86,11 +86,11 @@ def settings_of(candidate: str, corpus: str):
 
 def tasks(ravdess: Path | None) -> dict:
     """Corpus -> task, partitions."""
-    puppets = prepare("puppets", PUPPETS)
-    found = {"puppets": (puppets, partitions_of(puppets.corpus, puppets.table, 4)[:2])}
+    puppets = Task(PUPPETS)
+    found = {"puppets": (puppets, puppets.partitions(folds=4)[:2])}
     if ravdess:
-        task = prepare("ravdess", ravdess, video="table:action_units_mean.csv")
-        found["ravdess"] = (task, partitions_of(task.corpus, task.table, 6))
+        task = Task(ravdess, video="table:action_units_mean.csv")
+        found["ravdess"] = (task, task.partitions(folds=6))
     return found
 
 
@@ -100,13 +100,13 @@ def dev_score(corpus: str, task: Task, partition, config, name: str) -> dict:
 
     torch.set_num_threads(1)
     folder = Path("build/recipe") / f"{corpus}-{partition.name}-{config.digest()}"
-    run = fit(config, task.splits(partition, config.training.video_order), folder, progress=False)
+    run = fit(config, task.split(partition), folder, progress=False)
     lines = run.metrics
     columns = [f"dev_macro_f1_{condition}" for condition in CONDITIONS]
     kept = lines.loc[
         lines.dev_loss.idxmin() if config.training.select == "loss" else lines[columns].mean(axis=1).idxmax()
     ]
-    seconds = (len(task.splits(partition).train) / lines.clips_per_second).sum()
+    seconds = (len(task.split(partition).train) / lines.clips_per_second).sum()
     row = dict(zip(CONDITIONS, kept[columns])) | {"seconds": seconds}
     return {"corpus": corpus, "candidate": name, "partition": partition.name, **row}
 

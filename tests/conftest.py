@@ -29,6 +29,10 @@ class MemoryStore:
     def clips(self):
         return list(self.arrays)
 
+    @property
+    def lengths(self):
+        return {clip: len(frames) for clip, frames in self.arrays.items()}
+
 
 CLASSES = ("angry", "happy", "sad")
 

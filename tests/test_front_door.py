@@ -46,7 +46,7 @@ def test_the_first_code_of_the_readme_runs_on_the_tiny_puppets(tiny_puppets, tmp
     assert set(table.speaker) == set(names["split"].partition.test)
     scores = af.score(table)
     f1 = scores[(scores.metric == "macro-f1") & (scores.condition == "complete")]
-    assert f1.value.between(0, 1).all() and (f1.low <= f1.high).all()
+    assert f1.value.between(0, 1).all() and not (f1.low > f1.high).any()
     assert (tmp_path / "build/bench/small/report.html").is_file()
     assert isinstance(af.load(tmp_path / "mine").recognise(clip).posteriors, pd.DataFrame)
 

@@ -1,7 +1,10 @@
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -65,3 +68,11 @@ def test_versions_of_the_package_agree():
 def test_every_direct_dependency_says_why_it_is_there():
     lines = re.findall(r'^    "[\w\-]+==.*$', (ROOT / "pyproject.toml").read_text(), re.M)
     assert len(lines) == len(direct()) and all("# " in line for line in lines)
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "figures"])
+def test_every_script_can_be_imported(folder):
+    scripts = sorted(path.stem for path in (ROOT / folder).glob("*.py"))
+    code = f"import sys; sys.path.insert(0, {folder!r}); import {', '.join(scripts)}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert scripts and done.returncode == 0, done.stderr

@@ -276,3 +276,12 @@ def test_writers_at_the_same_time_lose_nothing(tmp_path):
     assert len(store) == 45 and store.verify() == []
     assert all((store[f"{writer}{i}"] == 100 * writer + i).all() for writer in (1, 2) for i in range(15))
     assert all((store[f"shared{i}"] == i).all() for i in range(15))
+
+
+def test_a_store_of_an_earlier_version_is_filled_again(store, capsys):
+    path = store.folder / "store.json"
+    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    with pytest.raises(InputError, match="is of format 1, expected 2"):
+        FeatureStore.open(store.folder)
+    assert not FeatureStore.prepare(store.folder, Toy()).clips
+    assert "is of an earlier version; its features are taken again" in capsys.readouterr().out

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from auxformer.benchmark.runs import discard
 from auxformer.config import Config
 from auxformer.corpora.partitions import Partition
 from auxformer.data.missing import CONDITIONS, PROTOCOL, conditions_of
@@ -40,12 +41,14 @@ class Work:
         scheduler: Address of a Dask cluster whose workers share the work; they need the feature stores and `runs` under the
             same paths.
         plugins: Python files that register models of your own, imported by every process.
+        fresh: Whether finished work is discarded and done again.
     """
 
     runs: Path = Path("runs")
     jobs: int = 1
     scheduler: str | None = None
     plugins: tuple[Path, ...] = ()
+    fresh: bool = False
 
 
 def evaluate(folder: Path, conditions="basic", jobs: int = 2) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -262,6 +265,8 @@ def _unit(task: Task, systems: Mapping[str, Config], work: Work, conditions, uni
     label, seed, partition = unit
     config = replace(systems[label], training=replace(systems[label].training, seed=seed))
     folder = work.runs / run_name(task, label, config, partition)
+    if work.fresh:
+        discard(folder)
     return predict_one(task, config.model.name, config, partition, folder, conditions, show=not shared)
 
 

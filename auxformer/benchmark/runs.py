@@ -23,6 +23,7 @@ def list_runs(folder: str | Path) -> pd.DataFrame:
     (nothing was trained) or "stale: " and what has changed since. Features are not extracted to find out: where they, or the
     corpus, are gone, what is known of them counts.
     """
+    _task_of.cache_clear()  # files may have changed since the last listing
     rows = []
     for path in sorted(Path(folder).glob("*")):
         if (path / "config.toml").is_file():
@@ -42,17 +43,15 @@ def stale(about: dict, system: str) -> str:
     now = dict(about)
     try:
         now["made_by"] = computed_by(system)
-        now |= _data_of(json.dumps(about["task"]), json.dumps(about["partition"])) if about["task"] else {}
+        now |= _data_of(about) if about["task"] else {}
     except InputError:  # a model that is registered elsewhere, a corpus or features that are gone
         pass
     return differences(about, now)
 
 
-@functools.lru_cache(maxsize=256)
-def _data_of(origin: str, partition: str) -> dict:
-    task = _task_of(origin)
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(partition).items()}
-    return task.made_from(Partition(**values))
+def _data_of(about: dict) -> dict:
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in about["partition"].items()}
+    return _task_of(json.dumps(about["task"])).made_from(Partition(**values))
 
 
 @functools.lru_cache(maxsize=8)
@@ -75,10 +74,18 @@ def _row(path: Path) -> tuple:
     except InputError:
         about = None
     if about is None:
-        return "", "", 0, "", "old", math.nan
+        return _settings_of(path) + ("", "old", math.nan)
     config, done = Config.load(path / "config.toml"), path / "finished.json"
     count = len(read_metrics(path)) if (path / "metrics.jsonl").is_file() else 0
     score = json.loads(done.read_text())["score"] if done.is_file() else math.nan
     changed = stale(about, config.model.name)
     state = f"stale: {changed}" if changed else "finished" if done.is_file() else "stopped"
-    return config.model.name, config.digest(), config.training.seed, f"{count}/{config.training.epochs}", state, score
+    return *_settings_of(path), f"{count}/{config.training.epochs}", state, score
+
+
+def _settings_of(path: Path) -> tuple[str, str, int]:
+    try:
+        config = Config.load(path / "config.toml")
+    except InputError:  # with settings that are no longer known
+        return "", "", 0
+    return config.model.name, config.digest(), config.training.seed

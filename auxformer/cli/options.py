@@ -105,12 +105,15 @@ class WorkOptions:
     runs: Annotated[Path, _work(help="Folder of the runs.")] = Path("runs")
     jobs: Jobs = 2
     scheduler: Scheduler = None
+    fresh: Annotated[
+        bool, Option("--fresh", help="Discard finished runs of the same name and train again.", rich_help_panel="Work")
+    ] = False
 
     def work(self, plugins: tuple[Path, ...] = ()):
         """The same as the benchmark takes it."""
         from auxformer.benchmark.run import Work
 
-        return Work(self.runs, self.jobs, self.scheduler, plugins)
+        return Work(self.runs, self.jobs, self.scheduler, plugins, self.fresh)
 
 
 def with_options(*groups: type):

@@ -35,6 +35,7 @@ def train(
     """
     settings = settings_options.read(**({"label": name} if name else {}))
     from auxformer.benchmark.run import run_name
+    from auxformer.benchmark.runs import discard
     from auxformer.training.fit import fit
 
     task, partitions = task_options.partitions(task_options.read(work), partition)
@@ -42,6 +43,8 @@ def train(
         raise InputError(f"--partition {partition}: there are only {len(partitions)}.")
     chosen = partitions[partition - 1]
     folder = work.runs / (name or run_name(task, settings.model.name, settings, chosen))
+    if work.fresh and os.environ.get("RANK", "0") == "0":
+        discard(folder)
     run = fit(settings, task.split(chosen), folder)
     key, score = ("dev_ccc_complete", "CCC") if task.target == "attributes" else ("dev_macro_f1_complete", "macro-F1")
     best = run.metrics.loc[run.metrics[key].idxmax()]

@@ -42,7 +42,8 @@ class ClipDataset(torch.utils.data.Dataset):
         self.kind = "attributes" if are_attributes(self.classes) else "classes"
         values = self.targets.to_numpy(np.float32)
         self._target = scaled(values) if self.kind == "attributes" else values
-        self.lengths = np.array([len(audio[clip]) if clip in audio else len(video[clip]) for clip in known])
+        lengths = {**video.lengths, **audio.lengths}
+        self.lengths = np.array([lengths[clip] for clip in known])
 
     def in_order(self, video_order: str) -> "ClipDataset":
         """The same clips with their video frames in another order, see `TrainingConfig.video_order`."""

@@ -29,7 +29,7 @@ from auxformer.features.base import Extractor
 from auxformer.files import fingerprint_of_file, locked, make_folder, whole_file, write_text
 from auxformer.fingerprints import made_by, what_changed
 
-FORMAT = 2
+FORMAT, EARLIER_FORMATS = 2, (1,)
 CODE = ("auxformer.features.", "auxformer.media")
 """Beginnings of the names of the modules that decide what an extractor gives."""
 log = logging.getLogger(__name__)
@@ -115,13 +115,18 @@ class FeatureStore:
     def prepare(cls, folder: str | os.PathLike, extractor: Extractor) -> "FeatureStore":
         """The store of an extractor, to be written; made if it is not there.
 
-        Clips in damaged shards are forgotten; all are when the extractor's code or a library that it uses has changed.
+        Clips in damaged shards are forgotten; all are when the extractor's code or a library that it uses has changed, or
+        when the store is of an earlier version of this package.
 
         Raises:
             InputError: The folder cannot be written, or belongs to another extractor.
         """
         folder = make_folder(folder)
         with locked(folder):
+            if (folder / "store.json").exists() and _read_json(folder / "store.json").get("format") in EARLIER_FORMATS:
+                print(f"{folder}: is of an earlier version; its features are taken again.")
+                (folder / "index.csv").unlink(missing_ok=True)
+                (folder / "store.json").unlink()
             if not (folder / "store.json").exists():
                 write_text(folder / "store.json", json.dumps(_describe(extractor), indent=2))
         store = cls(folder)

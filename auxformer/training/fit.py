@@ -23,7 +23,7 @@ from auxformer.errors import InputError, TrainingError, check_range
 from auxformer.evaluation.ccc import ccc_loss
 from auxformer.evaluation.predictions import predict
 from auxformer.evaluation.scores import headline_scores
-from auxformer.files import locked, whole_file
+from auxformer.files import locked, whole_file, write_text
 from auxformer.models import Logits, create_model, knows_attributes, shared_loss
 from auxformer.models.memory import keep_freed_memory
 from auxformer.seeds import seed_of
@@ -124,8 +124,7 @@ class _Trainer:
         if self.accelerator.is_main_process:
             with whole_file(self.folder / "model.safetensors") as part:
                 save_file(self.best_weights, part)
-            with whole_file(self.folder / "finished.json") as part:
-                part.write_text(json.dumps(self.best))
+            write_text(self.folder / "finished.json", json.dumps(self.best))
             if self.config.training.keep == 1:
                 shutil.rmtree(self.folder / "state", ignore_errors=True)
         self.accelerator.wait_for_everyone()
@@ -228,9 +227,7 @@ class _Trainer:
         values = {"epoch": epoch + 1, "best": self.best, "plateau": self.plateau.state_dict(), "lines": self.lines}
         values["learning_rate"] = self.optimizer.param_groups[0]["lr"]
         save_state(self.folder / "state", epoch + 1, tensors, values, self.config.training.keep)
-        text = "".join(json.dumps(line) + "\n" for line in self.lines)
-        with whole_file(self.folder / "metrics.jsonl") as part:
-            part.write_text(text)
+        write_text(self.folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in self.lines))
 
     def _resume(self) -> int:
         """Number of finished epochs, with everything as it was after them."""

@@ -25,7 +25,7 @@ from auxformer.data.normalise import Normalizer
 from auxformer.data.split import ClipDataset, Split
 from auxformer.errors import InputError
 from auxformer.evaluation.predictions import predict
-from auxformer.files import whole_file
+from auxformer.files import make_folder, whole_file, write_text
 from auxformer.fingerprints import what_changed
 from auxformer.models import create_model
 from auxformer.models.code import computed_by
@@ -148,10 +148,7 @@ def claim(folder: Path, config: Config, split: Split) -> None:
         if other:
             raise InputError(f"{folder}: holds a run of {other}; give another folder or remove this one.")
         return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made or written ({error.strerror}); give another folder.") from error
+    make_folder(folder)
     config.save(folder / "config.toml")
     tensors = {}
     for stream in STREAMS:
@@ -160,14 +157,15 @@ def claim(folder: Path, config: Config, split: Split) -> None:
         tensors[f"{stream}_deviation"] = torch.from_numpy(normalizer.deviation)
     with whole_file(folder / "normalisers.safetensors") as part:
         save_file(tensors, part)
-    with whole_file(folder / "run.json") as part:  # last: the folder is a run once it is there
-        part.write_text(json.dumps(about, indent=1), "utf-8")
+    write_text(folder / "run.json", json.dumps(about, indent=1))  # last: the folder is a run once it is there
 
 
 def describe(split: Split, system: str) -> dict:
     """What a run of a system on this split says of its origin, as `run.json` holds it."""
     origin = {} if split.task is None else split.task.origin
-    features = {}
+    partition, features = {}, {}
+    if split.partition is not None:
+        partition = {"name": split.partition.name, **{part: list(getattr(split.partition, part)) for part in PARTS}}
     for stream in STREAMS:
         store = getattr(split.train, stream)
         features[stream] = {
@@ -177,14 +175,9 @@ def describe(split: Split, system: str) -> dict:
     versions["threads"] = torch.get_num_threads()
     return {
         "format": FORMAT, **split.made_from(), "features": features, "limit": split.train.audio_normalizer.limit,
-        "partition": {} if split.partition is None else partition_values(split.partition), "task": origin,
+        "partition": partition, "task": origin,
         "made_by": computed_by(system), "versions": versions,
     }  # fmt: skip
-
-
-def partition_values(partition) -> dict:
-    """Name and speaker lists of a partition, as JSON holds them."""
-    return {"name": partition.name, **{part: list(getattr(partition, part)) for part in PARTS}}
 
 
 def differences(before: dict, now: dict) -> str:

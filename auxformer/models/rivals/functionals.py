@@ -18,14 +18,12 @@ STREAMS = {"complete": ("audio", "video"), "no-video": ("audio",), "no-audio": (
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
 """Inverse regularisation strengths C tried on dev."""
 
+LIMIT = 5.0
+"""Standardised functionals beyond it are cut off: of a few frames some are millions of deviations from those of a clip."""
 
-def functionals(frames: np.ndarray, one: bool = False) -> np.ndarray:
-    """Mean, standard deviation and percentiles 5, 25, 50, 75, 95 of each feature over the clip: `[T, D]` -> `[7·D]`.
 
-    Of clips that are `one` frame each there are only its values: `[1, D]` -> `[D]`.
-    """
-    if one:
-        return frames[0]
+def functionals(frames: np.ndarray) -> np.ndarray:
+    """Mean, standard deviation and percentiles 5, 25, 50, 75, 95 of each feature over the clip: `[T, D]` -> `[7·D]`."""
     ordered = np.sort(np.ascontiguousarray(frames.T))  # [D, T]; of sorted rows percentiles are found at once
     return np.concatenate([frames.mean(0), frames.std(0), *np.percentile(ordered, [5, 25, 50, 75, 95], axis=1)])
 
@@ -63,7 +61,7 @@ class FunctionalsLR:
             for streams, (scaler, model) in ((streams, self.models[key]) for key, streams in STREAMS.items()):
                 rows = np.flatnonzero([there == streams for there in present])
                 if len(rows):
-                    x = scaler.transform(_beside(table, streams)[rows])
+                    x = _scaled(scaler, _beside(table, streams)[rows])
                     result[name][np.ix_(rows, model.classes_)] = model.predict_proba(x)
         return result
 
@@ -77,7 +75,7 @@ def _functionals_lr(split):
 def _best_model(x_train, y_train, x_dev, y_dev) -> tuple[StandardScaler, LogisticRegression]:
     """Scaler and regression with the strength of highest dev macro-F1; each fit starts from the one before."""
     scaler = StandardScaler().fit(x_train)
-    x_train, x_dev = scaler.transform(x_train), scaler.transform(x_dev)
+    x_train, x_dev = _scaled(scaler, x_train), _scaled(scaler, x_dev)
     path, best, chosen = LogisticRegression(tol=1e-3, max_iter=500, warm_start=True), -1.0, None
     for strength in STRENGTHS:
         path.set_params(C=strength).fit(x_train, y_train)
@@ -87,18 +85,27 @@ def _best_model(x_train, y_train, x_dev, y_dev) -> tuple[StandardScaler, Logisti
     return scaler, chosen
 
 
+def _scaled(scaler: StandardScaler, x: np.ndarray) -> np.ndarray:
+    return np.clip(scaler.transform(x), -LIMIT, LIMIT)
+
+
 def _beside(table: dict[str, np.ndarray], streams) -> np.ndarray:
     return np.concatenate([table[stream] for stream in streams], 1)
 
 
 def _table(dataset: ClipDataset, condition: str = "complete") -> tuple[dict[str, np.ndarray], list[tuple[str, ...]]]:
-    """Functionals of each stream, `[N, F]`, and which streams each clip has, in the order of the clips."""
+    """Functionals of each stream, `[N, F]`, and which streams each clip has, in the order of the clips.
+
+    Of a store of one vector per clip these are its functionals. Those of an absent stream are zeros, which nobody reads.
+    """
     parts, present = {"audio": [], "video": []}, []
+    whole = {name: max(getattr(dataset, name).lengths.values()) == 1 for name in parts}
     for index in range(len(dataset)):
         batch = apply_condition(collate([dataset[index]]), condition)
         present.append(tuple(name for name in parts if getattr(batch, f"{name}_present").item()))
         for name, rows in parts.items():
             frames = getattr(batch, name)[0].numpy()
             kept = getattr(batch, f"{name}_mask")[0].numpy()
-            rows.append(functionals(frames[kept] if kept.any() else frames[:1], len(frames) == 1))
+            frames = frames[kept] if kept.any() else np.zeros_like(frames[:1])
+            rows.append(frames[0] if whole[name] else functionals(frames))
     return {name: np.stack(rows) for name, rows in parts.items()}, present
