@@ -14,12 +14,10 @@ from auxformer.evaluation.ccc import ccc_of, moments
 METRICS = ("macro-f1", "micro-f1", "macro-precision", "micro-precision", "macro-recall", "micro-recall")
 """Names of the scores, in the order of `scores_of`. Macro-recall is also called UAR, micro-F1 accuracy."""
 
-
 RESULT_COLUMNS = (
     "corpus", "target", "features", "system", "partition", "seed", "condition", "metric", "value", "low", "high",
 )  # fmt: skip
 """Columns of the long result table, in order."""
-
 
 NOT_CLASSES = ("system", "partition", "seed", "clip", "speaker", "condition", "truth", "predicted")
 """Columns of a predictions table that are no class."""
