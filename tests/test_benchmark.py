@@ -49,9 +49,13 @@ def test_the_result_table_is_long_and_complete(task, parts, config, tmp_path):
     systems = ["functionals-lr", "auxformer", "ideal-observer"]
     table = run(task, systems, config, parts, seeds=(0, 1), runs=tmp_path)
     assert tuple(table.columns) == RESULT_COLUMNS and not table.duplicated(list(RESULT_COLUMNS[:8])).any()
-    # 2 partitions and "all"; seeds count for networks only
-    assert len(table) == (1 + 2 + 1) * 3 * 3 * (len(METRICS) + len(CALIBRATION_METRICS))
-    assert table.value.between(0, 2).all() and (table.low <= table.high).all()
+    # 2 partitions and "all"; seeds count for networks only, and their mean has rows of its own
+    assert len(table) == (1 + 2 + 1) * 3 * 3 * (len(METRICS) + len(CALIBRATION_METRICS)) + 3 * len(METRICS)
+    means = table[(table.seed == "all") & (table.metric == "macro-f1")].set_index("condition").value
+    seeds = table[(table.system == "auxformer") & table.seed.isin([0, 1]) & (table.partition == "all")]
+    seeds = seeds[seeds.metric == "macro-f1"].groupby("condition").value.mean()
+    assert means.to_dict() == pytest.approx(seeds.to_dict())
+    assert table.value.between(0, 2).all() and not (table.low > table.high).any()
     ideal = table[(table.system == "ideal-observer") & (table.metric == "macro-f1")].groupby("condition").value.mean()
     assert ideal["complete"] > ideal["no-audio"] > ideal["no-video"]
 

@@ -42,8 +42,7 @@ class ClipDataset(torch.utils.data.Dataset):
         self.kind = "attributes" if are_attributes(self.classes) else "classes"
         values = self.targets.to_numpy(np.float32)
         self._target = scaled(values) if self.kind == "attributes" else values
-        lengths = {**video.lengths, **audio.lengths}
-        self.lengths = np.array([lengths[clip] for clip in known])
+        self.lengths = pd.Series({**video.lengths, **audio.lengths})[known].to_numpy()
 
     def in_order(self, video_order: str) -> "ClipDataset":
         """The same clips with their video frames in another order, see `TrainingConfig.video_order`."""

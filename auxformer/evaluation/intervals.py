@@ -38,7 +38,6 @@ def resampled(sums: np.ndarray, score_of: Callable, resamples: int = 1000, seed:
 
 def interval(values: np.ndarray, speakers: int) -> np.ndarray:
     """95 % interval, low and high `[2, ...]`, of resampled values `[R, ...]`; undefined ones are left out.
-
     NaN where there are fewer than `FEWEST` speakers.
 
     With few speakers a bootstrap is too narrow, for what it draws from has a deviation that is too small and unsure: the

@@ -57,8 +57,7 @@ def fit(what: str | Config, split: Split, out: str | Path | None = None, progres
     if (folder / "finished.json").is_file():
         return load(folder)
     keep_freed_memory()
-    # Of processes that train one network together the first takes the lock for all.
-    alone = os.environ.get("RANK", "0") == "0"
+    alone = os.environ.get("RANK", "0") == "0"  # of processes that train one network the first takes the lock for all
     waiting = f"{folder}: another process is training in it; waiting for that."
     with locked(folder, waiting) if alone else contextlib.nullcontext():
         if (folder / "finished.json").is_file():  # by the process that was waited for
