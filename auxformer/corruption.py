@@ -22,6 +22,7 @@ from auxformer.errors import InputError, MediaError
 from auxformer.features.base import SAMPLING_RATE
 from auxformer.features.face import find_face
 from auxformer.files import make_folder, whole_file, write_text
+from auxformer.fingerprints import made_by
 from auxformer.parallel import in_parallel
 from auxformer.progress import progress
 from auxformer.seeds import seed_of
@@ -134,7 +135,8 @@ def derive_corpus(
     """Write the corpus at ROOT again under a condition; same layout, same tables, so that the same reader reads it.
 
     Media that the condition does not touch are linked (copied where links cannot be made), and a share or a delay of 0 touches none.
-    Files that are there already are kept: run it again after a kill and it goes on.
+    Files that are there already are kept where their originals have not changed since, nor the code that made them: run it again
+    after a kill and it goes on.
 
     Args:
         root: Folder of a corpus.
@@ -160,7 +162,7 @@ def derive_corpus(
             f"{root}: {without[0]} has no {stream} file of its own, which {condition} needs; leave such clips out."
         )
     note = {"source": corpus.name, "condition": condition, "seed": seed}
-    _claim(root, out, note)
+    _claim(root, out, note, made_by([derive_corpus], ("auxformer.media", "auxformer.features.face", "auxformer.seeds")))
     chosen = corpus.clips
     if clips is not None:
         chosen = chosen.loc[chosen.index.intersection(list(clips), sort=False)]
@@ -209,7 +211,7 @@ def parse_condition(condition: str) -> tuple[str, float]:
 def _corrupt(item: tuple[str, Path, Path], condition: str, seed: int, voices: pd.DataFrame) -> None:
     """One media file of a clip, read from one path and written to another, whole or not at all."""
     clip, path, target = item
-    if target.exists():
+    if _is_of(path, target):
         return
     make_folder(target.parent)
     kind, level = parse_condition(condition)
@@ -228,15 +230,17 @@ def _corrupt(item: tuple[str, Path, Path], condition: str, seed: int, voices: pd
             sound = media.read_audio(path, SAMPLING_RATE)
         frames = changes[kind](frames)[:, :height, :width]
         media.write_video(target, frames, media.frame_rate(path), sound, SAMPLING_RATE)
+        _stamp(path, target)
         return
     waveform = media.read_audio(path, SAMPLING_RATE)
     if kind == "audio-noise-snr":
         waveform = add_noise(waveform, white_noise(len(waveform), rng), level)
     elif kind == "audio-babble-snr":
-        others = voices.audio[voices.speaker != voices.speaker[clip]].dropna()
-        chosen = others.iloc[rng.permutation(len(others))[:4]]
-        if chosen.empty:
+        others = voices[voices.speaker != voices.speaker[clip]].dropna()
+        if others.empty:
             raise InputError(f"{path}: there is no other speaker to babble.")
+        one_of_each = others.iloc[rng.permutation(len(others))].drop_duplicates("speaker")
+        chosen = one_of_each.audio.iloc[:4]
         talk = [media.read_audio(p, SAMPLING_RATE) for p in chosen]
         waveform = add_noise(waveform, babble(talk, len(waveform), rng), level)
     elif kind == "audio-gaps":
@@ -244,28 +248,45 @@ def _corrupt(item: tuple[str, Path, Path], condition: str, seed: int, voices: pd
     else:
         waveform = delay(waveform, level, rng)
     media.write_wav(target, waveform, SAMPLING_RATE)
+    _stamp(path, target)
 
 
-def _claim(root: Path, out: Path, note: dict) -> None:
+def _stamp(path: Path, target: Path) -> None:
+    """Give a file the time of its original, by which `_is_of` knows that it is made from this one."""
+    os.utime(target, ns=(os.stat(path).st_mtime_ns,) * 2)
+
+
+def _is_of(path: Path, target: Path) -> bool:
+    return target.exists() and os.stat(target).st_mtime_ns == os.stat(path).st_mtime_ns
+
+
+def _claim(root: Path, out: Path, note: dict, code: dict) -> None:
+    """Make the folder of a derived corpus, or check that it is this one; of other code its media are made again."""
     if out == root:
         raise InputError(f"{out}: a corpus cannot be written over itself; give another folder.")
     file = out / NOTE
     if file.is_file():
-        if json.loads(file.read_text(encoding="utf-8")) != note:
+        before = json.loads(file.read_text(encoding="utf-8"))
+        if {key: before.get(key) for key in note} != note:
             raise InputError(
                 f"{out}: was made from another corpus, condition or seed; give another folder or remove it."
             )
+        if before.get("made_by") != code:
+            for path in [*out.rglob("*.wav"), *out.rglob("*.mp4")]:
+                path.unlink()
+            write_text(file, json.dumps({**note, "made_by": code}, indent=1))
         return
     if out.exists() and any(out.iterdir()):
         raise InputError(f"{out}: holds something else; give a new folder.")
     make_folder(out)
-    write_text(file, json.dumps(note, indent=1))
+    write_text(file, json.dumps({**note, "made_by": code}, indent=1))
 
 
 def _link(path: Path, target: Path) -> None:
-    if target.exists():
+    if _is_of(path, target):
         return
     make_folder(target.parent)
+    target.unlink(missing_ok=True)
     try:
         os.link(path, target)
     except OSError:

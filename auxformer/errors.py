@@ -1,6 +1,7 @@
 """The two ways in which things go wrong for a user, as exceptions that carry one sentence."""
 
 import difflib
+import re
 
 
 class InputError(ValueError):
@@ -35,3 +36,9 @@ def check_range(name: str, value, low, high) -> None:
     """Raise InputError unless low <= value <= high."""
     if not low <= value <= high:
         raise InputError(f"{name} is {value}, expected a number from {low} to {high}.")
+
+
+def check_name(what: str, name: str) -> None:
+    """Raise InputError unless `name` can name a file or folder: letters, digits, spaces and _.@+-, no dot at its beginning."""
+    if not re.fullmatch(r"[\w@+-][\w.@+ -]*", name):
+        raise InputError(f'{what} is "{name}", expected letters, digits, spaces and _.@+-, and no dot at its beginning.')

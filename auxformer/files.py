@@ -110,6 +110,8 @@ def fingerprint_of_file(path: str | os.PathLike) -> str:
 
 def is_lfs_pointer(path: str | os.PathLike) -> bool:
     """Whether a file is a Git-LFS pointer, not what it stands for; reads a few bytes. Raises OSError."""
+    if not os.path.isfile(path):  # a pipe would be waited for
+        return False
     with open(path, "rb") as file:
         return file.read(len(LFS_POINTER)) == LFS_POINTER
 

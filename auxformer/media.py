@@ -30,6 +30,9 @@ RATES = (1000, 768_000)
 WAV_OPTIONS = {"probesize": "4096"}
 """A wav file says all about itself in its header: nothing to probe. Opening takes a tenth of the time."""
 
+CHANNELS = 8
+"""Most channels of a recording: the library cannot read the planes of more."""
+
 
 def read_audio(path: str | os.PathLike, sampling_rate: int = 16000) -> np.ndarray:
     """Decode the first audio stream of a file (wav, flac, mp3, mp4, avi, flv).
@@ -52,7 +55,10 @@ def read_audio(path: str | os.PathLike, sampling_rate: int = 16000) -> np.ndarra
             raise MediaError(
                 f"{path}: has {stream.rate} samples per second, expected {RATES[0]} to {RATES[1]}; convert it"
             )
-        if stream.rate == sampling_rate and stream.format.name == "s16" and stream.channels == 1:
+        channels = getattr(stream, "channels", 0)  # a header may hold any number, or one that the library cannot place
+        if not 1 <= channels <= CHANNELS:
+            raise MediaError(f"{path}: has {channels} channels, expected 1 to {CHANNELS}; convert it")
+        if stream.rate == sampling_rate and stream.format.name == "s16" and channels == 1:
             chunks = [frame.to_ndarray()[0] / np.float32(32768) for frame in container.decode(stream)]
         else:
             resampler = av.AudioResampler(format="fltp", rate=sampling_rate)
@@ -80,11 +86,11 @@ def read_audio(path: str | os.PathLike, sampling_rate: int = 16000) -> np.ndarra
 def read_frames(
     path: str | os.PathLike, size: tuple[int, int] | None = None, grey: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Decode the first video stream of a file, every frame, in the order in which they are shown.
+    """Decode the first video stream of a file, every frame, upright as the file says, in the order in which they are shown.
 
     Args:
         path: File to read.
-        size: (height, width) in pixels to scale every frame to while decoding; None keeps the file's own.
+        size: (height, width) in pixels to scale every upright frame to while decoding; None keeps the file's own.
         grey: Return brightness only; several times faster than colour.
 
     Returns:
@@ -100,9 +106,11 @@ def read_frames(
         begin = (container.start_time or 0) / av.time_base
         convert = VideoReformatter()  # one for all frames: each frame's own would be set up anew
         for frame in container.decode(stream):
-            size = size or (frame.height, frame.width)
-            picture = convert.reformat(frame, size[1], size[0], "gray" if grey else "rgb24")
-            pictures.append(picture.to_ndarray())
+            turns = round(frame.rotation / 90) % 4  # a phone held upright stores the picture lying, and says so
+            size = size or ((frame.width, frame.height) if turns % 2 else (frame.height, frame.width))
+            height, width = size[::-1] if turns % 2 else size
+            picture = convert.reformat(frame, width, height, "gray" if grey else "rgb24")
+            pictures.append(np.rot90(picture.to_ndarray(), turns))
             stamps.append(frame.time)
         if not pictures:
             raise MediaError(f"{path}: its video stream holds no frames; record or download the file again")
@@ -141,7 +149,8 @@ def explain_damage(path: str | os.PathLike) -> str | None:
     if not path.exists():
         return f"{path}: there is no such file; check the path"
     if not path.is_file():
-        return f"{path}: expected a media file, but this is a folder; give the path of one file"
+        kind = "a folder" if path.is_dir() else "no plain file"
+        return f"{path}: expected a media file, but this is {kind}; give the path of one file"
     try:
         with path.open("rb") as file:
             start = file.read(len(LFS_POINTER))

@@ -1,6 +1,7 @@
 """Corrupted corpora: the level that was asked for, the same for everybody, nothing else touched."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -102,6 +103,27 @@ def test_a_killed_derivation_goes_on_and_another_condition_is_refused(few, tmp_p
     with pytest.raises(InputError, match="over itself"):
         derive_corpus(few, few, "desync-100")
     assert json.loads((whole / "corruption.json").read_text())["condition"] == "desync-300"
+
+
+def test_a_changed_original_and_other_code_are_derived_again_and_a_touched_one_stays_the_same(few, tmp_path, monkeypatch):
+    root = shutil.copytree(few, tmp_path / "few")
+    whole = derive_corpus(root, tmp_path / "whole", "audio-gaps-0.5", jobs=1)
+    first, other = sorted((root / "AudioWAV").iterdir())[:2]
+    made = {path.name: path.read_bytes() for path in (whole / "AudioWAV").iterdir()}
+    os.utime(first)
+    derive_corpus(root, whole, "audio-gaps-0.5", jobs=1)
+    assert (whole / "AudioWAV" / first.name).read_bytes() == made[first.name]
+    media.write_wav(first, 0.5 * media.read_audio(first), 16000)
+    film = sorted((root / "VideoFlash").iterdir())[0]
+    media.write_video(film, media.read_frames(film)[0][:, ::-1], media.frame_rate(film), media.read_audio(film), 16000)
+    derive_corpus(root, whole, "audio-gaps-0.5", jobs=1)
+    assert (whole / "AudioWAV" / first.name).read_bytes() != made[first.name]
+    assert (whole / "AudioWAV" / other.name).read_bytes() == made[other.name]
+    assert (whole / "VideoFlash" / film.name).read_bytes() == film.read_bytes(), "what is only linked follows its original"
+    monkeypatch.setattr("auxformer.corruption.made_by", lambda *_: {"code": "another", "libraries": {}})
+    monkeypatch.setattr("auxformer.corruption.gaps", lambda waveform, share, rng: 0 * waveform)
+    derive_corpus(root, whole, "audio-gaps-0.5", jobs=1)
+    assert not media.read_audio(whole / "AudioWAV" / other.name).any()
 
 
 def test_the_parts_by_hand():

@@ -284,3 +284,22 @@ def test_bytes_overwritten_inside_are_read_or_a_sentence(tmp_path, film):
                 read(tmp_path / "a.mp4")
             except MediaError as error:
                 assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_picture_is_turned_as_the_file_says(tmp_path, turns):
+    """As phones do it: the picture lies in the file, and the header of the track says how to turn it."""
+    upright = np.zeros((4, 48, 32, 3), np.uint8)
+    upright[:, :24, :16] = 255  # white in the upper left
+    path = tmp_path / "phone.mp4"
+    media.write_video(path, np.rot90(upright, -turns, (1, 2)), 25)
+    content = bytearray(path.read_bytes())
+    matrix = {1: (0, -1, 1, 0), 2: (-1, 0, 0, -1), 3: (0, 1, -1, 0)}[turns]
+    at = content.index(b"tkhd") - 4 + 48
+    for place, value in zip((0, 4, 12, 16), matrix):
+        content[at + place : at + place + 4] = (value * 65536).to_bytes(4, "big", signed=True)
+    path.write_bytes(content)
+    frames, _ = media.read_frames(path)
+    assert frames.shape == upright.shape and np.abs(frames.astype(int) - upright).mean() < 8
+    small, _ = media.read_frames(path, (12, 8), grey=True)
+    assert small.shape == (4, 12, 8) and small[0, 3, 3] > 200 > 60 > small[0, 9, 3]

@@ -259,3 +259,17 @@ def test_the_command_keeps_the_main_scores_and_the_tests(done, tiny_puppets, tmp
     kept = pd.read_csv(tmp_path / "kept" / "tiny.csv")
     assert set(kept.partition) == {"all"} and set(kept.system) == set(results.system) and len(kept) < len(results)
     assert (tmp_path / "kept" / "tiny-tests.csv").read_text() == (out / "comparisons.csv").read_text()
+
+
+def test_the_command_says_by_its_exit_code_that_a_system_failed(tiny_puppets, tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from auxformer.cli import app
+
+    root, data = tiny_puppets
+    (tmp_path / "mine.py").write_text(OWN_MODEL.replace("self.out(", "self.nothing("))
+    (tmp_path / "tiny.toml").write_text(SMALL.replace(', "video-blur"', ""))
+    words = ["bench", tmp_path / "tiny.toml", "--root", root, "--data", data, "--runs", tmp_path / "runs", "--out", tmp_path / "out",
+             "--jobs", "1", "--models", tmp_path / "mine.py", "--add", "mine"]  # fmt: skip
+    result = CliRunner().invoke(app, list(map(str, words)))
+    assert result.exit_code == 1 and "failed and left out: mine" in result.output, result.output

@@ -13,7 +13,7 @@ from auxformer.corruption import CONDITIONS as MEDIA_CONDITIONS
 from auxformer.corruption import parse_condition
 from auxformer.data.missing import GROUPS, PROTOCOL, conditions_of
 from auxformer.data.task import Task
-from auxformer.errors import InputError, suggest
+from auxformer.errors import InputError, check_name, suggest
 
 FOLDER = Path(__file__).parent / "suites"
 
@@ -52,6 +52,7 @@ class Suite:
     }
 
     def __post_init__(self):
+        check_name("a suite's name", self.name)
         for section, known in self._KEYS.items():
             _check_keys(f"{self.name}: {section}.", getattr(self, section), known)
         for label, values in self.variant.items():

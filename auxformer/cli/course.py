@@ -31,6 +31,7 @@ def run(
     profile: Annotated[str, Option(help="quick or full.")] = "quick",
     out: Annotated[Path, Option(help="Folder for the executed lessons and their pages.")] = Path("build/course"),
     fresh: Annotated[bool, Option(help="Run lessons again whose source has not changed.")] = False,
+    jobs: Annotated[int, Option(min=1, help="Lessons at a time; with more than one, each has one thread.")] = 1,
 ):
     """Run lessons headless; stops at the first that fails and names the cell.
 
@@ -38,7 +39,7 @@ def run(
     """
     from auxformer.course.run import run_lessons
 
-    run_lessons(lessons or None, parse_pairs(parameter or (), "-p"), profile, out, reuse=not fresh)
+    run_lessons(lessons or None, parse_pairs(parameter or (), "-p"), profile, out, not fresh, jobs)
 
 
 @app.command("build")

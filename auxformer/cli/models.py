@@ -1,5 +1,6 @@
 """auxformer models, cost, parity, convert: what the networks are, and the authors' form of ours."""
 
+import math
 import textwrap
 from pathlib import Path
 from typing import Annotated
@@ -95,7 +96,8 @@ def parity(files: Annotated[list[Path], Argument(help="Parity vectors (safetenso
         print(f"{file}:")
         pairs = ", ".join(f"{name}={value:.1e}" for name, value in differences.items())
         print(textwrap.fill(pairs, 78, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False))
-        worst = max([worst, differences.pop("grad_norm") / 10, *differences.values()])
+        found = [differences.pop("grad_norm") / 10, *differences.values()]
+        worst = max([worst, *(math.inf if math.isnan(value) else value for value in found)])
     print(f"largest difference {worst:.1e}: {'within' if worst <= 1e-5 else 'ABOVE'} 1e-5")
     raise typer.Exit(0 if worst <= 1e-5 else 1)
 

@@ -10,7 +10,7 @@ from typer import Argument, Option
 from auxformer.cli.options import Jobs, SettingsOptions, TaskOptions, Wide, WorkOptions, with_options
 from auxformer.cli.settings import EPILOG, SettingsCommand
 from auxformer.cli.tables import number, show, show_results, show_scores, write_csv
-from auxformer.errors import InputError
+from auxformer.errors import InputError, check_name
 
 app = typer.Typer()
 
@@ -33,6 +33,8 @@ def train(
     - on two processes: python -m torch.distributed.run --nproc_per_node 2 -m auxformer train ...
     - on GPUs also: accelerate launch -m auxformer train ...
     """
+    if name:
+        check_name("--name", name)
     settings = settings_options.read(**({"label": name} if name else {}))
     from auxformer.benchmark.run import run_name
     from auxformer.benchmark.runs import discard

@@ -10,6 +10,7 @@ from unittest import mock
 from auxformer.course import build, page
 from auxformer.course.lessons import Lesson, find_lessons, project_root
 from auxformer.errors import InputError, TrainingError, suggest
+from auxformer.parallel import in_parallel
 
 
 class LessonFailed(TrainingError):
@@ -25,8 +26,9 @@ HEADLESS = {
 
 
 def run_lessons(
-    lessons=None, parameters: dict | None = None, profile: str = "quick", out="build/course", reuse: bool = True
-) -> list[dict]:
+    lessons=None, parameters: dict | None = None, profile: str = "quick", out="build/course", reuse: bool = True,
+    jobs: int = 1,
+) -> list[dict]:  # fmt: skip
     """Run lessons in order and write `NN_name.ipynb`, `NN_name.html` and `index.html` into `out`.
 
     Args:
@@ -36,6 +38,7 @@ def run_lessons(
             have the one asked for runs with its defaults.
         out: Folder for the results; a relative one is taken from the project's root.
         reuse: Keep the result of a lesson whose source, parameters and package code have not changed.
+        jobs: Lessons at a time; with more than one, each has one thread.
 
     Returns:
         Per lesson: number, name, title, question, seconds, reused, notebook and page (file names in `out`).
@@ -50,11 +53,9 @@ def run_lessons(
     chosen = find_lessons(lessons)
     _refuse_unknown(parameters or {}, profile, chosen)
     out.mkdir(parents=True, exist_ok=True)
+    one = functools.partial(_run_or_reuse, parameters=parameters or {}, profile=profile, out=out, reuse=reuse)
     results = []
-    for lesson in chosen:
-        values = lesson.profiles.get(profile, {}) | (parameters or {})
-        own = {name: value for name, value in values.items() if name in lesson.parameters}
-        result = _run_or_reuse(lesson, own, out, reuse)
+    for lesson, result in in_parallel(one, chosen, jobs, ordered=True):
         note = "kept from before" if result["reused"] else f"{result['seconds']:.1f} s"
         print(f"lesson {lesson.number} {lesson.title}: {note}", flush=True)
         results.append(result)
@@ -99,7 +100,9 @@ def execute(lesson: Lesson, parameters: dict, path: Path):
     return nbformat.read(path, as_version=4)
 
 
-def _run_or_reuse(lesson: Lesson, parameters: dict, out: Path, reuse: bool) -> dict:
+def _run_or_reuse(lesson: Lesson, parameters: dict, profile: str, out: Path, reuse: bool) -> dict:
+    values = lesson.profiles.get(profile, {}) | parameters
+    parameters = {name: value for name, value in values.items() if name in lesson.parameters}
     digest = _digest(lesson, parameters)
     record = out / f"{lesson.name}.json"
     if reuse and record.exists():

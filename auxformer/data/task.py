@@ -1,6 +1,7 @@
 """What is to be learned from what: a corpus, features of its two streams, and a target."""
 
 import copy
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -176,8 +177,10 @@ class Task:
                 raise InputError(
                     f"{name}: the {stream} features come from a table, which shows nothing of it; leave it out."
                 )
-            folder = Path(self.origin["data"]).parent / "derived" / f"{Path(self.origin['corpus']).name}-{name}"
-            derive_corpus(self.origin["corpus"], folder, name, jobs=jobs, clips=clips)
+            root = self.origin["corpus"]  # another corpus of the same name is another one
+            place = f"{Path(root).name}-{hashlib.sha256(root.encode()).hexdigest()[:6]}-{name}"
+            folder = Path(self.origin["data"]).parent / "derived" / place
+            derive_corpus(root, folder, name, jobs=jobs, clips=clips)
             # Its files are where the originals were, but for their endings; labels and speakers are the task's own.
             read = read_corpus(folder, self.corpus.name, on_error="skip")
             read = replace(read, clips=read.clips.loc[read.clips.index.intersection(clips)])

@@ -91,7 +91,6 @@ def score(
         of_seed = [scorer.sums_of(one, classes) for _, one in part.groupby("seed" if "seed" in part else "condition")]
         if len({sums.shape for sums in of_seed}) > 1:
             raise InputError(f"{condition}: the seeds were tested on different speakers; a seed is incomplete.")
-        mean = lambda sums: scorer.score_of(sums).mean(-2)  # [..., seeds, *] -> [..., K]
-        values = with_interval(np.stack(of_seed, 1), mean, resamples, seed)  # [3, K]
+        values = with_interval(np.stack(of_seed, 1), lambda sums: scorer.score_of(sums).mean(-2), resamples, seed)  # [3, K]
         rows += [(condition, metric, *values[:, i]) for i, metric in enumerate(scorer.names)]
     return pd.DataFrame(rows, columns=["condition", "metric", "value", "low", "high"])

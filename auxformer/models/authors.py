@@ -67,12 +67,20 @@ def build(weights: dict[str, torch.Tensor], metadata: dict[str, str] | None = No
 
 
 def read_vectors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file. Raises InputError when it is none."""
+    """Tensors and metadata of a safetensors file. Raises InputError when it is none, or holds what is no number."""
     try:
         with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+            tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: not a readable safetensors file ({error}).") from error
+    return _numbers(tensors, path), metadata
+
+
+def _numbers(tensors: dict[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
+    for name, tensor in tensors.items():
+        if tensor.is_complex() or not torch.isfinite(tensor.float()).all():
+            raise InputError(f"{path}: {name} holds values that are not finite real numbers; ask its owner for another file.")
+    return tensors
 
 
 def parity(path: Path) -> dict[str, float]:
@@ -137,7 +145,7 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
             content = content[key]
     if not isinstance(content, dict) or not all(torch.is_tensor(value) for value in content.values()):
         raise InputError(f"{path}: expected a state_dict (name -> tensor), found {type(content).__name__}.")
-    return {name.removeprefix("module."): value for name, value in content.items()}
+    return _numbers({name.removeprefix("module."): value for name, value in content.items()}, path)
 
 
 def convert(checkpoint: Path, out: Path, heads: int = 10, attn_mask: bool = True) -> AuxFormer:

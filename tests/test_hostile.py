@@ -1,0 +1,95 @@
+"""Files of somebody else's that are broken, odd or meant to harm: each gets its sentence, none a traceback or a hang."""
+
+import os
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
+
+from auxformer import media
+from auxformer.benchmark.suite import Suite
+from auxformer.cli import app
+from auxformer.errors import InputError, MediaError
+from auxformer.files import is_lfs_pointer
+from auxformer.models.authors import convert, parity
+
+VECTORS = Path(__file__).parent / "parity" / "full_paper.safetensors"
+
+
+@pytest.mark.parametrize("tensor", ["audio", "full.logits_av", "loss"])
+def test_parity_vectors_that_are_no_numbers_prove_nothing(tmp_path, tensor):
+    tensors = load_file(VECTORS)
+    tensors[tensor] = torch.full_like(tensors[tensor], torch.nan)
+    save_file(tensors, tmp_path / "nan.safetensors", _metadata())
+    with pytest.raises(InputError, match=f"{tensor} holds values that are not finite real numbers"):
+        parity(tmp_path / "nan.safetensors")
+    assert CliRunner().invoke(app, ["parity", str(tmp_path / "nan.safetensors")]).exit_code != 0
+
+
+@pytest.mark.parametrize("change", [lambda t: t * torch.inf, lambda t: t.to(torch.complex64)], ids=["infinite", "complex"])
+def test_weights_that_are_no_real_numbers_are_not_converted(tmp_path, change):
+    weights = {name: value for name, value in load_file(VECTORS).items() if name.startswith("weights.")}
+    weights = {name.removeprefix("weights."): value for name, value in weights.items()}
+    name = next(name for name, value in weights.items() if value.is_floating_point())
+    torch.save({**weights, name: change(weights[name])}, tmp_path / "weights.pt")
+    with pytest.raises(InputError, match="not finite real numbers"):
+        convert(tmp_path / "weights.pt", tmp_path / "out.safetensors")
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def _metadata() -> dict[str, str]:
+    from safetensors import safe_open
+
+    with safe_open(VECTORS, "pt") as file:
+        return file.metadata()
+
+
+@pytest.mark.parametrize("channels", [0, 9, 65535])
+def test_a_sound_with_too_many_channels_is_a_sentence(tmp_path, channels):
+    path = tmp_path / "many.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((9, 2, 16000, 0, "NONE", "NONE"))
+        file.writeframes(np.zeros(9 * 1600, np.int16).tobytes())
+    content = bytearray(path.read_bytes())
+    content[22:24] = channels.to_bytes(2, "little")
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match="many.wav: "):
+        media.read_audio(path)
+
+
+def test_a_pipe_in_place_of_a_recording_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    assert not is_lfs_pointer(tmp_path / "pipe.wav")
+    with pytest.raises(MediaError, match="no plain file"):
+        media.read_audio(tmp_path / "pipe.wav")
+    (tmp_path / "a.wav").symlink_to(tmp_path / "b.wav")
+    (tmp_path / "b.wav").symlink_to(tmp_path / "a.wav")
+    with pytest.raises(MediaError, match="there is no such file"):
+        media.read_audio(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("name", ["../../escape", "a/b", "", ".hidden", "x\ny"])
+def test_names_stay_in_their_folder(name):
+    with pytest.raises(InputError, match="expected letters, digits"):
+        Suite(name, systems=["auxformer"])
+    if name:
+        result = CliRunner().invoke(app, ["train", "--name", name])
+        assert result.exit_code != 0 and "expected letters, digits" in str(result.exception or result.output)
+
+
+def test_damaged_runs_do_not_hide_the_others(tmp_path):
+    for name, content in (("half", '{"score": '), ("empty", ""), ("list", "[1]")):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "config.toml").write_text("[model]\n" if name != "empty" else "")
+        (folder / "run.json").write_text(content)
+        (folder / "finished.json").write_text(content)
+    (tmp_path / "settings").mkdir()
+    (tmp_path / "settings" / "config.toml").write_text("[model\n")
+    result = CliRunner().invoke(app, ["runs", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert all(name in result.output for name in ("half", "empty", "list", "settings"))
