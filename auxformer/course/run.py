@@ -54,11 +54,13 @@ def run_lessons(
     _refuse_unknown(parameters or {}, profile, chosen)
     out.mkdir(parents=True, exist_ok=True)
     one = functools.partial(_run_or_reuse, parameters=parameters or {}, profile=profile, out=out, reuse=reuse)
+    longest_first = sorted(chosen, key=lambda lesson: -lesson.seconds) if jobs > 1 else chosen
     results = []
-    for lesson, result in in_parallel(one, chosen, jobs, ordered=True):
+    for lesson, result in in_parallel(one, longest_first, jobs):
         note = "kept from before" if result["reused"] else f"{result['seconds']:.1f} s"
         print(f"lesson {lesson.number} {lesson.title}: {note}", flush=True)
         results.append(result)
+    results.sort(key=lambda result: result["number"])
     page.write_index(results, out / "index.html")
     return results
 

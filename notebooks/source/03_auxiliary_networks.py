@@ -6,7 +6,7 @@
 #     question: What does each stream still know when fusion forgets it?
 #     reading: 50
 #     exercises: 35
-#     seconds: 120
+#     seconds: 90
 #     profiles: {full: {epochs: 30, width: 64, device: auto}}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
