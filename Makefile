@@ -39,13 +39,13 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@touch $@
 
 corpus: $(INSTALLED) ## the embedded corpus and its features
-	@echo "corpus 1/2: the puppets, in $(CORPUS) (minutes on two cores; what is there is kept)"
+	@echo "corpus 1/2: the puppets, in $(CORPUS) (3 to 4 minutes on two cores; what is there is kept)"
 	@$(BIN)/auxformer corpus puppets $(CORPUS)
-	@echo "corpus 2/2: their features (minutes on two cores; what is there is kept)"
+	@echo "corpus 2/2: their features (3 to 4 minutes on two cores; what is there is kept)"
 	@$(BIN)/auxformer features extract $(CORPUS)
 
 course: say-course corpus ## run every lesson headless, print the results table and where the pages are
-	@echo "course 1/2: the lessons, two at a time (about 6 minutes; a line for each)"
+	@echo "course 1/2: the lessons, two at a time (about 8 minutes; a line for each)"
 	@$(BIN)/auxformer course run --profile $(PROFILE) --jobs 2
 	@echo "course 2/2: the table of results (a minute)"
 	@$(BIN)/auxformer run --corpus puppets --root $(CORPUS) --out build/results.csv
@@ -57,9 +57,9 @@ say-course:
 	@echo "hour on two idle cores and the time of the downloads; what is there already is not made again."
 
 test: corpus     ## the tests, then every notebook's outputs compared
-	@echo "test 1/2: the tests, two at a time (minutes)"
+	@echo "test 1/2: the tests, two at a time (about 7 minutes)"
 	@$(TWO_AT_A_TIME) tests
-	@echo "test 2/2: the outputs of the lessons compared, two at a time (minutes)"
+	@echo "test 2/2: the outputs of the lessons compared, two at a time (about 6 minutes)"
 	@$(TWO_AT_A_TIME) --nbval --nbval-current-env --nbval-cell-timeout=900 $(LONGEST_FIRST)
 
 test-fast: $(INSTALLED) ## the tests that need no corpus and no training, for the inner loop
