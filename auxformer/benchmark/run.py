@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from auxformer.benchmark.runs import discard
+from auxformer.benchmark.runs import discard, partition_of
 from auxformer.config import Config
 from auxformer.corpora.partitions import Partition
 from auxformer.data.missing import CONDITIONS, PROTOCOL, conditions_of
@@ -61,7 +61,7 @@ def evaluate(folder: Path, conditions="basic", jobs: int = 2) -> tuple[pd.DataFr
     if not run.about["task"]:
         raise InputError(f"{folder}: does not know which corpus it was trained on; use run.predict(split.test).")
     task = Task.again(run.about["task"], jobs=jobs)
-    partition = Partition(**{key: _tuple(value) for key, value in run.about["partition"].items()})
+    partition = partition_of(run.about)
     if task.made_from(partition)["clips"] != run.about["clips"]:
         raise InputError(
             f"{folder}: the clips, speakers or labels of {task.corpus.root} have changed since; train again."
@@ -70,10 +70,6 @@ def evaluate(folder: Path, conditions="basic", jobs: int = 2) -> tuple[pd.DataFr
     predictions = run.predict(split.test, conditions)
     write_predictions(predictions, Path(folder) / "predictions.parquet")
     return predictions, result_rows(task, run.config.model.name, partition.name, run.config.training.seed, predictions)
-
-
-def _tuple(value):
-    return tuple(value) if isinstance(value, list) else value
 
 
 def predict_one(
@@ -230,10 +226,10 @@ def results_of(task: Task, predictions: pd.DataFrame) -> pd.DataFrame:
         result_rows(task, *names, part)
         for names, part in predictions.groupby(["system", "partition", "seed"], sort=False)
     ]
-    if predictions.partition.nunique() > 1:
-        pooled = predictions.groupby(["system", "seed"], sort=False)
-        rows += [result_rows(task, system, "all", seed, part) for (system, seed), part in pooled]
     name = "all" if predictions.partition.nunique() > 1 else predictions.partition.iloc[0]
+    if name == "all":
+        pooled = predictions.groupby(["system", "seed"], sort=False)
+        rows += [result_rows(task, system, name, seed, part) for (system, seed), part in pooled]
     for system, part in predictions.groupby("system", sort=False):
         if part.seed.nunique() > 1:
             rows.append(result_rows(task, system, name, "all", part))

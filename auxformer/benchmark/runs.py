@@ -43,15 +43,16 @@ def stale(about: dict, system: str) -> str:
     now = dict(about)
     try:
         now["made_by"] = computed_by(system)
-        now |= _data_of(about) if about["task"] else {}
+        now |= _task_of(json.dumps(about["task"])).made_from(partition_of(about)) if about["task"] else {}
     except InputError:  # a model that is registered elsewhere, a corpus or features that are gone
         pass
     return differences(about, now)
 
 
-def _data_of(about: dict) -> dict:
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in about["partition"].items()}
-    return _task_of(json.dumps(about["task"])).made_from(Partition(**values))
+def partition_of(about: dict) -> Partition:
+    """The partition of a run, from the content of its `run.json`."""
+    values = about["partition"].items()
+    return Partition(**{key: tuple(value) if isinstance(value, list) else value for key, value in values})
 
 
 @functools.lru_cache(maxsize=8)
@@ -73,19 +74,16 @@ def _row(path: Path) -> tuple:
         about = read_about(path)
     except InputError:
         about = None
+    try:
+        config = Config.load(path / "config.toml")
+    except InputError:  # with settings that are no longer known
+        return "", "", 0, "", "old", math.nan
+    settings = config.model.name, config.digest(), config.training.seed
     if about is None:
-        return _settings_of(path) + ("", "old", math.nan)
-    config, done = Config.load(path / "config.toml"), path / "finished.json"
+        return *settings, "", "old", math.nan
+    done = path / "finished.json"
     count = len(read_metrics(path)) if (path / "metrics.jsonl").is_file() else 0
     score = json.loads(done.read_text())["score"] if done.is_file() else math.nan
     changed = stale(about, config.model.name)
     state = f"stale: {changed}" if changed else "finished" if done.is_file() else "stopped"
-    return *_settings_of(path), f"{count}/{config.training.epochs}", state, score
-
-
-def _settings_of(path: Path) -> tuple[str, str, int]:
-    try:
-        config = Config.load(path / "config.toml")
-    except InputError:  # with settings that are no longer known
-        return "", "", 0
-    return config.model.name, config.digest(), config.training.seed
+    return *settings, f"{count}/{config.training.epochs}", state, score
