@@ -5,10 +5,12 @@ import errno
 import hashlib
 import os
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from auxformer.errors import InputError
+from auxformer.progress import say
 
 LFS_POINTER = b"version https://git-lfs"
 """How a Git-LFS pointer begins, the text that lies in a clone in place of a large file."""
@@ -33,7 +35,7 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
         InputError: The file cannot be written (disk full, read-only, no such folder).
     """
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")  # of threads and of other machines, too
     try:
         with writing(path):
             yield part
@@ -81,7 +83,7 @@ def locked(folder: str | os.PathLike, waiting: str = "") -> Iterator[None]:
 
     Args:
         folder: It must be there.
-        waiting: Printed when another process has it.
+        waiting: Said when another process has it (`progress.say`).
 
     Raises:
         InputError: The folder cannot be written.
@@ -94,7 +96,7 @@ def locked(folder: str | os.PathLike, waiting: str = "") -> Iterator[None]:
             lock.acquire(timeout=0)
         except Timeout:
             if waiting:
-                print(waiting, flush=True)
+                say(waiting)
             lock.acquire(poll_interval=0.01)
     try:
         yield

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from auxformer.data.missing import LOSSES
 from auxformer.errors import InputError
 
 EMOTION_STYLE: dict[str, tuple[str, str, str]] = {
@@ -299,7 +300,7 @@ CURVE_STYLE: dict[str, tuple[str, str, str]] = {
 """System on a degradation curve -> (colour, marker, line)."""
 
 
-def draw_degradation(axes, scores: dict, stream: str, burst: bool = False, people: dict | None = None) -> None:
+def draw_degradation(axes, scores: dict, stream: str, kind: str = "single", people: dict | None = None) -> None:
     """Degradation curves: macro-F1 of six classes against the share of frames lost; at 1 the stream is absent.
 
     Args:
@@ -307,7 +308,7 @@ def draw_degradation(axes, scores: dict, stream: str, burst: bool = False, peopl
         scores: System of `CURVE_STYLE` -> its table of columns value, low, high by condition (`lab.scores`). "ideal" is the
             ideal observer, whose score is level for as long as there is a frame.
         stream: "audio", "video", or "both", which are never absent together.
-        burst: Frames are lost in one gap, not singly.
+        kind: How frames are lost, one of `data.missing.LOSSES`.
         people: Condition -> score of people with as little to go by: "complete", "no-audio", "no-video".
     """
     ideal, gone = scores["ideal"].value, {"audio": "no-audio", "video": "no-video"}.get(stream)
@@ -315,7 +316,7 @@ def draw_degradation(axes, scores: dict, stream: str, burst: bool = False, peopl
         if system == "ideal":
             continue
         losing = sorted(name for name in table.index if name.startswith(f"{stream}-frames-"))
-        lost = [name for name in losing if name.endswith("-burst") == burst]
+        lost = [name for name in losing if name.split("-")[3:] == ([] if kind == "single" else [kind])]
         places = [0, *(float(name.split("-")[2]) for name in lost), *([1] if gone else [])]
         rows = table.loc[["complete", *lost, *([gone] if gone else [])]]
         colour, marker, line = CURVE_STYLE[system]
@@ -330,4 +331,4 @@ def draw_degradation(axes, scores: dict, stream: str, burst: bool = False, peopl
     if gone and people:
         axes.axhline(people[gone], color="#AA4499", linewidth=1, ls="-.", label="crowd, other stream only")
     axes.set(xlabel="share of frames lost", ylim=(0, 1.03), xlim=(-0.04, 1.04))
-    axes.set_title(f"{stream}, {'one gap' if burst else 'singly'}")
+    axes.set_title(f"{stream}, {LOSSES[kind][1]}")

@@ -13,6 +13,15 @@ def is_watched() -> bool:
     return sys.stderr.isatty() or os.environ.get("AUXFORMER_PROGRESS") == "1"
 
 
+def say(line: str) -> None:
+    """Print a line about something that takes time: always on the command line, in a notebook only where somebody watches.
+
+    What depends on who else is at work has no place among a lesson's outputs, which are compared.
+    """
+    if is_watched() or "ipykernel" not in sys.modules:
+        print(line, flush=True)
+
+
 def progress(
     items: Iterable, title: str, total: int | None = None, unit: str = "clip", summary: bool = True
 ) -> Iterator:

@@ -12,7 +12,7 @@ from auxformer.errors import InputError
 
 PACKAGE = Path(__file__).parents[1] / "auxformer"
 ORDER = (
-    "errors seeds files fingerprints config progress parallel media corpora features corruption data models evaluation recognise training puppets plots show "
+    "errors seeds progress files fingerprints config parallel media corpora features corruption data models evaluation recognise training puppets plots show "
     "benchmark reports course cli __main__"
 ).split()
 """Rooms from the ground up: what a room imports stands at or before its own place. The registries alone reach upwards, by

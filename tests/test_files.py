@@ -2,6 +2,9 @@
 
 import errno
 import os
+import subprocess
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -66,6 +69,17 @@ def test_a_folder_that_is_missing_or_in_the_way_is_a_sentence(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
 
 
+def test_two_writers_of_one_process_do_not_share_a_part(tmp_path):
+    """Nor two machines whose processes have the same number."""
+    with files.whole_file(tmp_path / "a") as first:
+        first.write_text("first")
+        with files.whole_file(tmp_path / "a") as second:
+            assert first != second
+            second.write_text("second")
+        assert (tmp_path / "a").read_text() == "second"
+    assert (tmp_path / "a").read_text() == "first" and os.listdir(tmp_path) == ["a"]
+
+
 def test_other_errors_pass_and_leave_nothing(tmp_path):
     for error in (InputError("b: is damaged (os error 5)"), RuntimeError("cuda"), KeyboardInterrupt()):
         with pytest.raises(type(error)) as caught, files.whole_file(tmp_path / "a") as part:
@@ -90,3 +104,18 @@ def test_a_fingerprint_changes_with_the_content_only(tmp_path):
     assert not files.is_lfs_pointer(first)
     first.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     assert files.is_lfs_pointer(first)
+
+
+@pytest.mark.parametrize(("in_a_notebook", "said"), [(False, "wait for it\n"), (True, "")])
+def test_who_waits_is_told_but_no_output_of_a_lesson_depends_on_it(tmp_path, capsys, monkeypatch, in_a_notebook, said):
+    """Two lessons train the same run at the same time; the outputs of both are compared."""
+    hold = "import sys, time; from auxformer.files import locked\nwith locked(sys.argv[1]): print(flush=True); time.sleep(0.5)"
+    other = subprocess.Popen([sys.executable, "-c", hold, tmp_path], stdout=subprocess.PIPE)
+    other.stdout.readline()
+    if in_a_notebook:
+        monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
+    else:
+        monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    with files.locked(tmp_path, "wait for it"):
+        assert capsys.readouterr().out == said
+    assert other.wait() == 0

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auxformer.data.batch import collate
-from auxformer.data.missing import CONDITIONS, FRAME_CONDITIONS, apply_condition, lose_frames, modality_dropout
+from auxformer.data.missing import CONDITIONS, FRAME_CONDITIONS, LOSSES, apply_condition, lose_frames, modality_dropout
 from auxformer.errors import InputError
 
 
@@ -79,21 +79,24 @@ def long_batch(clips=200, frames=100):
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-@pytest.mark.parametrize("burst", [False, True])
-def test_the_share_of_lost_frames_is_that_of_the_condition_and_padding_does_not_count(share, burst):
+@pytest.mark.parametrize("kind", LOSSES)
+def test_the_share_of_lost_frames_is_that_of_the_condition_and_padding_does_not_count(share, kind):
     batch = long_batch()
-    after = lose_frames(batch, "audio", share, burst)
+    after = lose_frames(batch, "audio", share, kind)
     lost = (batch.audio_mask & ~after.audio_mask).sum(1) / batch.audio_mask.sum(1)  # [B]
-    assert abs(lost.mean().item() - share) < (0.01 if burst else 0.02)
+    assert abs(lost.mean().item() - share) < (0.02 if kind == "single" else 0.01)
     assert not (after.audio_mask & ~batch.audio_mask).any(), "padding became valid"
     assert torch.equal(after.audio[..., 0] != 0, after.audio_mask), "features and mask tell different stories"
     assert after.video is batch.video and after.video_mask is batch.video_mask
 
 
-def test_a_burst_is_one_gap():
-    after = lose_frames(long_batch(), "video", 0.3, burst=True)
-    edges = (after.video_mask[:, 1:] != after.video_mask[:, :-1]).sum(1) + (~after.video_mask[:, [0, -1]]).sum(1)
-    assert (edges == 2).all()
+@pytest.mark.parametrize(("kind", "at_the_ends"), [("gap", False), ("window", True)])
+def test_a_gap_is_cut_out_and_a_window_is_kept(kind, at_the_ends):
+    after = lose_frames(long_batch(), "video", 0.3, kind)
+    lost = torch.nn.functional.pad(~after.video_mask, (1, 1), value=at_the_ends)
+    assert ((lost[:, 1:] != lost[:, :-1]).sum(1) == 2).all(), "not one piece"
+    places = after.video_mask.float().argmax(1) if kind == "window" else (~after.video_mask).float().argmax(1)
+    assert places.float().std() > 5, "always at the same place"
     single = lose_frames(long_batch(), "video", 0.3)
     assert (single.video_mask[:, 1:] != single.video_mask[:, :-1]).sum(1).float().mean() > 20
 
@@ -105,15 +108,15 @@ def test_level_zero_is_the_identity_and_level_one_an_absent_stream():
     assert not gone.video_present.any() and not gone.video.any() and gone.audio_present.all()
 
 
-@pytest.mark.parametrize("condition", ["both-frames-0.5", "audio-frames-0.3-burst"])
+@pytest.mark.parametrize("condition", ["both-frames-0.5", "audio-frames-0.3-gap", "audio-frames-0.3-window"])
 def test_a_clip_loses_the_same_frames_in_any_company_and_others_under_another_condition(condition):
     batch = long_batch()
     whole, alone = apply_condition(batch, condition), apply_condition(some_clips(batch, slice(7, 9)), condition)
     assert torch.equal(whole.audio_mask[7:9], alone.audio_mask) and torch.equal(whole.video_mask[7:9], alone.video_mask)
-    other = apply_condition(batch, "both-frames-0.7" if condition.startswith("both") else "audio-frames-0.5-burst")
+    other = apply_condition(batch, "both-frames-0.7" if condition.startswith("both") else "audio-frames-0.5-gap")
     assert not torch.equal(other.audio_mask, whole.audio_mask)
     assert not torch.equal(whole.audio_mask[1], whole.audio_mask[3]), "two clips lose the same frames"
-    assert len(FRAME_CONDITIONS) == 30
+    assert len(FRAME_CONDITIONS) == 45
 
 
 def some_clips(batch, rows):

@@ -343,19 +343,19 @@ def test_a_system_that_loses_nothing_has_its_complete_score_as_area():
 
 def test_the_area_by_hand():
     """Right everywhere but wrong from a half on: 1 up to .3, falling to 0 at .5, 0 after: (.3 + .1) / .9."""
-    area = curve_area(degraded([1, 1, 1, 0, 0, 0], "both", "-burst"), CLASSES)
-    assert area[["stream", "kind"]].to_numpy().tolist() == [["both", "burst"]]
+    area = curve_area(degraded([1, 1, 1, 0, 0, 0], "both", "-gap"), CLASSES)
+    assert area[["stream", "kind"]].to_numpy().tolist() == [["both", "gap"]]
     assert area[["value", "low", "high"]].to_numpy() == pytest.approx(np.full((1, 3), 0.4 / 0.9))
 
 
 def test_curves_that_are_not_there_or_have_holes_are_left_out():
-    both = pd.concat([degraded([0.8] * 6), degraded([0.7] * 6, "video", "-burst").query("condition != 'complete'")])
+    both = pd.concat([degraded([0.8] * 6), degraded([0.7] * 6, "video", "-window").query("condition != 'complete'")])
     assert curve_area(both, CLASSES)[["stream", "kind"]].to_numpy().tolist() == [
         ["audio", "single"],
-        ["video", "burst"],
+        ["video", "window"],
     ]
     holes = both[both.condition != "audio-frames-0.5"]
-    assert curve_area(holes, CLASSES)[["stream", "kind"]].to_numpy().tolist() == [["video", "burst"]]
+    assert curve_area(holes, CLASSES)[["stream", "kind"]].to_numpy().tolist() == [["video", "window"]]
     with pytest.raises(InputError, match="no whole curve"):
         curve_area(predictions(), CLASSES)
 

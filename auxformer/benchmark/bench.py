@@ -19,7 +19,7 @@ import auxformer
 from auxformer.benchmark.run import Work, predictions_of, results_of, run_name, write_predictions
 from auxformer.benchmark.suite import Suite
 from auxformer.config import Config
-from auxformer.data.missing import CONDITIONS
+from auxformer.data.missing import CONDITIONS, LOSSES
 from auxformer.data.task import Task
 from auxformer.evaluation import people
 from auxformer.evaluation.calibration import by_group, per_class
@@ -146,9 +146,8 @@ def _robustness(task: Task, predictions: pd.DataFrame, confusions: dict) -> pd.D
             ]
         if whole_curves(part.condition):
             curves = curve_area(part, classes)
-            endings = {"single": "", "burst": "-burst"}
             add += [
-                (f"{row.stream}-frames{endings[row.kind]}", "area", row.value, row.low, row.high)
+                (f"{row.stream}-frames{LOSSES[row.kind][0]}", "area", row.value, row.low, row.high)
                 for row in curves.itertuples()
             ]
         for condition in [name for name in ("no-audio", "no-video") if name in set(part.condition)]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from auxformer.data.batch import Batch
-from auxformer.errors import InputError, suggest
+from auxformer.errors import InputError, check_choice, suggest
 from auxformer.seeds import seed_of
 
 CONDITIONS = {
@@ -23,10 +23,17 @@ CONDITIONS = {
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of frames lost in the protocol."""
 
+LOSSES = {
+    "single": ("", "each on its own"),
+    "gap": ("-gap", "in one gap cut out"),
+    "window": ("-window", "all but one window"),
+}
+"""How frames are lost -> the ending of the condition's name, and in words. What a gap spares lies at both ends of the clip."""
+
 FRAME_CONDITIONS = {
-    f"{stream}-frames-{share}{gap}": f"{share:.0%} of the frames of {streams} lost, {how}"
+    f"{stream}-frames-{share}{ending}": f"{share:.0%} of the frames of {streams} lost, {how}"
     for stream, streams in (("audio", "audio"), ("video", "video"), ("both", "both streams"))
-    for gap, how in (("", "each on its own"), ("-burst", "in one gap"))
+    for ending, how in LOSSES.values()
     for share in SHARES
 }
 """Conditions at the level of frames."""
@@ -36,7 +43,7 @@ PROTOCOL = CONDITIONS | FRAME_CONDITIONS
 
 
 GROUPS = {"basic": list(CONDITIONS), "frames": list(FRAME_CONDITIONS), "all": list(PROTOCOL)} | {
-    f"{stream}-frames": [name for name in FRAME_CONDITIONS if name.startswith(f"{stream}-") and "burst" not in name]
+    f"{stream}-frames": [name for name in FRAME_CONDITIONS if name.startswith(f"{stream}-") and name[-1].isdigit()]
     for stream in ("audio", "video", "both")
 }
 """Words that stand for several conditions."""
@@ -86,31 +93,32 @@ def apply_condition(batch: Batch, condition: str) -> Batch:
     if condition == "complete":
         return batch
     if condition in FRAME_CONDITIONS:
-        stream, _, share, *burst = condition.split("-")
+        stream, _, share, *kind = condition.split("-")
         for name in ("audio", "video") if stream == "both" else (stream,):
-            batch = lose_frames(batch, name, float(share), bool(burst), condition)
+            batch = lose_frames(batch, name, float(share), *kind or ["single"], key=condition)
         return batch
     everything = torch.ones_like(batch.audio_present)
     nothing = torch.zeros_like(batch.audio_present)
     return without(batch, everything, nothing) if condition == "no-audio" else without(batch, nothing, everything)
 
 
-def lose_frames(batch: Batch, stream: str, share: float, burst: bool = False, key: str = "") -> Batch:
+def lose_frames(batch: Batch, stream: str, share: float, kind: str = "single", key: str = "") -> Batch:
     """The batch with frames of one stream lost: zero, and no longer valid in its mask.
 
-    A clip loses each frame with probability `share`, or one contiguous gap of that share at a random place. A stream that
-    loses all its frames is absent.
+    A clip loses each frame with probability `share`; or one gap of that share at a random place; or all but one window of the
+    other frames at a random place. A stream that loses all its frames is absent.
 
     Args:
         batch: Any batch.
         stream: "audio" or "video".
         share: 0 (the batch as it is) to 1.
-        burst: One gap instead of single frames.
+        kind: One of `LOSSES`.
         key: Named with the clip and the stream in the seed of the draw, so that different conditions draw differently.
 
     Raises:
-        InputError: a share outside 0..1, or another stream.
+        InputError: a share outside 0..1, another stream or kind.
     """
+    check_choice("kind", kind, LOSSES)
     if not 0 <= share <= 1 or stream not in ("audio", "video"):
         raise InputError(f'{share} of the frames of "{stream}": expected a share in 0..1 of "audio" or "video".')
     if share == 0:
@@ -120,13 +128,14 @@ def lose_frames(batch: Batch, stream: str, share: float, burst: bool = False, ke
     for row, clip in enumerate(batch.clips):
         rng = np.random.default_rng(seed_of("condition", key, stream, clip))
         places = np.flatnonzero(mask[row])
-        if burst:
-            gap = round(share * len(places))
-            start = rng.integers(len(places) - gap + 1)
-            lost = places[start : start + gap]
+        if kind == "single":
+            lost = rng.random(len(places)) < share
         else:
-            lost = places[rng.random(len(places)) < share]
-        kept[row, lost] = False
+            length = round((share if kind == "gap" else 1 - share) * len(places))
+            start = rng.integers(len(places) - length + 1)
+            inside = (np.arange(len(places)) >= start) & (np.arange(len(places)) < start + length)
+            lost = inside if kind == "gap" else ~inside
+        kept[row, places[lost]] = False
     kept = torch.from_numpy(kept).to(batch.audio.device)
     present = getattr(batch, f"{stream}_present") & kept.any(1)
     features = getattr(batch, stream).masked_fill(~kept.unsqueeze(-1), 0.0)  # [B, T, D]

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.integrate import trapezoid
 from scipy.special import rel_entr
 
-from auxformer.data.missing import SHARES
+from auxformer.data.missing import LOSSES, SHARES
 from auxformer.errors import InputError
 from auxformer.evaluation.calibration import check_one, per_condition, scorer
 from auxformer.evaluation.intervals import with_interval
@@ -52,7 +52,7 @@ def curve_area(
     by the width of the range, so it is on the scale of the score. A system that loses nothing has its complete score.
 
     Returns:
-        One row per curve that is there: columns stream (audio, video, both), kind (single, burst), value, low, high.
+        One row per curve that is there: columns stream (audio, video, both), kind (of `missing.LOSSES`), value, low, high.
 
     Raises:
         InputError: no curve is whole. Those with holes are left out: an area over other shares could not be compared.
@@ -76,7 +76,7 @@ def whole_curves(conditions: Iterable[str]) -> dict[tuple[str, str], list[str]]:
     curves = {
         (stream, kind): [f"{stream}-frames-{share}{ending}" for share in SHARES]
         for stream in ("audio", "video", "both")
-        for kind, ending in (("single", ""), ("burst", "-burst"))
+        for kind, (ending, _) in LOSSES.items()
     }
     known = set(conditions)
     return {key: names for key, names in curves.items() if known.issuperset(names)}

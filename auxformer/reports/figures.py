@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from auxformer.data.missing import PROTOCOL, SHARES
+from auxformer.data.missing import LOSSES, PROTOCOL, SHARES
 from auxformer.evaluation.calibration import reliability
 from auxformer.plots import style
 from auxformer.reports.results import ResultsFolder
@@ -96,9 +96,9 @@ def _in_rows(axis, names: Sequence[str]) -> None:
 
 @_look()
 def curves(folder: ResultsFolder) -> Figure | None:
-    """The score against the share of frames lost, per stream, single and in one gap."""
+    """The score against the share of frames lost, per stream and per way of losing them."""
     board, systems, known, panels = folder.board, folder.shown(), set(folder.conditions()), {}
-    for ending, how in (("", "single frames"), ("-burst", "one gap")):
+    for ending, how in LOSSES.values():
         for stream in ("audio", "video", "both"):
             names = {lost: f"{stream}-frames-{lost}{ending}" for lost in SHARES}
             there = {0.0: "complete"} | {lost: name for lost, name in names.items() if name in known}
