@@ -5,6 +5,7 @@ import math
 import platform
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -173,6 +174,36 @@ def test_a_network_says_the_same_with_and_without(splits, name):
     (fast_logits, fast_grads), (plain_logits, plain_grads) = results
     assert torch.allclose(fast_logits, plain_logits, atol=1e-5)
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(fast_grads, plain_grads, strict=True))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_with_a_causal_mask_a_clip_that_lost_its_leading_frames_is_as_on_the_plain_path(splits, training):
+    """The first queries then have no earlier frame left to see; a softmax over nothing is not a number."""
+    shape = {"width": 10, "heads": 2, "layers": 2, "aux_hidden": [12, 10], "attn_mask": True}
+    drops = ("attn_dropout", "cross_attn_dropout", "relu_dropout", "res_dropout", "embed_dropout", "out_dropout")
+    config = override(preset("default"), {"model": {**shape, **dict.fromkeys(drops, 0.0)}}).model
+    torch.manual_seed(11)
+    model = create_model("auxformer", config, splits.train.audio.dims, splits.train.video.dims, 3).train(training)
+    batch = collate([splits.train[index] for index in range(6)])
+    for stream in ("audio", "video"):
+        mask = getattr(batch, f"{stream}_mask").clone()
+        mask[0, :4] = False  # the gap of a burst
+        mask[1] = False  # nothing left at all
+        batch = batch._replace(**{f"{stream}_mask": mask})
+    batch = batch._replace(audio_present=batch.audio_mask.any(1))
+    results = []
+    for switch in (contextlib.nullcontext, fast.switched_off):
+        model.zero_grad()
+        with switch():
+            logits = model(batch)
+            shared_loss(logits, batch.target).backward()
+        results.append([*logits[:3], *(p.grad for p in model.parameters() if p.grad is not None)])
+    for ours, plain in zip(*results, strict=True):
+        assert ours.isfinite().all() and torch.allclose(ours, plain, atol=1e-5)
+    with torch.enable_grad():  # with dropout of the weights it is the fast path that is taken
+        dropped = create_model("auxformer", replace(config, attn_dropout=0.3, cross_attn_dropout=0.3), 5, 4, 3).train()
+        shared_loss(dropped(batch), batch.target).backward()
+    assert all(p.grad.isfinite().all() for p in dropped.parameters() if p.grad is not None)
 
 
 def test_autocast_and_other_types_take_pytorchs_path():

@@ -234,6 +234,69 @@ def test_a_loss_that_is_not_a_number_stops_with_the_step_and_the_clips(small_con
         fit(small_config, make_split(audio, video, targets, clips.speaker, SpeakerSplit), tmp_path)
 
 
+def test_losses_are_not_read_in_a_step(splits, small_config, tmp_path, monkeypatch):
+    """A reading makes a GPU wait for all that it was given; they are read once an epoch."""
+    read, of_step = [], training._Trainer._step
+
+    def step(self, batch):
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("item", "tolist", "__float__", "__bool__"):
+                method = getattr(torch.Tensor, name)
+                patch.setattr(torch.Tensor, name, lambda x, method=method: (read.append(method), method(x))[1])
+            return of_step(self, batch)
+
+    monkeypatch.setattr(training._Trainer, "_step", step)
+    run = fit(override(small_config, {"training": {"batch_size": 7}}), splits, tmp_path)
+    assert not read and np.isfinite(run.metrics.train_loss).all()
+
+
+def test_the_mean_loss_of_an_epoch_is_that_of_its_steps(splits, small_config, tmp_path, monkeypatch):
+    losses, of_step = [], training._Trainer._step
+    monkeypatch.setattr(
+        training._Trainer, "_step", lambda self, batch: (losses.append(of_step(self, batch)), losses[-1])[1]
+    )
+    run = fit(override(small_config, {"training": {"epochs": 1, "batch_size": 7}}), splits, tmp_path)
+    assert len(losses) > 1 and run.metrics.train_loss[0] == pytest.approx(np.mean([float(x) for x in losses]))
+
+
+def test_a_later_fit_chooses_its_device_anew(splits, small_config, tmp_path):
+    """Accelerate keeps its first device for the whole process."""
+    from accelerate.state import PartialState
+
+    fit(small_config, splits, tmp_path / "first")
+    PartialState._shared_state["device"] = torch.device("meta")
+    run = fit(small_config, splits, tmp_path / "second")
+    assert same(weights(tmp_path / "first"), weights(tmp_path / "second")) and len(run.metrics) == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "asked", "gpu", "used"),
+    [
+        ("auto", "auto", True, "cuda"), ("auto", "auto", False, "cpu"), ("cuda", "auto", False, "cpu"),
+        ("cpu", "auto", True, "cpu"), ("cpu", "cuda", True, "cuda"), ("auto", "cpu", True, "cpu"),
+    ],
+)  # fmt: skip
+def test_a_run_predicts_on_the_gpu_where_there_is_one(splits, small_config, tmp_path, monkeypatch, told, asked, gpu, used):
+    from auxformer.training import run as runs
+
+    found = []
+    run = fit(small_config, splits, tmp_path)
+    run = replace(run, config=override(run.config, {"training": {"device": told}}))
+    moved = run.model.to
+    monkeypatch.setattr(run.model, "to", lambda device: (found.append(str(device)), moved("cpu"))[1])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(runs, "predict", lambda model, data, conditions, device, **how: str(device))
+    assert run.predict(splits.test, device=asked) == used
+    assert found == [used, "cpu"], "and goes back to where the recogniser has it"
+
+
+def test_a_gpu_that_is_not_there_is_a_sentence(splits, small_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    run = fit(small_config, splits, tmp_path)
+    with pytest.raises(InputError, match="no GPU that torch can use"):
+        run.predict(splits.test, device="cuda")
+
+
 def test_training_that_diverges_stops_in_a_sentence(splits, small_config, tmp_path):
     wild = {"learning_rate": 10.0, "optimizer": "sgd", "clip": 0.0, "schedule": "constant", "epochs": 50}
     with pytest.raises(TrainingError, match=r"epoch \d+.*(loss is (nan|inf)|not a number)"):

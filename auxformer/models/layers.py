@@ -164,9 +164,8 @@ class Stack(nn.Module):
         """
         causal = None
         if self.causal:
-            causal = ~torch.ones(queries, keys, dtype=torch.bool, device=device).triu(
-                1 + abs(keys - queries)
-            )  # [Tq, Tk]
+            hidden = torch.ones(queries, keys, dtype=torch.bool, device=device).triu(1 + abs(keys - queries))
+            causal = ~hidden  # [Tq, Tk]
         if valid is None:
             return causal
         # The softmax of a row without one visible key is not a number. A clip without a valid frame sees its padding (nobody

@@ -27,7 +27,7 @@ from auxformer.files import locked, whole_file, write_text
 from auxformer.models import Logits, create_model, knows_attributes, shared_loss
 from auxformer.models.memory import keep_freed_memory
 from auxformer.seeds import seed_of
-from auxformer.training.run import Run, claim, load
+from auxformer.training.run import Run, claim, device_of, load
 from auxformer.training.state import load_optimizer_tensors, load_state, optimizer_tensors, save_state
 
 
@@ -71,26 +71,18 @@ def _network(config: Config, train: ClipDataset) -> torch.nn.Module:
     return create_model(config.model.name, config.model, train.audio.dims, train.video.dims, len(train.classes))
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(
-            'training.device is "cuda", but this machine has no GPU that torch can use; say "cpu" or "auto".'
-        )
-    return torch.device(name)
-
-
 class _Trainer:
     """What one call of `fit` holds in hand."""
 
     def __init__(self, config: Config, split: Split, folder: Path, progress: bool):
         from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
 
+        AcceleratorState._reset_state(reset_partial_state=True)  # or the device of an earlier fit stays this process's
         self.config, self.split, self.folder, self.progress = config, split, folder, progress
         settings = config.training
         self.score_name = "ccc" if split.train.kind == "attributes" else "macro_f1"
-        self.accelerator = Accelerator(cpu=_device(settings.device).type == "cpu")
+        self.accelerator = Accelerator(cpu=device_of(settings.device).type == "cpu")
         self.device = self.accelerator.device
         torch.manual_seed(seed_of("weights", settings.seed))
         # The module itself; `model` may be wrapped and shares its parameters.
@@ -141,10 +133,11 @@ class _Trainer:
             batch = collate([self.split.train[index] for index in indices])
             batch = drop_streams(batch, settings, coins)
             self._set_learning_rate(epoch * len(self.sampler) + step)
-            losses.append(self._step(batch, f"epoch {epoch + 1}, step {step + 1}"))
+            losses.append(self._step(batch))
             self.bar.update(len(indices))
+        loss = self._mean(losses, epoch)
         train_seconds = time.perf_counter() - started
-        line = {"epoch": epoch + 1, "train_loss": float(np.mean(losses)), **self._dev(epoch)}
+        line = {"epoch": epoch + 1, "train_loss": loss, **self._dev(epoch)}
         line["learning_rate"] = self.optimizer.param_groups[0]["lr"]
         line["clips_per_second"] = round(len(self.split.train) / train_seconds, 1)
         if settings.schedule == "plateau":
@@ -152,40 +145,40 @@ class _Trainer:
         self.lines.append(line)
         return line
 
-    def _step(self, batch, where: str) -> float:
+    def _step(self, batch) -> torch.Tensor:
         """One step of the optimiser on a batch of all processes: each takes its clips of it, in `accumulate` parts.
 
         The parts' losses are weighed by their clips, so that the gradient is that of the whole batch however it is divided.
+        Returns this process's share of the loss, still on the device.
         """
         settings, processes = self.config.training, self.accelerator.num_processes
+        parts, first = settings.accumulate, self.accelerator.process_index * settings.accumulate
         self.optimizer.zero_grad(set_to_none=True)
-        total, last = 0.0, settings.accumulate - 1
-        for part in range(settings.accumulate):
-            rows = range(
-                self.accelerator.process_index * settings.accumulate + part,
-                len(batch.clips),
-                processes * settings.accumulate,
-            )
+        total = torch.zeros((), device=self.device)
+        for part in range(parts):
+            rows = range(first + part, len(batch.clips), processes * parts)
             share = len(rows) / len(batch.clips)
-            piece = (
-                batch if share == 1 else take(batch, list(rows) or [0])
-            )  # every process goes backward, if with weight 0
-            piece = piece.to(self.device)
-            with contextlib.nullcontext() if part == last else self.accelerator.no_sync(self.model):
+            # every process goes backward, if with weight 0
+            piece = (batch if share == 1 else take(batch, list(rows) or [0])).to(self.device)
+            with contextlib.nullcontext() if part == parts - 1 else self.accelerator.no_sync(self.model):
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
                     logits = self.model(piece)
                 loss = _loss(self.split.train.kind, _float32(logits), piece.target, settings)
-                value = loss.item()
-                if not math.isfinite(value):
-                    raise TrainingError(f"{where}: the loss is {value}, with the clips {', '.join(piece.clips)}.")
                 self.accelerator.backward(loss * share * processes)
-            total += value * share
+            total += loss.detach() * share
         if settings.clip:
             self.accelerator.clip_grad_norm_(self.model.parameters(), settings.clip)
         self.optimizer.step()
-        if processes == 1:
-            return total
-        return self.accelerator.reduce(torch.tensor(total, device=self.device), "sum").item()
+        return total
+
+    def _mean(self, losses: list[torch.Tensor], epoch: int) -> float:
+        """Of an epoch's steps, which are read at its end only: each reading makes a GPU wait."""
+        values = self.accelerator.reduce(torch.stack(losses), "sum").tolist()
+        for step, (value, indices) in enumerate(zip(values, self.sampler), 1):
+            if not math.isfinite(value):
+                clips = ", ".join(self.split.train.clips[index] for index in indices)
+                raise TrainingError(f"epoch {epoch + 1}, step {step}: the loss is {value}, with the clips {clips}.")
+        return float(np.mean(values))
 
     def _set_learning_rate(self, step: int) -> None:
         settings = self.config.training
@@ -199,9 +192,8 @@ class _Trainer:
         network = self.network.eval()
         loss = dev_loss(network, dev, settings, self.device, epoch)
         if not math.isfinite(loss):
-            raise TrainingError(
-                f"epoch {epoch + 1}: the dev loss is {loss}; a lower learning rate or clipping may help."
-            )
+            advice = "a lower learning rate or clipping may help"
+            raise TrainingError(f"epoch {epoch + 1}: the dev loss is {loss}; {advice}.")
         try:
             scores = headline_scores(predict(network, dev, device=self.device))
         except InputError as error:  # a posterior that is not a number is the training's fault here, not the input's
@@ -210,19 +202,13 @@ class _Trainer:
         if score > self.best["score"]:
             self.best = {"score": score, "epoch": epoch + 1}
             self.best_weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
-        return {
-            "dev_loss": loss,
-            **{f"dev_{self.score_name}_{condition}": value for condition, value in scores.items()},
-        }
+        return {"dev_loss": loss, **{f"dev_{self.score_name}_{name}": value for name, value in scores.items()}}
 
     def _save(self, epoch: int) -> None:
         if not self.accelerator.is_main_process:
             return
-        tensors = {
-            "model": self.network.state_dict(),
-            "best": self.best_weights,
-            "optimizer": optimizer_tensors(self.optimizer),
-        }
+        tensors = {"model": self.network.state_dict(), "best": self.best_weights}
+        tensors["optimizer"] = optimizer_tensors(self.optimizer)
         values = {"epoch": epoch + 1, "best": self.best, "plateau": self.plateau.state_dict(), "lines": self.lines}
         values["learning_rate"] = self.optimizer.param_groups[0]["lr"]
         save_state(self.folder / "state", epoch + 1, tensors, values, self.config.training.keep)
@@ -297,7 +283,7 @@ def dev_loss(model, dev: ClipDataset, settings: TrainingConfig, device, epoch: i
     Of attributes, the loss of all clips of dev together: a CCC is no mean over batches.
     """
     coins = torch.Generator().manual_seed(seed_of("modality on dev", settings.seed, epoch))
-    outputs, targets, total = [], [], 0.0
+    outputs, targets, losses, clips = [], [], [], []
     for batch in eval_batches(dev):
         if settings.drop_on_dev:
             batch = drop_streams(batch, settings, coins)
@@ -306,10 +292,11 @@ def dev_loss(model, dev: ClipDataset, settings: TrainingConfig, device, epoch: i
             outputs.append(model(batch)[:4])  # without `extra`, which is for training
             targets.append(batch.target)
         else:
-            total += shared_loss(model(batch), batch.target, settings.loss_weights).item() * len(batch.clips)
+            losses.append(shared_loss(model(batch), batch.target, settings.loss_weights))
+            clips.append(len(batch.clips))
     if dev.kind == "attributes":
         return ccc_loss(Logits(*map(torch.cat, zip(*outputs))), torch.cat(targets), settings.loss_weights).item()
-    return total / len(dev)
+    return float(np.average(torch.stack(losses).tolist(), weights=clips))
 
 
 def _loss(kind: str, logits: Logits, target: torch.Tensor, settings: TrainingConfig) -> torch.Tensor:

@@ -61,20 +61,25 @@ class Run:
         """Names of the classes, or of the attributes, in the order of every posterior."""
         return tuple(self.about["classes"])
 
-    def predict(self, dataset: ClipDataset, conditions="basic", device="cpu", **how) -> pd.DataFrame:
+    def predict(self, dataset: ClipDataset, conditions="basic", device="auto", **how) -> pd.DataFrame:
         """A row per clip and condition: clip, speaker, condition, truth, predicted, a probability per class.
 
         Args:
             dataset: Clips of a split, of the same extractors and classes as those of the training.
             conditions: Names or groups of `data.missing`: "basic", "frames", "all".
-            device: Where to compute.
+            device: Where to compute; "auto" is a GPU where there is one, unless the run was trained with device "cpu".
             how: `change` and `vote`, see `evaluation.predictions.predict`.
 
         Raises:
             InputError: other classes or features, or a condition that does not exist.
         """
         self._check_fits(dataset)
-        return predict(self.model.to(device), dataset, conditions, device, **how)
+        told = self.config.training.device
+        device = device_of("cpu" if device == "auto" and told == "cpu" else device)
+        try:
+            return predict(self.model.to(device), dataset, conditions, device, **how)
+        finally:
+            self.model.to("cpu")
 
     def recognise(self, path):
         """What the network says about a film, a sound file or a silent film: see `auxformer.recognise.recognise`."""
@@ -102,6 +107,15 @@ class Run:
                 )
 
 
+def device_of(name: str) -> torch.device:
+    """The device called "auto" (a GPU where there is one), "cpu" or "cuda". Raises InputError for a GPU that is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f'device is "{name}", but this machine has no GPU that torch can use; say "cpu" or "auto".')
+    return torch.device(name)
+
+
 def load(folder: str | Path) -> Run:
     """The finished run in a folder; neither corpus nor features are needed.
 
@@ -122,9 +136,7 @@ def load(folder: str | Path) -> Run:
         model.load_state_dict(load_file(folder / "model.safetensors"))
         tensors = load_file(folder / "normalisers.safetensors")
     except Exception as error:  # safetensors raises its own kinds for damaged files
-        raise InputError(
-            f"{folder}: its weights cannot be read ({error}); remove the folder and train again."
-        ) from error
+        raise InputError(f"{folder}: its weights cannot be read ({error}); remove it and train again.") from error
     normalizers = {
         stream: Normalizer(*(tensors[f"{stream}_{name}"].numpy() for name in ("mean", "deviation")), about["limit"])
         for stream in STREAMS
