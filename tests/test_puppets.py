@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from auxformer.corpora import read_corpus
 from auxformer.corpora.base import EMOTIONS
+from auxformer.corpora.labels import consensus
 from auxformer.errors import InputError
 from auxformer.media import read_audio, read_frames
 from auxformer.puppets import casting, generate, ideal_observer
@@ -195,6 +197,47 @@ def test_ideal_observer_is_calibrated(truth, target, condition):
     assert stated == pytest.approx(_accuracy(truth, target, condition), abs=0.015)
 
 
+@pytest.mark.parametrize("rule", ["majority", "plurality", "distributional"])
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_ideal_observer_knows_the_rule_that_labels_are_made_by(truth, rule, condition):
+    """Against simulated raters, whose votes become labels as those of a corpus do."""
+    classes = EMOTIONS[::-1]  # of equal shares the first of the classes is the truth, whatever their order
+    truth = pd.concat([truth.assign(bound=True), truth.assign(bound=False)], ignore_index=True)
+    said = ideal_observer(truth, "audiovisual", condition, classes, rule)
+    rng, found = np.random.default_rng(4), np.zeros((6, 6, 2, 6))
+    for v, voice in enumerate(EMOTIONS):
+        for f, face in enumerate(EMOTIONS):
+            for bound in (0, 1):
+                votes = rng.multinomial(10, answers("audiovisual", voice, face, bool(bound)), 4000)
+                labels = consensus(pd.DataFrame(votes, columns=list(EMOTIONS)), rule)[list(classes)].to_numpy()
+                found[v, f, bound] = np.bincount(labels.argmax(1), minlength=6) / 4000
+    weight = np.einsum("ea,ef->af", confusion("voice"), confusion("face"))[:, :, None, None] / 6 * found
+    if condition == "no-audio":
+        weight = np.broadcast_to(weight.mean(2, keepdims=True).sum(0, keepdims=True), weight.shape)
+    elif condition == "no-video":
+        weight = np.broadcast_to(weight.mean(2, keepdims=True).sum(1, keepdims=True), weight.shape)
+    right = weight / weight.sum(-1, keepdims=True)
+    rows = [(EMOTIONS.index(row.voice), EMOTIONS.index(row.face), int(row.bound)) for row in truth.itertuples()]
+    off = np.abs(said.to_numpy() - np.array([right[row] for row in rows]))
+    enough = np.array([weight[row].sum() > 0 for row in rows])
+    assert off[enough].mean() < 0.004 and off[enough].max() < 0.1
+
+
+def test_the_reference_row_is_by_the_rule_of_its_task(tiny_puppets):
+    root, data = tiny_puppets
+    from auxformer.data.task import Task
+    from auxformer.models import create_reference
+
+    said = {}
+    for rule in ("majority", "plurality", "distributional"):
+        split = Task(root, data=data, rule=rule).split(0)
+        said[rule] = create_reference("ideal-observer", split)(split.test, ["complete"])["complete"]
+        truth = read_corpus(root).truth.loc[list(split.test.clips)]
+        own = ideal_observer(truth, "audiovisual", "complete", split.test.classes, rule)
+        assert np.allclose(said[rule], own.to_numpy())
+    assert said["majority"].max(1).mean() > said["plurality"].max(1).mean() > said["distributional"].max(1).mean()
+
+
 def test_ideal_observer_follows_the_voice_of_clips_out_of_step():
     truth = pd.DataFrame({"clip": ["a", "b"], "voice": "angry", "face": "happy", "bound": [True, False]})
     together, apart = ideal_observer(truth, "audiovisual", "complete").to_numpy()
@@ -210,7 +253,7 @@ def test_ideal_observer_keeps_the_order_of_classes_asked_for(truth):
 
 
 @pytest.mark.parametrize(
-    "change", [{"target": "valence"}, {"condition": "noisy"}, {"classes": ("angry", "calm")}, {"truth": pd.DataFrame()}]
+    "change", [{"target": "valence"}, {"condition": "noisy"}, {"classes": ("angry", "calm")}, {"truth": pd.DataFrame()}, {"rule": "mean"}]
 )
 def test_ideal_observer_refuses_what_it_does_not_know(truth, change):
     with pytest.raises(InputError):

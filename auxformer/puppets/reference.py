@@ -18,7 +18,7 @@ def _ideal_observer(split):
         clips, posteriors = list(dataset.clips), {}
         for name in conditions:
             known = name if name in CONDITIONS else "complete"
-            table = ideal_observer(corpus.truth.loc[clips], target, known, dataset.classes)
+            table = ideal_observer(corpus.truth.loc[clips], target, known, dataset.classes, split.task.rule)
             posteriors[name] = table.loc[clips].to_numpy()
         return posteriors
 
