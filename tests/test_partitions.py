@@ -212,6 +212,36 @@ def test_the_shares_of_a_partition_file_are_undone_to_votes(tmp_path):
     assert np.allclose(labels.max(axis=1), 0.75) and np.allclose(labels.sum(axis=1), 1)
 
 
+def shares_of_first(**shares):
+    def change(table):
+        table = table.astype(dict.fromkeys(EMOTIONS, float))
+        table.loc[0, list(EMOTIONS)] = [round(0.94 * shares.get(name, 0) + 0.01, 3) for name in EMOTIONS]
+        return table
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("shares", "refused"),
+    [
+        ({"sad": 1 / 3, "fear": 1 / 3, "angry": 1 / 3}, {"majority", "plurality"}),
+        ({"sad": 0.5, "fear": 0.5}, {"majority", "plurality"}),
+        ({"sad": 0.5, "fear": 0.25, "angry": 0.25}, {"majority"}),
+        ({"sad": 6 / 11, "fear": 5 / 11}, set()),
+    ],
+)
+@pytest.mark.parametrize("rule", ["majority", "plurality", "distributional"])
+def test_a_file_of_another_rule_is_refused_and_a_tie_is_nobodys(tmp_path, shares, refused, rule):
+    corpus, path = corpus_and_file(tmp_path, shares_of_first(**shares))
+    if rule in refused:
+        with pytest.raises(InputError, match=f"1 of its 8 clips have no label by {rule} .m00-0, say.* another rule"):
+            read_partition_file(path, corpus, rule)
+        return
+    labels = read_partition_file(path, corpus, rule)[1]
+    right = shares if rule == "distributional" else {"sad": 1}
+    assert labels.loc["m00-0"].to_dict() == pytest.approx({name: right.get(name, 0) for name in EMOTIONS}, abs=0.002)
+
+
 def test_clips_the_corpus_lacks_are_reported(tmp_path):
     corpus, path = corpus_and_file(tmp_path)
     smaller = Corpus("toy", tmp_path, EMOTIONS, corpus.clips.drop("m00-1"), corpus.speakers)

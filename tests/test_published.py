@@ -3,12 +3,14 @@
 import pandas as pd
 import pytest
 
+from auxformer.benchmark.bench import _people
 from auxformer.benchmark.run import evaluate
 from auxformer.config import override, preset
 from auxformer.corpora import read_corpus
 from auxformer.corpora.labels import targets
 from auxformer.data.task import Task
 from auxformer.errors import InputError
+from auxformer.evaluation.people import human_confusions
 from auxformer.training.fit import fit
 
 
@@ -71,3 +73,24 @@ def test_a_run_on_them_is_evaluated_on_them_again(task, files, tmp_path):
     assert set(predictions.speaker) <= set(partitions[0].test) and set(scores.partition) == {"label_consensus_1"}
     expected = partitions[0].clips(task.corpus.clips.loc[published.table.index], "test")
     assert sorted(predictions["clip"]) == sorted(expected)
+
+
+def test_people_are_judged_on_the_clips_and_by_the_labels_of_the_systems(task, files, tiny_puppets, tmp_path):
+    table = pd.read_csv(files / "label_consensus_1.csv")
+    tested = table.index[table.Split_Set == "Test"]
+    table = table.drop(tested[0])  # a clip that the file does not list, though the corpus has votes of it
+    table[["angry", "happy"]] = table[["happy", "angry"]].to_numpy()  # and labels that are not the corpus's own
+    table.to_csv(tmp_path / "label_consensus_1.csv", index=False)
+    published, partitions = task.official(tmp_path)
+    rows, shares = _people(published, partitions)
+    split = published.split(partitions[0])
+    counts = human_confusions(
+        task.corpus, "human-rater", "face", clips=split.test.clips, classes=published.classes, labels=published.table
+    )
+    assert counts.sum() == pytest.approx(len(split.test)) == pytest.approx(len(tested) - 1)
+    truth = split.test.targets.idxmax(axis=1).value_counts().reindex(published.classes, fill_value=0)
+    assert counts.sum((0, 2)) == pytest.approx(truth.to_numpy())
+    seen = rows.query("system == 'human-rater' and condition == 'no-audio' and metric == 'micro-f1'").value.item()
+    assert seen == pytest.approx(counts.trace(axis1=1, axis2=2).sum() / len(split.test))
+    own, _ = _people(*task.official(files / "label_consensus_1.csv"))
+    assert seen < own.query("system == 'human-rater' and condition == 'no-audio' and metric == 'micro-f1'").value.item()

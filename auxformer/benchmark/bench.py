@@ -105,17 +105,21 @@ def people_table(
 
 
 def _people(task: Task, partitions) -> tuple[pd.DataFrame | None, dict[str, pd.DataFrame]]:
-    """Rows of people on the test speakers, and condition -> how one rater confuses the classes, in shares per class."""
+    """Rows of people on the test clips, and condition -> how one rater confuses the classes, in shares per class.
+
+    They are judged on the clips of the systems, by the labels of the systems, an official file's too.
+    """
     if task.target not in task.corpus.ratings or task.target not in people.CONDITION_OF_WAY:
         return None, {}
-    speakers = sorted({name for partition in partitions for name in partition.test})
-    clips = task.corpus.clips.index[task.corpus.clips.speaker.isin(speakers)]
-    rows = people.human_rows(task.corpus, task.target, task.rule, speakers=speakers, classes=task.classes)
+    speakers = {name for partition in partitions for name in partition.test}
+    tested = task.corpus.clips.index[task.corpus.clips.speaker.isin(speakers)]
+    clips = [clip for clip in tested if clip in task.audio or clip in task.video]
+    judged = {"clips": clips, "classes": task.classes, "labels": task.table}
+    rows = people.human_rows(task.corpus, task.target, task.rule, **judged)
     tables = {}
     for way, condition in people.CONDITION_OF_WAY.items():
         if way in task.corpus.ratings:
-            judged = task.target, task.rule, clips, task.classes
-            counts = people.human_confusions(task.corpus, "human-rater", way, *judged).sum(0)
+            counts = people.human_confusions(task.corpus, "human-rater", way, task.target, task.rule, **judged).sum(0)
             tables[condition] = pd.DataFrame(counts / counts.sum(1, keepdims=True), task.classes, task.classes)
     return rows, tables
 

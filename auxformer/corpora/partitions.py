@@ -20,6 +20,8 @@ from auxformer.errors import InputError, check_choice
 PARTS = ("train", "dev", "test")
 MEANS = {"EmoVal": "valence", "EmoAct": "arousal", "EmoDom": "dominance"}
 """Columns of a published table that hold mean attributes -> their names here."""
+ROUNDED = 0.002
+"""Shares of a published table, which has three decimals, that are closer than this are equal."""
 DRAWS = 200
 """Candidate divisions drawn for one partition; the one whose classes are spread most evenly is taken."""
 
@@ -198,7 +200,8 @@ def read_partition_file(path: str | Path, corpus: Corpus, rule: str = "majority"
     Args:
         path: The CSV file.
         corpus: The corpus it divides; clips that this lacks are named in `Partition.absent` and have no label.
-        rule: "majority" (or "plurality"): one-hot at the class with the largest share; "distributional": the shares.
+        rule: "majority" or "plurality": one-hot at the class with the largest share; "distributional": the shares. A file
+            that lists clips to which the rule gives no label was made by another one and is refused.
 
     Returns:
         The partition (named after the file) and the labels `[listed clips the corpus has, classes]`, rows sum to 1 (or
@@ -280,6 +283,13 @@ def _labels_of_file(path: Path, table: pd.DataFrame, corpus: Corpus, rule: str, 
     shares = published_shares(path, table[columns])
     if rule == "distributional":
         return shares
+    near = shares.ge(shares.max(axis=1) - ROUNDED, axis=0).sum(axis=1)
+    unlabelled = near > 1 if rule == "plurality" else shares.max(axis=1) < 0.5 + ROUNDED
+    if unlabelled.any():
+        raise InputError(
+            f"{path}: {unlabelled.sum()} of its {len(shares)} clips have no label by {rule} ({shares.index[unlabelled][0]}, "
+            "say), so it was made by another rule; name that one, or use the file of this rule"
+        )
     one_hot = np.eye(len(columns))[shares.to_numpy().argmax(axis=1)]
     return pd.DataFrame(one_hot, index=shares.index, columns=shares.columns)
 

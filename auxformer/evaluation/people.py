@@ -46,6 +46,7 @@ def human_confusions(
     rule: str = "majority",
     clips: Iterable[str] | None = None,
     classes: Sequence[str] | None = None,
+    labels: pd.DataFrame | None = None,
 ) -> np.ndarray:
     """Expected confusion of people, per speaker.
 
@@ -58,6 +59,8 @@ def human_confusions(
         clips: Only these, as far as they have a label and votes; None for all. For human-rater-others do not choose
             clips by whether they have a label (see above): give all clips of some speakers.
         classes: Only these, clips and votes of others are left out, as the benchmark leaves them out; None for all.
+        labels: What they are judged by instead, `[clips, classes]`, and on which clips: the table of a `Task`, whose labels
+            may be an official file's. Without effect on human-rater-others, who are judged by each other.
 
     Returns:
         `[S, C, C]` float64, rows truth, columns answer, speakers in sorted order (those with at least one clip). Votes
@@ -84,7 +87,8 @@ def human_confusions(
             raise InputError(f"{way} raters take no part in the {target} target; use human-rater.")
         confusions = _of_others(votes, rule, classes)
     else:
-        confusions = _of_all(votes, targets(corpus, target, rule), system, classes)
+        labels = targets(corpus, target, rule) if labels is None else labels
+        confusions = _of_all(votes, labels, system, classes)
     if confusions.empty:
         raise InputError(f"no clip has votes of {way} raters and a {target} label by {rule}.")
     speakers = corpus.clips.speaker.loc[confusions.index.get_level_values("clip")].to_numpy()
@@ -137,6 +141,7 @@ def human_rows(
     clips: Iterable[str] | None = None,
     classes: Sequence[str] | None = None,
     resamples: int = 1000,
+    labels: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """People's rows of a result table, under the conditions that their ways of watching stand for.
 
@@ -144,7 +149,7 @@ def human_rows(
     only a row there.
 
     Args:
-        corpus, target, rule, classes: As in `human_confusions`.
+        corpus, target, rule, classes, labels: As in `human_confusions`.
         speakers: Only clips of these, the test speakers of a partition, say; None for all.
         clips: Only these clips; None for all.
         resamples: Draws of speakers, the same as those of `evaluation.score`.
@@ -165,7 +170,7 @@ def human_rows(
         for way in ways:
             if (system == "human-crowd" and way == target) or (system == "human-rater-others" and way != target):
                 continue
-            counts = human_confusions(corpus, system, way, target, rule, chosen, classes)
+            counts = human_confusions(corpus, system, way, target, rule, chosen, classes, labels)
             values = with_interval(counts, scores_of, resamples)  # [3, 6]
             about = corpus.name, target, "people", system, "all", 0, CONDITION_OF_WAY[way]
             rows += [(*about, metric, *values[:, i]) for i, metric in enumerate(METRICS)]
