@@ -26,6 +26,16 @@ WRONG["attention"] = {
     "clips of the batch": lambda q, k, v, visible: _attend(q, k, v, ~visible, axis=0),
     "softmax is missing": lambda q, k, v, visible: _scores(q, k) @ v,
     "mask is not used": lambda q, k, v, visible: _scores(q, k).softmax(-1) @ v,
+    "ready function": lambda q, k, v, visible: F.scaled_dot_product_attention(q, k, v, visible[:, None]),
+    "width of the values": lambda q, k, v, visible: _attend(
+        q, k, v, ~visible, factor=math.sqrt(q.shape[-1]) / math.sqrt(v.shape[-1])
+    ),
+    "after the softmax; divide": lambda q, k, v, visible: (
+        (q @ k.transpose(1, 2)).masked_fill(~visible[:, None], -math.inf).softmax(-1) / math.sqrt(q.shape[-1]) @ v
+    ),
+    "entries are off": lambda q, k, v, visible: _attend(q, k, v, ~visible, fill=-10.0),
+    "expected float32": lambda q, k, v, visible: _attend(q.double(), k.double(), v.double(), ~visible),
+    "expected a tensor": lambda q, k, v, visible: _attend(q, k, v, ~visible).numpy(),
     "have to be -∞": lambda q, k, v, visible: _attend(q, k, v, ~visible, fill=0.0),
     "no longer sum to 1": lambda q, k, v, visible: (_scores(q, k).softmax(-1) * visible[:, None]) @ v,
     "wrong way round": lambda q, k, v, visible: _attend(q, k, v, visible),
@@ -74,6 +84,11 @@ def _old_x(layer, x, source, alpha=None):
     return x + asked + _think(layer, layer.layer_norms[1](x))
 
 
+def _without_biases(layer, x, source, alpha=None):
+    x = x + layer.self_attn(layer.layer_norms[0](x), layer.layer_norms[0](source))
+    return x + F.relu(layer.layer_norms[1](x) @ layer.fc1.weight.T) @ layer.fc2.weight.T
+
+
 def _in_place(layer, x, source, alpha=None):
     x += 1
     return _layer(layer, x, source, alpha)
@@ -90,12 +105,12 @@ WRONG["layer_step"] = {
     "nothing is normalised": lambda layer, x, source, alpha=None: _layer(layer, x, source, alpha, second_norm=None),
     "stands before fc1": lambda layer, x, source, alpha=None: _layer(layer, x, source, alpha, second_norm=0),
     "old x; it starts": _old_x,
-    "has to be the old one": lambda layer, x, source, alpha=None: _layer(layer, x, source),
-    "first branch only": lambda layer, x, source, alpha=None: (
-        x if alpha == 1 else _layer(layer, x, source, alpha, blends=(True, False))
-    ),
-    "wrong way round": lambda layer, x, source, alpha=None: (
-        x if alpha == 1 else _layer(layer, x, source, None if alpha is None else 1 - alpha)
+    "biases of fc1": _without_biases,
+    "α is not used": lambda layer, x, source, alpha=None: _layer(layer, x, source),
+    "first branch only": lambda layer, x, source, alpha=None: _layer(layer, x, source, alpha, blends=(True, False)),
+    "second branch only": lambda layer, x, source, alpha=None: _layer(layer, x, source, alpha, blends=(False, True)),
+    "wrong way round": lambda layer, x, source, alpha=None: _layer(
+        layer, x, source, None if alpha is None else 1 - alpha
     ),
     "taken for None": lambda layer, x, source, alpha=None: _layer(layer, x, source, alpha, truthy=True),
 }

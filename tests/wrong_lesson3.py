@@ -35,6 +35,11 @@ WRONG["shared_loss"] = {
         / (logits.weights * torch.tensor(weights)).sum(1)
     ).mean(),
     "whole batch": lambda logits, target, weights: _loss(logits, target, weights, logits.weights.amin(0)),
+    "divided by their sum": lambda logits, target, weights: _loss(logits, target, weights) / sum(weights),
+    "gradient for the audio head": lambda logits, target, weights: _loss(
+        logits._replace(a=logits.a.detach()), target, weights
+    ),
+    "expected a tensor": lambda logits, target, weights: _loss(logits, target, weights).item(),
     "lost its gradient": lambda logits, target, weights: _loss(logits, target, weights).detach(),
     "shape": lambda logits, target, weights: (_losses(logits, target) * torch.tensor(weights)).sum(1),
 }
@@ -104,6 +109,13 @@ WRONG["modality_dropout"] = {
     "flag": _no_flag,
     "still there": _only_flags,
     "shares of all clips": _second_chance,
-    "two generators": lambda batch, a, v, generator: modality_dropout(batch, a, v, "clip"),
+    "do not come from": lambda batch, a, v, generator: modality_dropout(
+        batch, a, v, "clip", torch.Generator().manual_seed(0)
+    ),
+    "at the rates": lambda batch, a, v, generator: modality_dropout(batch, a / (a + v + 1e-9), 0.0, "clip", generator),
+    "expected bool": lambda batch, a, v, generator: modality_dropout(batch, a, v, "clip", generator)._replace(
+        audio_present=torch.ones(len(batch.clips))
+    ),
+    "two of one seed": lambda batch, a, v, generator: modality_dropout(batch, a, v, "clip"),
     "only stream": _last_stream,
 }

@@ -19,6 +19,7 @@ WRONG["layer_operations"] = {
     "one is counted": lambda *sizes: _count(*sizes, maps=1),
     "branch is missing": lambda *sizes: _count(*sizes, maps=0),
     "clips are not counted": lambda clips, *sizes: _count(1, *sizes),
+    "one number": lambda *sizes: [_count(*sizes)],
     "expansion is not used": lambda clips, frames, width, expansion=4: _count(clips, frames, width),
     "only their own clip": lambda clips, frames, width, expansion=4: _count(1, clips * frames, width, expansion),
 }
@@ -41,6 +42,8 @@ WRONG["bucket_batches"] = {
     "at most": lambda lengths, size: [np.argsort(lengths)],
     "only one may be smaller": lambda lengths, size: np.array_split(np.argsort(lengths), -(-len(lengths) // size)),
     "edited in place": _in_place,
+    "whole numbers": lambda lengths, size: [batch.astype(float) for batch in _cut(np.argsort(lengths), size)],
+    "a batch is empty": lambda lengths, size: [*_cut(np.argsort(lengths), size), np.array([], int)],
     "did you forget": lambda lengths, size: None,
 }
 

@@ -41,7 +41,12 @@ WRONG["lose_frames"] = {
     "expected bool": _with(present=lambda *given: _lose(*given)[1].any(1).float()),
     "edited in place": _edited_in_place,
     "still calls": _with(mask=lambda features, mask, coins, share: mask),
-    "coin is .below": lambda features, mask, coins, share: _lose(features, mask, 1 - coins, 1 - share),
+    "coin is the share itself": lambda features, mask, coins, share: _lose(features, mask, coins, share + 1e-6),
+    "coin is .below": _with(mask=lambda features, mask, coins, share: mask & (coins < share)),
+    "first frame alone": _with(present=lambda *given: _lose(*given)[1][:, 0]),
+    "last frame alone": _with(present=lambda *given: _lose(*given)[1][:, -1]),
+    "presence was guessed": _with(present=lambda *given: (_lose(*given)[0] != 0).any(-1).any(1)),
+    "expected float32": _with(features=lambda *given: _lose(*given)[0].double()),
     "padding has come back": _with(mask=lambda features, mask, coins, share: coins >= share),
     "that are lost, not": _with(mask=lambda features, mask, coins, share: mask & (coins < share)),
     "guessed from zeros": _guessed_from_zeros,
@@ -75,6 +80,7 @@ WRONG["area_under_curve"] = {
     "last share": lambda shares, scores: _area(shares, scores) / shares[-1],
     "shape": lambda shares, scores: _area(shares, scores.reshape(len(shares), -1)).sum() / np.ptp(shares),
     "ValueError": lambda shares, scores: np.trapezoid(scores, shares) / np.ptp(shares),
+    "need an array": lambda shares, scores: (_area(shares, scores) / np.ptp(shares)).tolist(),
 }
 
 
@@ -87,6 +93,14 @@ def _of_the_chosen(complete, reduced):
     return (reduced[rows, chosen] - complete[rows, chosen] > 1e-6).mean()
 
 
+def _entropy(p):
+    return -(p * np.log(p)).sum(1)
+
+
+def _margin(p):
+    return np.sort(p, 1)[:, -1] - np.sort(p, 1)[:, -2]
+
+
 WRONG["rising_share"] = {
     "shape": lambda complete, reduced: _rise(complete, reduced) > 1e-6,
     "up to rounding": lambda complete, reduced: (_rise(complete, reduced) > 0).mean(),
@@ -95,6 +109,10 @@ WRONG["rising_share"] = {
     "falls": lambda complete, reduced: (_rise(reduced, complete) > 1e-6).mean(),
     "on average": lambda complete, reduced: _rise(complete, reduced).mean(),
     "number of clips": lambda complete, reduced: (_rise(complete, reduced) > 1e-6).sum(),
+    "entropy": lambda complete, reduced: (_entropy(complete) - _entropy(reduced) > 1e-6).mean(),
+    "margin": lambda complete, reduced: (_margin(reduced) - _margin(complete) > 1e-6).mean(),
+    "sum of squares": lambda complete, reduced: ((reduced**2).sum(1) - (complete**2).sum(1) > 1e-6).mean(),
+    "rises by .001": lambda complete, reduced: (_rise(complete, reduced) > 0.01).mean(),
     "every posterior": lambda complete, reduced: (reduced - complete > 1e-6).mean(),
     "whose answer changes": lambda complete, reduced: (complete.argmax(1) != reduced.argmax(1)).mean(),
 }

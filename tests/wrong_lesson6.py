@@ -36,12 +36,9 @@ WRONG["speaker_bootstrap"] = {
     "same score": _one_draw,
     "mean of the speakers' own": lambda counts, resamples, rng: _f1(_drawn(counts, resamples, rng)).mean(1),
     "micro-F1": lambda counts, resamples, rng: scores_of(_drawn(counts, resamples, rng).sum(1))[:, 1],
-    "too much": lambda counts, resamples, rng: _f1(
-        _drawn(counts, resamples, rng, len(counts) if len(counts) == 2 else len(counts) // 2).sum(1)
-    ),
-    "too little": lambda counts, resamples, rng: _f1(
-        _drawn(counts, resamples, rng, len(counts) if len(counts) == 2 else 2 * len(counts)).sum(1)
-    ),
+    "draw as many as": lambda counts, resamples, rng: _f1(_drawn(counts, resamples, rng, 2 * len(counts)).sum(1)),
+    "1 speakers are drawn": lambda counts, resamples, rng: _f1(_drawn(counts, resamples, rng, 1).sum(1)),
+    "too much": lambda counts, resamples, rng: _f1(_drawn(counts, resamples, rng, 2).sum(1)),
     "shape": lambda counts, resamples, rng: scores_of(_drawn(counts, resamples, rng).sum(1)),
     "do not come from the generator": lambda counts, resamples, rng: _f1(
         _drawn(counts, resamples, np.random.default_rng(0)).sum(1)
@@ -83,6 +80,7 @@ WRONG["swap_test"] = {
         np.abs(_f1(_swapped(a, b, swaps)[0].sum(1)) - _f1(b.sum(0))) >= abs(_found(a, b)) - 1e-12
     ),
     "signs of the speakers": _signs,
+    "take a hair off": lambda a, b, swaps: _share(np.abs(_chance(a, b, swaps)) >= abs(_found(a, b))),
     ">=, not >": lambda a, b, swaps: _share(np.abs(_chance(a, b, swaps)) > abs(_found(a, b)) + 1e-12),
     "shape": lambda a, b, swaps: np.abs(_chance(a, b, swaps)),
 }
@@ -119,6 +117,7 @@ WRONG["holm_adjust"] = {
     "Benjamini": _benjamini,
     "wrong way": lambda p: _step_down(p, np.arange(1, len(p) + 1)),
     "one factor too few": lambda p: _step_down(p, np.maximum(_falling(p) - 1, 1)),
+    "need an array": lambda p: _step_down(p, _falling(p)).tolist(),
     "above 1": lambda p: _step_down(p, _falling(p), cap=False),
     "in place": _in_place,
 }
@@ -184,5 +183,6 @@ WRONG["clip_vector"] = {
     "do not write ones": _always_present,
     "turned round": _turned_round,
     "each flag is for its own": _both_or_none,
+    "float64": lambda batch: _vector(batch).double(),
     "at least 1": lambda batch: _vector(batch, _unclamped),
 }

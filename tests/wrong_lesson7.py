@@ -39,15 +39,15 @@ def _cumulative(probability, mask, width):
     return np.array([before - probability(_in_place(kept, slice(s, s + width))) for s in range(0, len(mask), width)])
 
 
-def _in_place_and_restored_to_ones(probability, mask, width):
-    before, drops = probability(mask), []
-    valid = mask.copy()
-    for start in range(0, len(mask), width):
-        mask[start : start + width] = False
-        drops.append(before - probability(mask))
-        mask[:] = valid
-    mask[-1] = True  # what a hasty clean-up leaves behind
-    return np.array(drops)
+def _whole_windows(probability, mask, width):
+    before = probability(mask)
+    starts = range(0, len(mask) - width + 1, width)
+    return np.array([before - probability(_without(mask, slice(start, start + width))) for start in starts])
+
+
+def _not_copied(probability, mask, width):
+    before = probability(mask)
+    return np.array([before - probability(_in_place(mask, slice(s, s + width))) for s in range(0, len(mask), width)])
 
 
 right_drops = _each(_without)
@@ -58,12 +58,9 @@ WRONG["occlusion"] = {
     "stay hidden": _cumulative,
     "padding came back": _each(lambda mask, window: _without(np.ones(len(mask), bool), window)),
     "mask was not used": lambda probability, mask, width: right_drops(probability, np.ones(len(mask), bool), width),
-    "shape": lambda probability, mask, width: (
-        right_drops(probability, mask[: len(mask) // width * width], width)
-        if len(mask) % width == 0
-        else np.zeros(len(mask) // width)
-    ),
-    "in place": _in_place_and_restored_to_ones,
+    "last window is missing": _whole_windows,
+    "need an array": lambda *given: right_drops(*given).tolist(),
+    "in place": _not_copied,
 }
 
 
@@ -87,7 +84,7 @@ WRONG["typicality"] = {
     "cancel": lambda clip, train, others: _share(clip, train, others, squared=False),
     "that is the distance": lambda clip, train, others: _distance(clip, train),
     "compared with the training": lambda clip, train, others: _share(clip, train, train),
-    "dimensions": lambda clip, train, others: (clip - train.mean(0)) / train.std(0),
+    "dimension": lambda clip, train, others: (clip - train.mean(0)) / train.std(0),
     "exactly as far": lambda clip, train, others: (
         (1 + (_distance(others, train) > _distance(clip, train)).sum()) / (1 + len(others))
     ),

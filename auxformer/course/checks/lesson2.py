@@ -4,14 +4,25 @@ import math
 
 import torch
 import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
 
 from auxformer.config import override, preset
-from auxformer.course.checks import expect, expect_close, expect_shape, run_stages
+from auxformer.course.checks import expect, expect_close, expect_shape, expect_tensor, run_stages
 from auxformer.models.layers import Layer
 
 
 def _attend(scores: torch.Tensor, value: torch.Tensor, visible: torch.Tensor, fill: float = -math.inf) -> torch.Tensor:
     return scores.masked_fill(~visible[:, None], fill).softmax(-1) @ value
+
+
+class _ByHand(TorchFunctionMode):
+    """Refuses PyTorch's own attention while it is on, by whatever name it was imported."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        name = getattr(function, "__name__", "")
+        ready = name in ("scaled_dot_product_attention", "multi_head_attention_forward")
+        expect(not ready, f"`{name}` is the ready function; write attention with `@` and softmax.")
+        return function(*args, **(kwargs or {}))
 
 
 def attention(answer) -> None:
@@ -22,57 +33,69 @@ def attention(answer) -> None:
     scores = query @ key.transpose(1, 2) / math.sqrt(6)  # [B, Tq, Tk]
     everything = torch.ones(3, 5, dtype=torch.bool)
 
+    def ask(answer, *given):
+        with _ByHand():
+            return answer(*given)
+
     def shape(answer):
-        found = answer(query, key, value, everything)
-        asked = not isinstance(found, torch.Tensor) or not found.isnan().all()
+        found = ask(answer, query, key, value, everything)
+        expect_tensor(found, query.dtype, "the answer")
+        asked = not found.isnan().all()
         expect(asked, "no key is asked although all are visible: the mask is the wrong way round; True means visible.")
         expect_shape(found, (3, 4, 2), "the answer")
 
     def mechanism(answer):
         expect_close(
-            answer(query, key, value, everything), scores.softmax(-1) @ value,
+            ask(answer, query, key, value, everything), scores.softmax(-1) @ value,
             {
                 "the scores are not divided by √d, the root of the width of the query.":
                     (math.sqrt(6) * scores).softmax(-1) @ value,
                 "the scores are divided by d, expected its square root.": (scores / math.sqrt(6)).softmax(-1) @ value,
                 "divided by the root of the number of keys; it is the width of the query that counts.":
                     (scores * math.sqrt(6 / 5)).softmax(-1) @ value,
+                "divided by the root of the width of the values; it is the width of the query that counts.":
+                    (scores * math.sqrt(6 / 2)).softmax(-1) @ value,
                 "the softmax runs along the queries; each query's weights over the keys have to sum to 1.":
                     scores.softmax(1) @ value,
                 "the softmax runs along the clips of the batch; it belongs on the last axis.": scores.softmax(0) @ value,
                 "the softmax is missing: these are raw scores times values.": scores @ value,
+                "the weights are divided after the softmax; divide the scores before it.":
+                    (math.sqrt(6) * scores).softmax(-1) / math.sqrt(6) @ value,
             },
             "the answers with every key visible",
         )  # fmt: skip
 
     def whole(answer):
         visible = torch.tensor([[1, 1, 1, 0, 0], [1, 0, 1, 1, 1], [1, 1, 1, 1, 0]]).bool()
+        loud = value.masked_fill(~visible[..., None], 1e4)  # whoever hears a whisper of it hears it here
         weights = scores.softmax(-1) * visible[:, None]
         expect_close(
-            answer(query, key, value, visible), _attend(scores, value, visible),
+            ask(answer, query, key, loud, visible), _attend(scores, loud, visible),
             {
-                "the mask is not used: invisible keys are asked.": scores.softmax(-1) @ value,
-                "the mask is the wrong way round: only the invisible keys are asked.": _attend(scores, value, ~visible),
+                "the mask is not used: invisible keys are asked.": scores.softmax(-1) @ loud,
+                "the mask is the wrong way round: only the invisible keys are asked.": _attend(scores, loud, ~visible),
                 "masked scores are 0, and e⁰ = 1 is a good score; they have to be -∞.":
-                    _attend(scores, value, visible, 0.0),
+                    _attend(scores, loud, visible, 0.0),
                 "the weights were masked after the softmax and no longer sum to 1; mask the scores before it.":
-                    weights @ value,
+                    weights @ loud,
             },
-            "the answers with some keys invisible",
+            "the answers with some keys invisible, whose values are 10000",
         )  # fmt: skip
 
     run_stages("attention", answer, shape=shape, mechanism=mechanism, whole=whole)
 
 
 def _layer() -> Layer:
-    """A layer whose LayerNorms are not the identity, so that leaving one out shows."""
+    """A layer whose LayerNorms are not the identity and whose biases are not 0, so that leaving one out shows."""
     config = override(preset("default"), {"model": {"width": 6, "heads": 2}}).model
     with torch.random.fork_rng():
         torch.manual_seed(2)
         layer = Layer(6, config, attn_dropout=0.0, mixed=False).eval()
         for norm in layer.layer_norms:
             torch.nn.init.uniform_(norm.weight, 0.5, 2)
-            torch.nn.init.uniform_(norm.bias, -1, 1)
+        for name, parameter in layer.named_parameters():
+            if name.endswith("bias"):
+                torch.nn.init.uniform_(parameter, -1, 1)
     return layer.requires_grad_(False)
 
 
@@ -97,6 +120,7 @@ def layer_step(answer) -> None:
     x, source = 2 * torch.randn(3, 4, 6, generator=generator), 2 * torch.randn(3, 5, 6, generator=generator) + 1
 
     def shape(answer):
+        expect_tensor(answer(layer, x, source), x.dtype, "the new x")
         expect_shape(answer(layer, x, source), (3, 4, 6), "the new x (it has the length of the stream that asks)")
 
     def mechanism(answer):
@@ -125,6 +149,8 @@ def layer_step(answer) -> None:
                 "layer_norms[0] stands before fc1; it is layer_norms[1].": _step(layer, x, source, norms=(0, 0, 0)),
                 "the ReLU between fc1 and fc2 is missing.":
                     x + asked + layer.fc2(layer.fc1(norm[1](x + asked))),
+                "the biases of fc1 and fc2 are missing: call them as they are, `layer.fc1(...)`.":
+                    x + asked + F.relu(norm[1](x + asked) @ layer.fc1.weight.T) @ layer.fc2.weight.T,
                 "the second branch starts from the old x; it starts from what attention left.":
                     x + asked + think(norm[1](x)),
             },
@@ -132,7 +158,6 @@ def layer_step(answer) -> None:
         )  # fmt: skip
 
     def whole(answer):
-        expect_close(answer(layer, x, source, 1.0), x, {}, "the new x with α = 1 (it has to be the old one)")
         expect_close(
             answer(layer, x, source, 0.3), _step(layer, x, source, (0.3, 0.3)),
             {
@@ -143,6 +168,7 @@ def layer_step(answer) -> None:
             },
             "the new x with α = .3",
         )  # fmt: skip
+        expect_close(answer(layer, x, source, 1.0), x, what="the new x with α = 1 (it has to be the old one)")
         expect_close(
             answer(layer, x, source, 0.0), _step(layer, x, source, (0.0, 0.0)),
             {"α = 0 is taken for None; ask `alpha is None`.": _step(layer, x, source)},
@@ -157,7 +183,9 @@ def summarise_last_valid(answer) -> None:
     x = torch.randn(4, 5, 3, generator=torch.Generator().manual_seed(4))
 
     def shape(answer):
-        expect_shape(answer(x, torch.ones(4, 5, dtype=torch.bool)), (4, 3), "the summary")
+        value = answer(x, torch.ones(4, 5, dtype=torch.bool))
+        expect_tensor(value, what="the summary")
+        expect_shape(value, (4, 3), "the summary")
 
     def mechanism(answer):
         counts = torch.tensor([5, 3, 2, 4])
@@ -179,6 +207,7 @@ def summarise_last_valid(answer) -> None:
     def whole(answer):
         mask = torch.tensor([[1, 0, 1, 0, 0], [0, 0, 0, 0, 1], [1, 1, 0, 1, 0], [0, 1, 0, 0, 0]]).bool()
         clips = torch.arange(4)
+        first = torch.arange(5) < 1  # [T], for clips of a single frame
         expect_close(
             answer(x, mask), x[clips, torch.tensor([2, 4, 3, 1])],
             {
@@ -190,5 +219,6 @@ def summarise_last_valid(answer) -> None:
             },
             "the summary of clips with lost frames",
         )  # fmt: skip
+        expect_close(answer(x, first.expand(4, 5).clone()), x[:, 0], what="the summary of clips of one frame")
 
     run_stages("summarise_last_valid", answer, shape=shape, mechanism=mechanism, whole=whole)

@@ -2,7 +2,7 @@
 
 import torch
 
-from auxformer.course.checks import expect, expect_close, expect_shape, run_stages
+from auxformer.course.checks import expect, expect_close, expect_shape, expect_something, expect_tensor, run_stages
 from auxformer.data.batch import Batch
 from auxformer.models.auxformer import Logits
 
@@ -30,6 +30,7 @@ def shared_loss(answer) -> None:
     weights = torch.tensor(LOSS_WEIGHTS)
 
     def shape(answer):
+        expect_tensor(answer(_logits(COMPLETE), TARGET, LOSS_WEIGHTS), what="the loss")
         expect_shape(answer(_logits(COMPLETE), TARGET, LOSS_WEIGHTS), (), "the loss")
 
     def mechanism(answer):
@@ -56,11 +57,13 @@ def shared_loss(answer) -> None:
     def whole(answer):
         logits = _logits(LOSING)
         losses, counted = _losses(logits), LOSING * weights
-        learning = logits._replace(av=logits.av.clone().requires_grad_())
-        expect(
-            getattr(answer(learning, TARGET, LOSS_WEIGHTS), "requires_grad", False),
-            "the loss has lost its gradient, so nothing would be trained: return a tensor, computed without no_grad().",
-        )
+        for name, head in zip(("fusion", "audio", "video"), logits._fields):
+            learning = logits._replace(**{head: getattr(logits, head).clone().requires_grad_()})
+            expect(
+                answer(learning, TARGET, LOSS_WEIGHTS).requires_grad,
+                f"the loss has lost its gradient for the {name} head, so that would not be trained: "
+                "return a tensor, computed without no_grad(), detach() or item().",
+            )
         expect_close(
             answer(logits, TARGET, LOSS_WEIGHTS), (losses * counted).sum(1).mean(),
             {
@@ -74,6 +77,13 @@ def shared_loss(answer) -> None:
             },
             "the loss of four clips of which three lost a stream",
         )  # fmt: skip
+        large = torch.tensor([2.0, 0.5, 1.0])
+        expect_close(
+            answer(logits, TARGET, tuple(large.tolist())), (losses * LOSING * large).sum(1).mean(),
+            {"the loss weights were divided by their sum; use them as they are.":
+                (losses * LOSING * large).sum(1).mean() / large.sum()},
+            "the loss with weights (2, .5, 1)",
+        )  # fmt: skip
 
     run_stages("shared_loss", answer, shape=shape, mechanism=mechanism, whole=whole)
 
@@ -82,6 +92,7 @@ def predict_with_present_heads(answer) -> None:
     """Logits -> the weighted mean of the heads, `[B, C]`."""
 
     def shape(answer):
+        expect_tensor(answer(_logits(COMPLETE)), what="the prediction")
         expect_shape(answer(_logits(COMPLETE)), (4, 5), "the prediction")
 
     def mechanism(answer):
@@ -117,6 +128,9 @@ def predict_with_present_heads(answer) -> None:
     run_stages("predict_with_present_heads", answer, shape=shape, mechanism=mechanism, whole=whole)
 
 
+CLIPS = 5_000  # so many that a share of them is within .035 of its rate, and few enough for a loop
+
+
 def _batch(clips: int) -> Batch:
     """Clips of 3 audio and 2 video frames whose features are never 0; all streams present."""
     generator = torch.Generator().manual_seed(5)
@@ -130,20 +144,20 @@ def _batch(clips: int) -> Batch:
 def modality_dropout(answer) -> None:
     """Batch, two probabilities, a generator -> batch in which some clips have lost one stream."""
 
-    def drop(answer, batch, drop_audio, drop_video):
-        return answer(batch, drop_audio, drop_video, torch.Generator().manual_seed(6))
+    def drop(answer, batch, drop_audio, drop_video, seed=6):
+        return answer(batch, drop_audio, drop_video, torch.Generator().manual_seed(seed))
 
     def shape(answer):
         batch = _batch(7)
         dropped = drop(answer, batch, 0.3, 0.3)
+        expect_something(dropped)
         expect(isinstance(dropped, Batch), f"the answer is {type(dropped).__name__}, expected a Batch.")
-        expect_shape(dropped.audio, (7, 3, 4), "the audio")
-        expect_shape(dropped.video, (7, 2, 5), "the video")
-        expect_shape(dropped.audio_present, (7,), "audio_present")
-        expect_shape(dropped.video_present, (7,), "video_present")
+        for name in ("audio", "video", "audio_present", "video_present"):
+            expect_tensor(getattr(dropped, name), getattr(batch, name).dtype, name)
+            expect_shape(getattr(dropped, name), tuple(getattr(batch, name).shape), name)
 
     def mechanism(answer):
-        batch = _batch(2000)
+        batch = _batch(CLIPS)
         dropped = drop(answer, batch, 0.3, 0.4)
         for name in ("audio", "video"):
             present = getattr(dropped, f"{name}_present")
@@ -157,7 +171,7 @@ def modality_dropout(answer) -> None:
         neither = ~dropped.audio_present & ~dropped.video_present
         expect(
             not neither.any(),
-            f"{int(neither.sum())} of 2000 clips lost both streams; one draw per clip decides between three fates.",
+            f"{int(neither.sum())} of {CLIPS} clips lost both streams; one draw per clip decides between three fates.",
         )
         for name in ("audio", "video"):
             kept = getattr(dropped, f"{name}_present")
@@ -169,28 +183,40 @@ def modality_dropout(answer) -> None:
         others = ("audio_mask", "video_mask", "target")
         same = all(torch.equal(getattr(dropped, name), getattr(batch, name)) for name in others)
         expect(same and dropped.clips == batch.clips, "masks, targets or names have changed; only streams go missing.")
-        lost = (~dropped.audio_present).float().mean().item(), (~dropped.video_present).float().mean().item()
+        lost = _lost(dropped)
         varied = max(lost) < 1 and sum(lost) > 0
         expect(varied, "one coin for the whole batch: all clips share a fate; draw for each clip.")
-        for name, share, rate in zip(("audio", "video"), lost, (0.3, 0.4)):
-            expect(
-                abs(share - rate) < 0.05,
-                f"{share:.2f} of the clips lose their {name}, expected {rate}: both rates are shares of all clips.",
-            )
 
     def whole(answer):
-        batch = _batch(50)
-        kept = drop(answer, batch, 0.0, 0.0)
-        expect(bool(kept.audio_present.all() and kept.video_present.all()), "streams vanish although both rates are 0.")
-        expect(not drop(answer, batch, 1.0, 0.0).audio_present.any(), "with an audio rate of 1 some clips keep it.")
-        expect(not drop(answer, batch, 0.0, 1.0).video_present.any(), "with a video rate of 1 some clips keep it.")
-        first, again = drop(answer, batch, 0.3, 0.3), drop(answer, batch, 0.3, 0.3)
-        same = torch.equal(first.audio, again.audio) and torch.equal(first.video, again.video)
-        expect(same, "two generators of one seed give two results; draw from the generator you are given.")
-        silent = batch._replace(audio=torch.zeros_like(batch.audio), audio_present=torch.zeros(50, dtype=torch.bool))
-        half = drop(answer, silent, 0.3, 0.7)
-        expect(not half.audio_present.any(), "a stream that was absent before has come back.")
-        kept = bool(half.video_present.all())
-        expect(kept, "a clip that came without audio lost its video as well: it keeps the only stream it has.")
+        many, batch = _batch(CLIPS), _batch(50)
+        for rates in ((0.3, 0.4), (0.05, 0.2), (0.5, 0.5), (0.0, 0.0), (1.0, 0.0), (0.0, 1.0)):
+            for name, share, rate in zip(("audio", "video"), _lost(drop(answer, many, *rates)), rates):
+                expect(
+                    abs(share - rate) < (0.035 if 0 < rate < 1 else 1e-6),  # five deviations of a share of 5,000
+                    f"{share:.2f} of the clips lose their {name} at the rates {rates}, expected {rate}: "
+                    "both rates are shares of all clips.",
+                )
+        first, again, other = (drop(answer, batch, 0.3, 0.3, seed).audio_present for seed in (6, 6, 7))
+        expect(
+            torch.equal(first, again) and not torch.equal(first, other),
+            "the draws do not come from the generator you are given: two of one seed have to give one result, "
+            "and two seeds two.",
+        )
+        alone = torch.arange(50) % 2 == 0
+        for lacking, kept in (("audio", "video"), ("video", "audio")):
+            gone = getattr(batch, lacking).masked_fill(alone[:, None, None], 0.0)
+            silent = batch._replace(**{lacking: gone, f"{lacking}_present": ~alone})
+            half = drop(answer, silent, 0.5, 0.5)
+            back = bool(getattr(half, f"{lacking}_present")[alone].any())
+            expect(not back, f"a stream that was absent before has come back: {lacking}.")
+            expect(
+                bool(getattr(half, f"{kept}_present")[alone].all()),
+                f"a clip that came without {lacking} lost its {kept} as well: it keeps the only stream it has.",
+            )
 
     run_stages("modality_dropout", answer, shape=shape, mechanism=mechanism, whole=whole)
+
+
+def _lost(batch: Batch) -> tuple[float, float]:
+    """Shares of clips without audio and without video."""
+    return (~batch.audio_present).double().mean().item(), (~batch.video_present).double().mean().item()

@@ -3,14 +3,16 @@
 import numpy as np
 import torch
 
-from auxformer.course.checks import expect, expect_close, run_stages
+from auxformer.course.checks import expect, expect_close, expect_number, expect_something, run_stages
 
 
 def layer_operations(answer) -> None:
     """Clips, frames, width and expansion -> operations of one layer."""
 
     def shape(answer):
-        expect(np.ndim(answer(1, 2, 3)) == 0 and answer(1, 2, 3) is not None, "the answer is not one number.")
+        expect_number(answer(1, 2, 3))
+        same = answer(2, 5, 3) == answer(2, 5, 3, 4)
+        expect(same, "without an expansion the branch is four times as wide: keep `expansion=4` in the first line.")
 
     def mechanism(answer):
         frames, width = 10, 7
@@ -48,6 +50,13 @@ def layer_operations(answer) -> None:
     run_stages("layer_operations", answer, shape=shape, mechanism=mechanism, whole=whole)
 
 
+def _is_row(batch) -> bool:
+    """Whether it is an array `[n]`, or a list of numbers."""
+    if isinstance(batch, (list, tuple)):
+        return all(isinstance(place, (int, float, np.number)) for place in batch)
+    return isinstance(batch, np.ndarray) and batch.ndim == 1
+
+
 def bucket_batches(answer) -> None:
     """Lengths `[N]` and a size -> a list of arrays of places."""
     lengths = np.random.default_rng(4).integers(20, 400, 50)
@@ -55,17 +64,26 @@ def bucket_batches(answer) -> None:
     def padding_of(batches) -> int:
         return sum(len(batch) * batch.max() - batch.sum() for batch in batches)
 
+    def batches_of(answer, size: int) -> list[np.ndarray]:
+        batches = answer(lengths, size)
+        expect_something(batches)
+        listed = isinstance(batches, (list, tuple)) and len(batches) > 0
+        expect(listed and all(map(_is_row, batches)), "expected a list of arrays `[n]`, one per batch.")
+        batches = [np.asarray(batch) for batch in batches]
+        expect(all(map(len, batches)), "a batch is empty; no clip is no batch.")
+        kinds = {batch.dtype.kind for batch in batches}
+        expect(kinds <= set("iu"), f"the places are {batches[0].dtype}, expected whole numbers, to index with.")
+        return batches
+
     def shape(answer):
-        batches = answer(lengths, 8)
-        expect(batches is not None, "the function returns None; did you forget `return`?")
-        expect(len(batches) > 0 and all(np.ndim(batch) == 1 for batch in batches), "expected a list of arrays `[n]`.")
-        most = max(map(len, batches))
+        most = max(map(len, batches_of(answer, 8)))
         expect(most <= 8, f"a batch holds {most} clips, expected at most 8.")
 
     def mechanism(answer):
-        batches = [np.asarray(batch) for batch in answer(lengths, 8)]
+        batches = batches_of(answer, 8)
         places = np.concatenate(batches)
         expect(places.max() < len(lengths), "these are lengths; expected the places of the clips in `lengths`.")
+        expect(places.min() >= 0, "a place is negative; the first clip is 0.")
         missing = len(lengths) - len(np.unique(places))
         expect(missing == 0, f"{missing} clips are in no batch; the last, smaller batch counts as well.")
         expect(len(places) == len(lengths), "some clips are in two batches.")
@@ -77,9 +95,9 @@ def bucket_batches(answer) -> None:
         expect(padding <= 1.2 * least, f"{padding} frames of padding, possible are {least}: are they sorted by length?")
 
     def whole(answer):
-        batches = answer(lengths, 50)
+        batches = batches_of(answer, 50)
         expect(len(batches) == 1 and len(batches[0]) == 50, "50 clips in batches of 50: expected one batch.")
-        sizes = sorted(map(len, answer(lengths, 7)))
+        sizes = sorted(map(len, batches_of(answer, 7)))
         expect(sizes[1:] == [7] * 7 and sizes[0] == 1, f"batches of {sizes}; only one may be smaller than 7.")
 
     run_stages("bucket_batches", answer, shape=shape, mechanism=mechanism, whole=whole)
@@ -96,10 +114,12 @@ class _Model(torch.nn.Module):
             self.linear.bias.fill_(0.3)
 
     def forward(self, x):
-        self.most, self.waiting = max(self.most, len(x)), self.waiting + 1
-        self.kept = max(self.kept, self.waiting)
+        self.most = max(self.most, len(x))
         answer = self.linear(x).squeeze(-1)
-        answer.register_hook(self._done)
+        if answer.requires_grad:  # not so under `no_grad`, where nothing is kept
+            self.waiting += 1
+            self.kept = max(self.kept, self.waiting)
+            answer.register_hook(self._done)
         return answer
 
     def _done(self, gradient):
@@ -116,16 +136,25 @@ def gradient_in_parts(answer) -> None:
         return (model.linear(x).squeeze(-1) - y) ** 2  # [B]
 
     def gradient(value, model):
-        return torch.autograd.grad(value, model.linear.weight, retain_graph=True)[0]
+        """Of weights and bias, `[4]`."""
+        parts = torch.autograd.grad(value, list(model.linear.parameters()), retain_graph=True)
+        return torch.cat([part.flatten() for part in parts])
+
+    def left_in(model):
+        missing = any(parameter.grad is None for parameter in model.parameters())
+        expect(not missing, "there is no gradient; call `backward()` for each part.")
+        return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
 
     def shape(answer):
         value = answer(_Model(), x, y, 7)
-        expect(value is not None and np.ndim(value) == 0, "the mean loss, one number, is not returned.")
+        expect(value is not None, "the mean loss, one number, is not returned.")
+        value = value.detach().numpy() if isinstance(value, torch.Tensor) else value
+        expect_number(value, "the mean loss")
 
     def mechanism(answer):
         model = _Model()
         answer(model, x, y, 3)
-        expect(model.linear.weight.grad is not None, "there is no gradient; call `backward()` for each part.")
+        found = left_in(model)
         expect(model.most <= 3, f"the model was given {model.most} clips at once, expected at most 3.")
         expect(
             model.kept == 1,
@@ -134,7 +163,7 @@ def gradient_in_parts(answer) -> None:
         means = torch.stack([part.mean() for part in losses(model).split(3)])
         last = losses(model)[6:].mean()
         expect_close(
-            model.linear.weight.grad, gradient(losses(model).mean(), model),
+            found, gradient(losses(model).mean(), model),
             {
                 "the parts' mean losses are added; weigh each by its share of the clips.": gradient(means.sum(), model),
                 "a plain mean over parts: the last part has one clip and counts like three.": gradient(means.mean(), model),
@@ -152,12 +181,12 @@ def gradient_in_parts(answer) -> None:
         right, means = losses(model).mean(), torch.stack([part.mean() for part in losses(model).split(2)])
         stale = gradient(model(x).sum(), model) + gradient(losses(model).mean(), model)
         expect_close(
-            model.linear.weight.grad, gradient(losses(model).mean(), model),
+            left_in(model), gradient(losses(model).mean(), model),
             {"gradients from before are still in there; remove them first.": stale},
             "the gradient after another backward()",
         )  # fmt: skip
         expect_close(
-            float(value), right.item(),
+            value, right.item(),
             {
                 "the returned loss is that of the last part.": means[-1].item(),
                 "the returned loss is the last part's share.": means[-1].item() / 7,

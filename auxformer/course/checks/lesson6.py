@@ -4,7 +4,15 @@ import numpy as np
 import torch
 from scipy.stats import false_discovery_control
 
-from auxformer.course.checks import expect, expect_close, expect_shape, run_stages
+from auxformer.course.checks import (
+    expect,
+    expect_array,
+    expect_close,
+    expect_number,
+    expect_shape,
+    expect_tensor,
+    run_stages,
+)
 from auxformer.data.batch import Batch
 from auxformer.evaluation.scores import scores_of
 from auxformer.evaluation.tests import holm
@@ -30,16 +38,23 @@ def speaker_bootstrap(answer) -> None:
     """Confusions `[S, C, C]`, number of resamples, random generator -> macro-F1 `[R]`."""
 
     def shape(answer):
-        expect_shape(answer(_counts(), 7, np.random.default_rng(0)), (7,), "the scores of 7 resamples")
+        value = answer(_counts(), 7, np.random.default_rng(0))
+        expect_array(value, "the scores", lists=True)
+        expect_shape(value, (7,), "the scores of 7 resamples")
 
     def mechanism(answer):
         values = np.asarray(answer(TWO, 4000, np.random.default_rng(1)), float)
+        expect_shape(values, (4000,), "the scores of 4000 resamples of two speakers")
         ways = scores_of(np.stack([2 * TWO[0], TWO.sum(0), 2 * TWO[1]]))  # [3 ways to draw, scores]
         alike, found = ways[::2, 0], np.unique(values.round(9))
         expect(
             len(found) > 1,
             "every resample has the same score: draw with replacement, so that a speaker may come twice or never.",
         )
+        for size in (1, 3, 4, 5, 6):
+            possible = scores_of(np.stack([some * TWO[0] + (size - some) * TWO[1] for some in range(size + 1)]))[:, 0]
+            other = len(found) == size + 1 and np.isclose(found[:, None], possible, atol=1e-6).any(1).all()
+            expect(not other, f"{size} speakers are drawn where there are two: draw as many as there are.")
         expect(
             len(found) <= 3,
             "two speakers can be drawn in three ways only, yet there are more scores: draw whole speakers, not clips.",
@@ -61,12 +76,10 @@ def speaker_bootstrap(answer) -> None:
         draws = rng.multinomial(12, np.full(12, 1 / 12), 4000)  # [R, S]
         right = _macro_f1(np.tensordot(draws, counts, axes=1))
         values = np.asarray(answer(counts, 4000, np.random.default_rng(3)), float)
+        expect_shape(values, (4000,), "the scores of 4000 resamples of twelve speakers")
         ratio = values.std() / right.std()
         expect(ratio < 1.15, "the resamples vary too much: draw as many speakers as there are, not fewer.")
-        expect(
-            ratio > 0.87,
-            "the resamples vary too little: draw as many speakers as there are, not more, and anew each time.",
-        )
+        expect(ratio > 0.87, "the resamples vary too little: draw as many speakers as there are, not more.")
         expect_close(values.mean(), right.mean(), what="the mean of the resampled scores", tolerance=0.02)
         drawn, again, other = (np.asarray(answer(counts, 20, np.random.default_rng(seed))) for seed in (4, 4, 5))
         expect(
@@ -92,6 +105,20 @@ def _pair() -> tuple[np.ndarray, np.ndarray]:
     return answers(0.12), answers(0.0)
 
 
+# Confusions of two systems on the clips of four speakers, in which four swaps give the difference that was found, but for the
+# rounding of the last digit.
+NEARLY = (
+    np.array([
+        [[1, 1, 2], [1, 1, 1], [0, 1, 2]], [[1, 0, 1], [1, 1, 0], [2, 1, 1]],
+        [[3, 0, 0], [2, 3, 0], [1, 0, 1]], [[0, 1, 1], [0, 1, 1], [1, 0, 3]],
+    ]),
+    np.array([
+        [[2, 0, 2], [0, 3, 0], [2, 0, 1]], [[2, 0, 0], [0, 2, 0], [2, 1, 1]],
+        [[1, 0, 2], [1, 2, 2], [0, 0, 2]], [[2, 0, 0], [1, 1, 0], [2, 1, 1]],
+    ]),
+)  # fmt: skip
+
+
 def _all_swaps(speakers: int) -> np.ndarray:
     return (np.arange(2**speakers)[:, None] >> np.arange(speakers)) % 2 == 1  # [2**S, S]
 
@@ -109,7 +136,7 @@ def swap_test(answer) -> None:
     """Confusions of two systems `[S, C, C]`, swaps `[P, S]` -> p, one number."""
 
     def shape(answer):
-        expect_shape(answer(*_pair(), _all_swaps(6)), (), "p")
+        expect_number(answer(*_pair(), _all_swaps(6)), "p")
 
     def mechanism(answer):
         a, b, swaps = *_pair(), _all_swaps(6)
@@ -137,12 +164,25 @@ def swap_test(answer) -> None:
         )  # fmt: skip
 
     def whole(answer):
-        a, b = _counts(9, 4), _counts(9, 4)[::-1]
-        swaps = np.random.default_rng(9).random((300, 9)) < 0.5
-        found = abs(float(_macro_f1(a[:6].sum(0)) - _macro_f1(b[:6].sum(0))))
-        right = _share_as_large(np.abs(_differences(a[:6], b[:6], swaps[:, :6])), found)
-        expect_close(answer(a[:6], b[:6], swaps[:, :6]), right, what="p over 300 drawn swaps")
-        expect_close(answer(b[:6], a[:6], swaps[:, :6]), right, what="p when the systems change places")
+        a, b, swaps = *NEARLY, _all_swaps(4)
+        found, chance = abs(float(_macro_f1(a.sum(0)) - _macro_f1(b.sum(0)))), np.abs(_differences(a, b, swaps))
+        expect_close(
+            answer(a, b, swaps), _share_as_large(chance, found),
+            {
+                "differences that are as large up to rounding are not counted: take a hair off the one found, 1e-12.":
+                    (1 + (chance >= found).sum()) / 17,
+                "differences of the other sign that are as large up to rounding are not counted.":
+                    (1 + (chance > found + 1e-12).sum()) / 17,
+            },
+            "p of four speakers with four swaps that are as large but for their last digit",
+        )  # fmt: skip
+        a, b = _counts(9, 4)[:6], _counts(9, 4)[:-7:-1]
+        swaps = np.random.default_rng(9).random((300, 6)) < 0.5
+        right = _share_as_large(
+            np.abs(_differences(a, b, swaps)), abs(float(_macro_f1(a.sum(0)) - _macro_f1(b.sum(0))))
+        )
+        expect_close(answer(a, b, swaps), right, what="p over 300 drawn swaps")
+        expect_close(answer(b, a, swaps), right, what="p when the systems change places")
         expect_close(answer(a, a, swaps), 1.0, what="p of a system against itself")
 
     run_stages("swap_test", answer, shape=shape, mechanism=mechanism, whole=whole)
@@ -162,6 +202,7 @@ def holm_adjust(answer) -> None:
     """p-values `[m]` -> adjusted p-values `[m]`, in the same order."""
 
     def shape(answer):
+        expect_array(answer(P_VALUES), "the adjusted p-values")
         expect_shape(answer(P_VALUES), (5,), "the adjusted p-values")
 
     def mechanism(answer):
@@ -188,6 +229,8 @@ def holm_adjust(answer) -> None:
         p = np.array([0.5, 0.9, 0.2, 0.6, 0.7, 0.001, 0.03])
         expect(float(np.max(answer(p))) <= 1, "a p-value above 1; none of them may exceed 1.")
         expect_close(answer(p), holm(p), what="the adjusted p-values of seven tests")
+        ties = np.array([0.02, 0.3, 0.02, 0.02])
+        expect_close(answer(ties), holm(ties), what="the adjusted p-values of .02, .3, .02, .02")
         expect_close(answer(np.array([0.03])), [0.03], what="one test alone, where there is nothing to adjust")
 
     run_stages("holm_adjust", answer, shape=shape, mechanism=mechanism, whole=whole)
@@ -230,6 +273,7 @@ def clip_vector(answer) -> None:
 
     def shape(answer):
         value = answer(_batch())
+        expect_tensor(value, torch.float32, "the vectors")
         flagged = tuple(getattr(value, "shape", ())) != (4, 5)
         expect(flagged, "the two flags are missing: without them a clip without voice looks like an average voice.")
         expect_shape(value, (4, 7), "the vectors of four clips (3 audio and 2 video features, 2 flags)")

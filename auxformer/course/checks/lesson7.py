@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from auxformer.course.checks import expect, expect_close, expect_shape, run_stages
+from auxformer.course.checks import (
+    expect,
+    expect_array,
+    expect_close,
+    expect_number,
+    expect_shape,
+    expect_something,
+    run_stages,
+)
 
 # 11 frames, of which the last two are padding: no multiple of the widths asked for.
 WEIGHTS = np.array([0.1, 0.7, 0.2, 0.9, 0.4, 0.8, 0.3, 0.6, 0.5, 5.0, 5.0])
@@ -30,7 +38,16 @@ def occlusion(answer) -> None:
     first = _mean_of(VALID)
 
     def shape(answer):
-        expect_shape(answer(_mean_of, VALID, 4), (3,), "11 frames in windows of 4: the answer")
+        drops = answer(_mean_of, VALID, 4)
+        expect_array(drops, "the drops")
+        suspects = {2: "the last window is missing: it is shorter than the others and counts as well."}
+        found = drops.shape
+        expect(
+            found == (3,),
+            suspects.get(
+                len(drops) if drops.ndim else 0, f"11 frames in windows of 4 gave {found} drops, expected (3,)."
+            ),
+        )
 
     def mechanism(answer):
         kept = _kept(3)
@@ -77,8 +94,7 @@ def typicality(answer) -> None:
         return (1 + (distance(known) >= distance(clip)).sum()) / (1 + len(known))
 
     def shape(answer):
-        dims = np.ndim(answer(clip, train, others))
-        expect(dims == 0, f"the answer has {dims} dimensions, expected one number for the clip.")
+        expect_number(answer(clip, train, others), "the typicality")
 
     def mechanism(answer):
         far, known = distance(clip), distance(others)
@@ -109,10 +125,13 @@ def typicality(answer) -> None:
             answer(1e6 * unit, train, others), 1 / 20, {"a share of 0 claims to know more than 19 clips can say.": 0.0},
             "the typicality of a clip that is far out of everything",
         )  # fmt: skip
+        # Deviations of exactly 1 and means of exactly 0, so that whoever adds in another order finds the same distance.
+        plain = np.array([[1.0, -1, 1, -1], [-1, 1, -1, 1]])
+        known = np.array([[2.0, 0, 0, 0], [0, 0, 0, -2], [1, 1, 1, 1], [0, 0, 1, 0], [3, 0, 1, 0]])
         expect_close(
-            answer(others[4], train, others), share(distance, clip=others[4]),
-            {"a clip that is exactly as far out counts: use >=, not >.": share(distance, clip=others[4]) - 1 / 20},
-            "the typicality of one of the others",
+            answer(np.array([0.0, 2, 0, 0]), plain, known), 5 / 6,
+            {"known clips that are exactly as far out count: use >=, not >.": 2 / 6},
+            "the typicality of a clip that is as far out as three of five known ones",
         )  # fmt: skip
 
     run_stages("typicality", answer, shape=shape, mechanism=mechanism, whole=whole)
@@ -129,11 +148,13 @@ def miss_rates(answer) -> None:
 
     def rates(answer, *arguments) -> list[float]:
         found = answer(*arguments)
+        expect_something(found)
         expect(hasattr(found, "keys"), f"got {type(found).__name__}, expected a dictionary group -> rate.")
         names = sorted(set(arguments[1]))
         for name in names:
             expect(name in found, f'the group "{name}" has no rate; a group in which nobody is missed has 0.')
-        return [found[name] for name in names]
+            expect_number(found[name], f'the rate of "{name}"')
+        return [float(found[name]) for name in names]
 
     def shape(answer):
         expect_shape(np.array(rates(answer, MISSED, GROUP, SPEAKER)), (3,), "the rates")
