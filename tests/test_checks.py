@@ -1,5 +1,6 @@
 """The checks of the exercises are right themselves: the solution passes, and every likely mistake is named."""
 
+import functools
 import importlib
 import math
 import sys
@@ -21,16 +22,21 @@ def check_of(lesson, exercise):
     return getattr(importlib.import_module(f"auxformer.course.checks.lesson{lesson.number}"), exercise.name)
 
 
-def answer_of(lesson, exercise, source):
-    """The function as the notebook defines it, with the imports of the lesson's set-up cells."""
+@functools.cache
+def imports_of(path) -> str:
+    """The imports of a lesson's set-up cell."""
     import jupytext
 
-    space = {"np": np}
-    for cell in jupytext.reads(lesson.path.read_text(), fmt="py:percent").cells:
+    for cell in jupytext.reads(path.read_text(), fmt="py:percent").cells:
         if cell.cell_type == "code" and "import " in cell.source:
-            lines = [line for line in cell.source.splitlines() if line.startswith(("import ", "from "))]
-            exec("\n".join(lines), space)  # noqa: S102 our own lesson
-            break
+            return "\n".join(line for line in cell.source.splitlines() if line.startswith(("import ", "from ")))
+    raise AssertionError(f"{path} has no set-up cell")
+
+
+def answer_of(lesson, exercise, source):
+    """The function as the notebook defines it, with the imports of the lesson's set-up cells."""
+    space = {"np": np}
+    exec(imports_of(lesson.path), space)  # noqa: S102 our own lesson
     exec(source, space)  # noqa: S102 our own lesson
     return space[exercise.name]
 

@@ -144,15 +144,14 @@ def expect_close(
 
 def _worst(value: np.ndarray, expected: np.ndarray, tolerance: float) -> str:
     """The entry that is furthest off, and how many are off at all."""
-    if not value.ndim:
-        return f"got {value:.6g}, expected {expected:.6g}."
     gaps = np.abs(value - expected)
     place = tuple(int(index) for index in np.unravel_index(gaps.argmax(), gaps.shape))
+    digits = next((digits for digits in (6, 12) if f"{value[place]:.{digits}g}" != f"{expected[place]:.{digits}g}"), 17)
+    pair = f"got {value[place]:.{digits}g}, expected {expected[place]:.{digits}g}."
+    if not value.ndim:
+        return pair
     off = int((gaps > tolerance).sum())
-    where = f"[{', '.join(map(str, place))}]"
-    return (
-        f"{off} of {gaps.size} entries are off, most {where}: got {value[place]:.6g}, expected {expected[place]:.6g}."
-    )
+    return f"{off} of {gaps.size} entries are off, most [{', '.join(map(str, place))}]: {pair}"
 
 
 def _array(value, what: str = "the answer") -> np.ndarray:

@@ -148,7 +148,10 @@ def gradient_in_parts(answer) -> None:
     def shape(answer):
         value = answer(_Model(), x, y, 7)
         expect(value is not None, "the mean loss, one number, is not returned.")
-        value = value.detach().numpy() if isinstance(value, torch.Tensor) else value
+        if isinstance(value, torch.Tensor):
+            hangs = value.requires_grad
+            expect(not hangs, "the returned loss still hangs on the parts that made it, and keeps them: add up `.item()`.")
+            value = value.detach().numpy()
         expect_number(value, "the mean loss")
 
     def mechanism(answer):

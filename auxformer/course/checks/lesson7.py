@@ -127,11 +127,11 @@ def typicality(answer) -> None:
         )  # fmt: skip
         # Deviations of exactly 1 and means of exactly 0, so that whoever adds in another order finds the same distance.
         plain = np.array([[1.0, -1, 1, -1], [-1, 1, -1, 1]])
-        known = np.array([[2.0, 0, 0, 0], [0, 0, 0, -2], [1, 1, 1, 1], [0, 0, 1, 0], [3, 0, 1, 0]])
+        known = np.array([[2.0, 0, 0, 0], [0, 0, 0, -2], [1, 1, 1, 1], [0, 0, 1, 0], [3, 0, 1, 0], [1.999, 0, 0, 0]])
         expect_close(
-            answer(np.array([0.0, 2, 0, 0]), plain, known), 5 / 6,
-            {"known clips that are exactly as far out count: use >=, not >.": 2 / 6},
-            "the typicality of a clip that is as far out as three of five known ones",
+            answer(np.array([0.0, 2, 0, 0]), plain, known), 5 / 7,
+            {"known clips that are exactly as far out count: use >=, not >.": 2 / 7},
+            "the typicality of a clip that is as far out as three of six known ones",
         )  # fmt: skip
 
     run_stages("typicality", answer, shape=shape, mechanism=mechanism, whole=whole)
