@@ -75,7 +75,7 @@ def test_shards_are_safetensors_and_the_index_a_plain_table(store):
     with safe_open(store.folder / "shard-00000.safetensors", "np") as shard:
         np.testing.assert_array_equal(shard.get_tensor("frames")[4:], store["b"])
     assert (store.folder / "index.csv").read_text().splitlines()[2].startswith("b,0,4,7,10.0,")
-    assert (store.folder / "index.csv").read_text().splitlines()[2].endswith(",b.wav,100,200,a")
+    assert (store.folder / "index.csv").read_text().splitlines()[2].endswith(",b.wav,100,200,a,nan")
     described = json.loads((store.folder / "store.json").read_text())
     assert described["settings"] == "Toy(dims=3)" and "numpy" in described["libraries"]
 

@@ -30,13 +30,13 @@ def extract(
     """
     from auxformer.corpora import read_corpus
     from auxformer.features import create_extractor
-    from auxformer.features.extract import extract, store_folder
+    from auxformer.features.extract import features_of
 
     read = read_corpus(root, corpus, on_error=on_error)
     for spec, modality in ((audio, "audio"), (video, "video")):
         if spec:
             extractor = create_extractor(spec, root=read.root, modality=modality)
-            store = extract(read, extractor, store_folder(data, read, extractor), jobs, on_error, scheduler)
+            store = features_of(read, extractor, data, jobs, on_error, scheduler)
             print(f"{store.name}: {len(store.clips)} clips, {store.dims}-d, {len(store.skipped)} skipped")
 
 

@@ -115,13 +115,12 @@ def open_corpus(size: str = "course", seed: int = 0, binding: float = 0.0, jobs:
 
 
 def open_store(corpus, spec: str, jobs: int = 2):
-    """The feature store of a corpus for an extractor ("lld", "logmel", "hog"), extracted when it is not there yet."""
+    """The feature store of a corpus for an extractor ("lld", "hog", "lld+voice"), extracted when it is not there yet."""
     from auxformer.features import create_extractor
-    from auxformer.features.extract import extract, store_folder
+    from auxformer.features.extract import features_of
 
-    extractor = create_extractor(spec)
     with _quietly():
-        return extract(corpus, extractor, store_folder(feature_root(), corpus, extractor), jobs=jobs)
+        return features_of(corpus, create_extractor(spec), feature_root(), jobs)
 
 
 def open_task(corpus, **what):

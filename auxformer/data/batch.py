@@ -32,12 +32,13 @@ class Batch(NamedTuple):
 
 
 def collate(items: list[tuple]) -> Batch:
-    """Pad clips to the longest of the batch; padding is zero and masked."""
+    """Pad clips to the longest of the batch; padding is zero and masked, as is a frame that is not valid (NaN)."""
     clips, audio, video, has_audio, has_video, target = zip(*items)
     audio, audio_mask = _pad(audio)
     video, video_mask = _pad(video)
     return Batch(
-        audio, audio_mask, video, video_mask, torch.tensor(has_audio), torch.tensor(has_video),
+        audio, audio_mask, video, video_mask,
+        torch.tensor(has_audio) & audio_mask.any(1), torch.tensor(has_video) & video_mask.any(1),
         torch.from_numpy(np.stack(target)), tuple(clips),
     )  # fmt: skip
 
@@ -47,8 +48,8 @@ def _pad(sequences: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
     padded = np.zeros((len(sequences), longest, sequences[0].shape[1]), np.float32)  # [B, T, D]
     mask = np.zeros((len(sequences), longest), bool)  # [B, T]
     for row, frames in enumerate(sequences):
-        padded[row, : len(frames)] = frames
-        mask[row, : len(frames)] = True
+        mask[row, : len(frames)] = ~np.isnan(frames[:, 0])
+        padded[row, mask[row]] = frames[mask[row, : len(frames)]]
     return torch.from_numpy(padded), torch.from_numpy(mask)
 
 

@@ -21,11 +21,12 @@ class Normalizer:
 
     @classmethod
     def fit(cls, store: FeatureStore, clips: Sequence[str]) -> "Normalizer":
-        """Mean and standard deviation over all frames of the given (training) clips."""
+        """Mean and standard deviation over all valid frames of the given (training) clips."""
         count, total, squares = 0, 0.0, 0.0
-        shift = store[clips[0]].mean(0, dtype=np.float64)  # keeps the sum of squares small, hence exact
+        shift = np.nanmean(store[clips[0]], 0, dtype=np.float64)  # keeps the sum of squares small, hence exact
         for clip in clips:
             frames = store[clip].astype(np.float64) - shift  # [T, D]
+            frames = frames[~np.isnan(frames[:, 0])]
             count += len(frames)
             total = total + frames.sum(0)
             squares = squares + (frames**2).sum(0)
@@ -35,5 +36,5 @@ class Normalizer:
         return cls((mean + shift).astype(np.float32), deviation.astype(np.float32))
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Normalised frames `[T, D]` float32."""
+        """Normalised frames `[T, D]` float32; one that is not valid stays NaN."""
         return np.clip((frames - self.mean) / self.deviation, -self.limit, self.limit).astype(np.float32)

@@ -16,8 +16,8 @@ from auxformer.corruption import derive_corpus, stream_of
 from auxformer.data.missing import PROTOCOL
 from auxformer.data.split import Split, made_from, make_split, parts_of
 from auxformer.errors import InputError, check_choice
-from auxformer.features import create_extractor
-from auxformer.features.extract import extract, store_folder
+from auxformer.features import create_extractor, reads_media
+from auxformer.features.extract import features_of
 from auxformer.features.store import FeatureStore
 
 TARGETS = ("audiovisual", "voice", "face", "secondary", "secondary-four", "intended", "attributes")
@@ -51,7 +51,7 @@ class Task:
 
         Args:
             corpus: As `read_corpus` reads it, or its folder.
-            audio, video: Extractors by name ("lld", "hog"; "table:FILE.csv" for clip-level numbers).
+            audio, video: Extractors by name ("lld", "hog", "lld+voice"; "table:FILE.csv" for clip-level numbers).
             target: One of `TARGETS`; "intended" where a corpus has no ratings.
             rule: One of `RULES`; without effect on "intended" and "attributes".
             classes: Class names to keep, in order; empty = all classes of the corpus.
@@ -91,8 +91,10 @@ class Task:
     def again(cls, origin: dict, jobs: int = 2, extracting: bool = True) -> "Task":
         """The task of an `origin`, as a run keeps it. Raises InputError for one with other keys, or whose corpus is gone."""
         known = ("corpus", "audio", "video", "target", "rule", "classes", "data", "official")
-        if sorted(origin) != sorted(known):
-            raise InputError(f"a task is described by {', '.join(known)}, not by {', '.join(sorted(origin))}.")
+        texts = [value for key, value in origin.items() if key != "classes"]
+        texts += origin["classes"] if isinstance(origin.get("classes"), list) else [None]
+        if sorted(origin) != sorted(known) or not all(isinstance(text, str) for text in texts):
+            raise InputError(f"a task is described by {', '.join(known)}, not by {origin}.")
         task = cls(**{key: origin[key] for key in known if key != "official"}, jobs=jobs, extracting=extracting)
         return task.official(origin["official"])[0] if origin["official"] else task
 
@@ -173,10 +175,8 @@ class Task:
         stores = {}
         for name in (name for name in conditions if name not in PROTOCOL):
             stream, spec = stream_of(name), self.origin[stream_of(name)]
-            if spec.startswith("table:"):
-                raise InputError(
-                    f"{name}: the {stream} features come from a table, which shows nothing of it; leave it out."
-                )
+            if not reads_media(spec):
+                raise InputError(f"{name}: the {stream} features come from a file, which shows nothing of it; leave it out.")
             root = self.origin["corpus"]  # another corpus of the same name is another one
             place = f"{Path(root).name}-{hashlib.sha256(root.encode()).hexdigest()[:6]}-{name}"
             folder = Path(self.origin["data"]).parent / "derived" / place
@@ -204,6 +204,4 @@ def _features(
     corpus: Corpus, spec: str, stream: str, data: Path, jobs=2, on_error="skip", scheduler=None, extracting=True
 ) -> FeatureStore:
     extractor = create_extractor(spec, root=corpus.root, modality=stream)
-    if not extracting:
-        return FeatureStore.open(store_folder(data, corpus, extractor))
-    return extract(corpus, extractor, store_folder(data, corpus, extractor), jobs, on_error, scheduler)
+    return features_of(corpus, extractor, data, jobs, on_error, scheduler, extracting)

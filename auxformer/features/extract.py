@@ -20,12 +20,15 @@ from auxformer import media
 from auxformer.corpora.base import Corpus
 from auxformer.errors import InputError, MediaError, check_choice, check_range
 from auxformer.features.base import Clip, Extractor
+from auxformer.features.joined import JoinedStore, SideBySide
 from auxformer.features.store import Extracted, FeatureStore, Source, check_features
 from auxformer.parallel import in_parallel
 from auxformer.progress import progress
 
 SHARD_CLIPS = 64
 """Clips per shard: what is lost at most when extraction is killed."""
+LISTED = 6
+"""Most clips that are named when some are skipped; `store.skipped` has all of them."""
 log = logging.getLogger(__name__)
 
 
@@ -45,6 +48,27 @@ def store_folder(features_root: str | os.PathLike, corpus: Corpus, extractor: Ex
     corpus_hash = hashlib.sha256(listed.encode()).hexdigest()[:6]
     name = re.sub(r"[^\w.-]+", "-", extractor.name)
     return Path(features_root) / f"{corpus.name}-{corpus_hash}" / f"{name}-{extractor.digest()}"
+
+
+def features_of(
+    corpus: Corpus, extractor: Extractor | SideBySide, data: str | os.PathLike, jobs: int = 2, on_error: str = "skip",
+    scheduler: str | None = None, extracting: bool = True,
+) -> FeatureStore | JoinedStore:  # fmt: skip
+    """The features of a corpus, in the usual folder below `data`; several side by side have a folder each.
+
+    Args:
+        corpus, extractor, jobs, on_error, scheduler: As of `extract`.
+        data: Folder under which the feature stores lie.
+        extracting: Whether features may be extracted; if not, those that are there are taken as they are.
+
+    Raises:
+        MediaError, InputError: As of `extract`; or there are none and none may be extracted.
+    """
+    if isinstance(extractor, SideBySide):
+        parts = (features_of(corpus, part, data, jobs, on_error, scheduler, extracting) for part in extractor.parts)
+        return JoinedStore(list(parts))
+    folder = store_folder(data, corpus, extractor)
+    return extract(corpus, extractor, folder, jobs, on_error, scheduler) if extracting else FeatureStore.open(folder)
 
 
 def extract(
@@ -83,8 +107,10 @@ def extract(
         store.record_skipped(failed)
         if failed:
             first = next(iter(failed.values()))
+            which = f"{', '.join(list(failed)[:LISTED])}{', ...' if len(failed) > LISTED else ''}"
             print(
-                f"{extractor.name}: {len(failed)} of {len(clips)} clips skipped; the first because {first}", flush=True
+                f"{extractor.name}: {len(failed)} of {len(clips)} clips skipped ({which}); the first because {first}",
+                flush=True,
             )
     if not len(store):
         first = next(iter(store.skipped.values()))
@@ -138,7 +164,8 @@ def _outcomes(
     size = getattr(extractor, "clips_at_once", 1)
     groups = (todo[at : at + size] for at in range(0, len(todo), size))
     handed_out = itertools.takewhile(lambda _: not ended.is_set(), groups)
-    if jobs > 1 and hasattr(extractor, "device") and not scheduler:
+    loads = hasattr(extractor, "device") or hasattr(extractor, "sha256")  # a network, in every worker
+    if jobs > 1 and loads and not scheduler:
         get_reusable_executor().shutdown()  # older workers that load a network would be taken for leaking memory
     work = functools.partial(extract_clips, extractor)
     with contextlib.closing(in_parallel(work, handed_out, min(jobs, len(todo)), scheduler)) as finished:
@@ -169,11 +196,19 @@ def extract_clip(extractor: Extractor, clip: Clip, features: np.ndarray | None =
     if damage:
         return Failure(clip.name, damage)
     try:
-        source = Source.of(path)
-        features = extractor(clip) if features is None else features
-        check_features(features, extractor.dims, clip.name)
+        source, faces = Source.of(path), math.nan
+        if hasattr(extractor, "with_faces"):
+            features, faces = extractor.with_faces(clip)
+        elif features is None:
+            features = extractor(clip)
+        lacks = getattr(extractor, "lacks_frames", False)
+        check_features(features, extractor.dims, clip.name, whole=not lacks)
+        if lacks:
+            faces = float(1 - np.isnan(features[:, 0]).mean())
         rate = extractor.frames_per_second
-        return Extracted(clip.name, features, media.frame_rate(path) if math.isnan(rate) else rate, source)
+        if math.isnan(rate):
+            rate = getattr(extractor, "rate_of", media.frame_rate)(path)
+        return Extracted(clip.name, features, rate, source, faces)
     except MediaError as error:
         return Failure(clip.name, str(error))
     except OSError as error:

@@ -2,7 +2,8 @@
 
     store.json                  the extractor: name, modality, width, settings, digests of these and of its code, libraries
     index.csv                   one `Row` per clip, sorted by its name
-    shard-00000.safetensors     frames [N, D] float32 of many clips, one after the other; written once, never changed
+    shard-00000.safetensors     frames [N, D] float32 of many clips, one after the other; written once, never changed; a frame
+                                that is not valid (no face in it, say) is NaN throughout
     skipped.json                clip -> the sentence that says why it has no features
 
 Every file appears whole or not at all, and a clip exists once the index names it: a writer that is killed loses the
@@ -10,9 +11,11 @@ shard it had in hand and nothing else. Writers take turns by a lock on the folde
 unpickled.
 """
 
+import functools
 import hashlib
 import json
 import logging
+import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -47,16 +50,24 @@ class Source(NamedTuple):
     def of(cls, path: str | os.PathLike) -> "Source":
         """Look at the file as it is now; reads all of it. Raises OSError when it is not there."""
         status = os.stat(path)  # first, so that a file written to meanwhile looks changed later
-        return cls(str(path), status.st_size, status.st_mtime_ns, fingerprint_of_file(path))
+        return cls(str(path), status.st_size, status.st_mtime_ns, _content(path, status.st_size, status.st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=4)
+def _content(path: str | os.PathLike, size: int, modified_ns: int) -> str:
+    """Fingerprint of a file; one that thousands of clips come from is read once."""
+    return fingerprint_of_file(path)
 
 
 class Extracted(NamedTuple):
-    """One clip on its way into a store: features `[T, D]` float32, their rate in Hz, and the file they come from."""
+    """One clip on its way into a store: features `[T, D]` float32, their rate in Hz, the file they come from, and in what share
+    of its frames there is a face (NaN: nobody looked)."""
 
     clip: str
     features: np.ndarray
     frames_per_second: float
     source: Source
+    faces: float = math.nan
 
 
 class Row(NamedTuple):
@@ -71,6 +82,7 @@ class Row(NamedTuple):
     size: int  # bytes
     modified_ns: int
     hash: str
+    faces: float = math.nan  # share of its frames with a face, where somebody looked
 
 
 class FeatureStore:
@@ -170,6 +182,11 @@ class FeatureStore:
         """Number of frames per clip."""
         return {clip: row.length for clip, row in self._rows.items()}
 
+    @property
+    def faces(self) -> dict[str, float]:
+        """Share of each clip's frames with a face; NaN where nobody looked, or the store is older."""
+        return {clip: row.faces for clip, row in self._rows.items()}
+
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -177,7 +194,7 @@ class FeatureStore:
         return clip in self._rows
 
     def __getitem__(self, clip: str) -> np.ndarray:
-        """Features `[T, D]` float32 of a clip: a read-only view of the mapped shard, nothing is copied.
+        """Features `[T, D]` float32 of a clip, NaN in a frame that is not valid: a read-only view of the mapped shard.
 
         Raises:
             InputError: it has none, or they are not those that were written.
@@ -206,7 +223,7 @@ class FeatureStore:
         row, status = self._rows[clip], os.stat(source)
         if row.size != status.st_size:
             return False
-        return row.modified_ns == status.st_mtime_ns or row.hash == fingerprint_of_file(source)
+        return row.modified_ns == status.st_mtime_ns or row.hash == _content(source, status.st_size, status.st_mtime_ns)
 
     def append(self, items: Sequence[Extracted]) -> None:
         """Write clips as one more shard; a clip that is there already is replaced. Safe beside other writers.
@@ -229,7 +246,7 @@ class FeatureStore:
             added, start = {}, 0
             for item in items:
                 what = _fingerprint(frames[start : start + len(item.features)])
-                added[item.clip] = Row(number, start, len(item.features), float(item.frames_per_second), what, *item.source)
+                added[item.clip] = Row(number, start, len(item.features), float(item.frames_per_second), what, *item.source, float(item.faces))
                 start += len(item.features)
             self._write_index({**self._rows, **added})
 
@@ -307,7 +324,7 @@ class FeatureStore:
 
     def _write_index(self, rows: Mapping[str, Row]) -> None:
         with whole_file(self.folder / "index.csv") as part:
-            _table(rows).sort_index().to_csv(part, index_label="clip")  # workers finish in any order
+            _table(rows).sort_index().to_csv(part, index_label="clip", na_rep="nan")  # workers finish in any order
         self.reload()
 
     def _forget_damaged(self) -> None:
@@ -328,14 +345,19 @@ def find_stores(root: str | os.PathLike) -> list[FeatureStore]:
     return [FeatureStore.open(path.parent) for path in sorted(Path(root).rglob("store.json"))]
 
 
-def check_features(features: np.ndarray, dims: int, clip: str) -> None:
-    """Raise `MediaError` unless features are finite numbers `[T, dims]` with T >= 1."""
+def check_features(features: np.ndarray, dims: int, clip: str, whole: bool = False) -> None:
+    """Raise `MediaError` unless features are finite numbers `[T, dims]` with T >= 1.
+
+    Frames that are NaN throughout are not valid and may stand beside valid ones, unless `whole` is asked for.
+    """
     shape = np.shape(features)
     if len(shape) != 2 or shape[1] != dims or shape[0] < 1:
         raise MediaError(f"clip {clip}: its features have the shape {shape}, expected [T, {dims}] with T at least 1")
-    if not np.isfinite(features).all():
+    lost = np.isnan(features).all(1)  # [T]
+    kept = features if whole or lost.all() else features[~lost]
+    if not np.isfinite(kept).all():
         raise MediaError(
-            f"clip {clip}: {np.sum(~np.isfinite(features))} of its features are not finite; leave the clip out"
+            f"clip {clip}: {np.sum(~np.isfinite(kept))} of its features are not finite; leave the clip out"
         )
 
 
@@ -384,7 +406,8 @@ def _read_index(path: Path) -> dict[str, Row]:
         return {}
     columns = {"clip": str, **Row.__annotations__}
     try:
-        table = pd.read_csv(path, dtype=columns, keep_default_na=False)[list(columns)]
+        table = pd.read_csv(path, dtype=columns, keep_default_na=False, na_values={"faces": "nan"})
+        table = table.assign(faces=table.get("faces", math.nan))[list(columns)]  # older stores have no such column
     except (OSError, ValueError, KeyError) as error:
         raise _damaged(path, f"is damaged ({error})") from error
     if table["clip"].duplicated().any():

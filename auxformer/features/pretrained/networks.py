@@ -100,15 +100,24 @@ def convert(folder: str | os.PathLike) -> Path:
 
 def read_pickled(path: str | os.PathLike) -> dict:
     """Name -> tensor of a file that torch saved; only tensors are let in. Raises `InputError` for anything else."""
-    import pickle
+    return read_tensors(path)
 
+
+def read_tensors(path: str | os.PathLike, part: str | None = None) -> dict:
+    """The same of a file whose weights lie under the name `part`, beside what its training left there."""
     import torch
 
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
-        return {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
-    except (OSError, RuntimeError, EOFError, ValueError, AttributeError, pickle.UnpicklingError) as error:
+    except Exception as error:  # of a damaged file, whatever the reader stumbles over
         raise _unusable(path, f"is not a plain file of weights ({_first_line(error)})") from error
+    if part is not None:
+        if not isinstance(weights, dict) or part not in weights:
+            raise _unusable(path, f'holds nothing named "{part}"')
+        weights = weights[part]
+    if not isinstance(weights, dict):
+        raise _unusable(path, f"is not a plain file of weights (it holds a {type(weights).__name__})")
+    return {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
 
 
 def model_hash(folder: str | os.PathLike) -> str:
