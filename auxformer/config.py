@@ -6,11 +6,12 @@ Every published/default difference of the authors' code is a switch here with a 
 
 import hashlib
 import json
-import tomllib
-from dataclasses import asdict, dataclass, field, fields, replace
+import math
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 
 from auxformer.errors import InputError, check_choice, check_range, suggest
+from auxformer.files import read_toml, write_text
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class ModelConfig:
         absent: A missing stream is "zeros" that the network still attends and whose head still votes (published), a
             "flag": masked out, its summary zero, its head left out of the average, or a learned "token" in place of its
             frames, its head left out of the average.
+        answer: In use, "all" heads that have their stream answer (published) or the "fusion" head alone; all are trained.
         relative: Beside each frame the network also sees its distance from the mean of its clip, which a speaker's voice or
             looks do not move (published: no).
         audio_pool, video_pool: Frames averaged into one before the network (1 = none, published).
@@ -58,6 +60,7 @@ class ModelConfig:
     padding: str = "masked"
     summary: str = "mean"
     absent: str = "flag"
+    answer: str = "all"
     relative: bool = True
     audio_pool: int = 8
     video_pool: int = 2
@@ -70,10 +73,13 @@ class ModelConfig:
             raise InputError(f"model.width {self.width} is not a multiple of model.heads {self.heads}.")
         for name in ("attn", "cross_attn", "relu", "res", "embed", "out"):
             check_range(f"model.{name}_dropout", getattr(self, f"{name}_dropout"), 0, 0.95)
+        if len(self.aux_hidden) != 2 or min(self.aux_hidden) < 1:
+            raise InputError(f"model.aux_hidden is {self.aux_hidden}, expected two widths of 1 or more.")
         check_choice("model.positions", self.positions, ("cross", "all"))
         check_choice("model.padding", self.padding, ("attended", "masked"))
         check_choice("model.summary", self.summary, ("last", "mean"))
         check_choice("model.absent", self.absent, ("zeros", "flag", "token"))
+        check_choice("model.answer", self.answer, ("all", "fusion"))
 
 
 @dataclass(frozen=True)
@@ -141,27 +147,22 @@ class TrainingConfig:
 
     def __post_init__(self):
         object.__setattr__(self, "loss_weights", tuple(self.loss_weights))
-        check_range("training.epochs", self.epochs, 1, 100_000)
-        check_range("training.batch_size", self.batch_size, 1, 100_000)
-        check_range("training.learning_rate", self.learning_rate, 1e-9, 10)
-        check_range("training.weight_decay", self.weight_decay, 0, 10)
-        check_range("training.clip", self.clip, 0, 1e6)
-        check_range("training.warmup", self.warmup, 0, 0.9)
-        check_range("training.label_smoothing", self.label_smoothing, 0, 0.9)
-        check_range("training.drop_audio", self.drop_audio, 0, 1)
-        check_range("training.drop_video", self.drop_video, 0, 1)
+        for name, low, high in (
+            ("epochs", 1, 100_000), ("batch_size", 1, 100_000), ("learning_rate", 1e-9, 10), ("weight_decay", 0, 10),
+            ("clip", 0, 1e6), ("decay", 0, 100_000), ("warmup", 0, 0.9), ("label_smoothing", 0, 0.9),
+            ("drop_audio", 0, 1), ("drop_video", 0, 1), ("accumulate", 1, 10_000), ("keep", 1, 10_000),
+        ):  # fmt: skip
+            check_range(f"training.{name}", getattr(self, name), low, high)
         check_range("training.drop_audio + training.drop_video", self.drop_audio + self.drop_video, 0, 1)
-        check_range("training.accumulate", self.accumulate, 1, 10_000)
-        check_range("training.keep", self.keep, 1, 10_000)
-        check_choice("training.precision", self.precision, ("float32", "bf16"))
-        check_choice("training.optimizer", self.optimizer, ("adam", "adamw", "sgd"))
-        check_choice("training.schedule", self.schedule, ("plateau", "cosine", "constant"))
-        check_choice("training.drop_unit", self.drop_unit, ("batch", "clip"))
-        check_choice("training.drop_law", self.drop_law, ("either", "uniform", "soft", "frames"))
-        check_choice("training.drop_fill", self.drop_fill, ("absent", "noise"))
-        check_choice("training.select", self.select, ("loss", "macro-f1"))
-        check_choice("training.video_order", self.video_order, ("time", "directory"))
-        if len(self.loss_weights) != 3 or min(self.loss_weights) < 0 or sum(self.loss_weights) == 0:
+        for name, allowed in (
+            ("precision", ("float32", "bf16")), ("device", ("auto", "cpu", "cuda")), ("select", ("loss", "macro-f1")),
+            ("optimizer", ("adam", "adamw", "sgd")), ("schedule", ("plateau", "cosine", "constant")),
+            ("drop_unit", ("batch", "clip")), ("drop_law", ("either", "uniform", "soft", "frames")),
+            ("drop_fill", ("absent", "noise")), ("video_order", ("time", "directory")),
+        ):  # fmt: skip
+            check_choice(f"training.{name}", getattr(self, name), allowed)
+        weights = self.loss_weights
+        if len(weights) != 3 or not (all(weight >= 0 for weight in weights) and 0 < sum(weights) < math.inf):
             raise InputError(
                 f"training.loss_weights is {self.loss_weights}, expected three numbers >= 0, not all zero."
             )
@@ -197,15 +198,12 @@ class Config:
         """Write as TOML."""
         import tomli_w
 
-        Path(path).write_text(tomli_w.dumps(self.to_dict()), "utf-8")
+        write_text(path, tomli_w.dumps(self.to_dict()))
 
     @classmethod
     def load(cls, path: Path) -> "Config":
         """Read TOML; unknown keys and wrong types raise InputError."""
-        try:
-            return cls.from_dict(tomllib.loads(Path(path).read_text("utf-8")))
-        except (OSError, tomllib.TOMLDecodeError) as error:
-            raise InputError(f"{path}: not a readable config file ({error}).") from error
+        return cls.from_dict(read_toml(path))
 
 
 def override(config, values: dict, prefix: str = ""):
@@ -224,7 +222,7 @@ def override(config, values: dict, prefix: str = ""):
         if key not in known:
             raise InputError(f'unknown setting "{prefix}{key}".{suggest(key, known)}')
         old = getattr(config, key)
-        if isinstance(value, dict):
+        if is_dataclass(old) and isinstance(value, dict):
             changes[key] = override(old, value, f"{prefix}{key}.")
         else:
             changes[key] = _as_type_of(old, value, f"{prefix}{key}")
@@ -232,8 +230,10 @@ def override(config, values: dict, prefix: str = ""):
 
 
 def _as_type_of(old, value, name: str):
+    if is_dataclass(old):
+        raise InputError(f"{name} is {value!r}, expected a section: [{name}] and its settings below it.")
     if isinstance(old, tuple) and isinstance(value, (list, tuple)):
-        return tuple(value)
+        return tuple(_as_type_of(old[0], item, name) for item in value)
     if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(old) is not type(value):
@@ -247,7 +247,7 @@ PRESETS = Path(__file__).parent / "presets"
 
 def list_presets() -> dict[str, str]:
     """Name of every preset and one line about it."""
-    return {path.stem: tomllib.loads(path.read_text("utf-8"))["about"] for path in sorted(PRESETS.glob("*.toml"))}
+    return {path.stem: read_toml(path)["about"] for path in sorted(PRESETS.glob("*.toml"))}
 
 
 def preset(name: str) -> Config:
@@ -258,7 +258,7 @@ def preset(name: str) -> Config:
     """
     if name not in list_presets():
         raise InputError(f'unknown preset "{name}".{suggest(name, list_presets())}')
-    values = tomllib.loads((PRESETS / f"{name}.toml").read_text("utf-8"))
+    values = read_toml(PRESETS / f"{name}.toml")
     base = preset(values["base"]) if "base" in values else Config()
     return override(base, {section: values[section] for section in ("model", "training") if section in values})
 

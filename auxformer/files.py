@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import re
+import tomllib
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,14 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     """Write a text as UTF-8 with plain line ends, whole or not at all. Raises `InputError` as `whole_file` does."""
     with whole_file(path) as part:
         part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def read_toml(path: str | os.PathLike) -> dict:
+    """The content of a TOML file. Raises InputError for a file that is none."""
+    try:
+        return tomllib.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as TOML ({error}).") from error
 
 
 def make_folder(path: str | os.PathLike) -> Path:

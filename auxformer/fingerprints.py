@@ -48,8 +48,9 @@ def made_by(what: Iterable[object], within: tuple[str, ...]) -> dict:
 
 def what_changed(before: dict, now: dict) -> str:
     """In words, what differs between two answers of `made_by`: "its code and numpy (2.3 to 2.4)"; "" where nothing does."""
-    words = ["its code"] if before["code"] != now["code"] else []
-    old, new = before["libraries"] or {}, now["libraries"] or {}
+    words = ["its code"] if before.get("code") != now["code"] else []
+    old, new = before.get("libraries"), now["libraries"] or {}
+    old = old if isinstance(old, dict) else {}  # a run folder may be anybody's
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
             words.append(f"{name} ({old.get(name, 'none')} to {new.get(name, 'none')})")

@@ -1,4 +1,5 @@
 import ast
+import math
 import re
 import subprocess
 import sys
@@ -37,12 +38,33 @@ def test_an_unknown_key_raises_and_names_the_nearest():
     [
         ("model", "heads", 7), ("model", "summary", "first"), ("model", "width", "wide"), ("model", "res_dropout", 1.5),
         ("training", "optimizer", "lbfgs"), ("training", "drop_audio", 0.9), ("training", "epochs", 0),
-        ("training", "loss_weights", [1, 1]), ("training", "bucket", 1),
+        ("training", "loss_weights", [1, 1]), ("training", "bucket", 1), ("training", "loss_weights", ["a", "b", "c"]),
+        ("training", "loss_weights", [math.nan, 1, 1]), ("training", "decay", -5), ("training", "device", "mps"),
+        ("training", "learning_rate", math.nan), ("training", "epochs", {"all": 3}), ("training", "epochs", 2.5),
+        ("model", "aux_hidden", [8]), ("model", "aux_hidden", [8, 0]), ("model", "aux_hidden", [8.5, 8]),
+        ("model", "aux_hidden", 8), ("model", "name", 3),
     ],
 )  # fmt: skip
 def test_a_wrong_value_raises_and_names_its_key(section, key, value):
     with pytest.raises(InputError, match=f"{section}.{key}"):
         Config.from_dict({section: {key: value}})
+
+
+@pytest.mark.parametrize("section", ["model", "training"])
+@pytest.mark.parametrize("value", [3, "many", [1], True])
+def test_a_section_that_is_a_value_is_not_passed_over(section, value):
+    with pytest.raises(InputError, match=rf"{section} is .*, expected a section: \[{section}\]"):
+        Config.from_dict({section: value})
+
+
+@pytest.mark.parametrize("content", [b"[model\n", b"\xff\xfe", b"training = 3\n", None])
+def test_a_file_that_is_no_config_is_a_sentence(tmp_path, content):
+    if content is None:
+        (tmp_path / "config.toml").mkdir()
+    else:
+        (tmp_path / "config.toml").write_bytes(content)
+    with pytest.raises(InputError):
+        Config.load(tmp_path / "config.toml")
 
 
 def test_the_digest_sees_what_changes_a_result_and_nothing_else():
@@ -57,7 +79,7 @@ def test_the_digest_sees_what_changes_a_result_and_nothing_else():
 
 
 def _other(value, name):
-    choices = {"name": "auxformer-published", "positions": "cross", "padding": "attended", "summary": "last", "absent": "zeros", "optimizer": "sgd", "schedule": "constant", "drop_unit": "batch", "drop_law": "uniform", "drop_fill": "noise", "select": "loss", "video_order": "directory", "device": "cpu", "label": "x", "precision": "bf16"}  # fmt: skip
+    choices = {"name": "auxformer-published", "positions": "cross", "padding": "attended", "summary": "last", "absent": "zeros", "answer": "fusion", "optimizer": "sgd", "schedule": "constant", "drop_unit": "batch", "drop_law": "uniform", "drop_fill": "noise", "select": "loss", "video_order": "directory", "device": "cpu", "label": "x", "precision": "bf16"}  # fmt: skip
     if name in choices and isinstance(value, str):
         return choices[name] if choices[name] != value else "macro-f1"
     if isinstance(value, bool):

@@ -1,6 +1,8 @@
 """Files of somebody else's that are broken, odd or meant to harm: each gets its sentence, none a traceback or a hang."""
 
+import json
 import os
+import shutil
 import wave
 from pathlib import Path
 
@@ -11,12 +13,21 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from auxformer import media
+from auxformer.benchmark.run import evaluate
+from auxformer.benchmark.runs import list_runs
 from auxformer.benchmark.suite import Suite
 from auxformer.cli import app
+from auxformer.config import override, preset
+from auxformer.data.task import Task
 from auxformer.errors import InputError, MediaError
 from auxformer.files import is_lfs_pointer
 from auxformer.models.authors import convert, parity
+from auxformer.training.fit import fit
+from auxformer.training.run import load
 
+SMALL = override(
+    preset("quick"), {"training": {"epochs": 1, "device": "cpu"}, "model": {"width": 8, "heads": 2, "layers": 1}}
+)
 VECTORS = Path(__file__).parent / "parity" / "full_paper.safetensors"
 
 
@@ -93,3 +104,57 @@ def test_damaged_runs_do_not_hide_the_others(tmp_path):
     result = CliRunner().invoke(app, ["runs", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert all(name in result.output for name in ("half", "empty", "list", "settings"))
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_puppets, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    fit(SMALL, Task(tiny_puppets[0], data=tiny_puppets[1]).split(0), folder, progress=False)
+    return folder
+
+
+def edits_of(content: dict):
+    """The content with each value in turn gone or of another kind, two levels down."""
+    for key in content:
+        for other in ("gone", None, 3, "x", [], {}, [{}]):
+            rest = {name: value for name, value in content.items() if name != key}
+            yield f"{key}: {other}", rest if other == "gone" else {**rest, key: other}
+        if isinstance(content[key], dict):
+            for name, inner in edits_of(content[key]):
+                yield f"{key}.{name}", {**content, key: inner}
+
+
+@pytest.mark.parametrize("section", ["format classes clips limit", "partition", "task", "features", "made_by versions"])
+def test_a_run_folder_of_somebody_elses_is_read_or_refused_in_a_sentence(finished, section):
+    whole = json.loads((finished / "run.json").read_text())
+    try:
+        for name, content in edits_of(whole):
+            if name.split(":")[0].split(".")[0] not in section.split() or ".video." in name:
+                continue
+            (finished / "run.json").write_text(json.dumps(content))
+            assert len(list_runs(finished.parent)) == 1, name
+            for read in (load, lambda folder: evaluate(folder, ["complete"], 1)):
+                try:
+                    read(finished)
+                except InputError:
+                    continue
+                except Exception as error:
+                    pytest.fail(f"{name}: {error!r}")
+    finally:
+        (finished / "run.json").write_text(json.dumps(whole))
+
+
+@pytest.mark.parametrize("name", ["config.toml", "model.safetensors", "normalisers.safetensors", "metrics.jsonl", "finished.json"])
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00", b"[1]", b'{"score": "high"}\n{', b"training = 3"])
+def test_a_damaged_file_of_a_run_is_a_sentence(finished, tmp_path, name, content):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_bytes(content)
+    list_runs(tmp_path)
+    try:
+        load(folder)
+    except InputError:
+        return
+    unread = content is not None and name in ("finished.json", "metrics.jsonl")  # what these say does not enter a result
+    assert unread, f"{name} was read"

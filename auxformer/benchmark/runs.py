@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from auxformer.config import Config
-from auxformer.corpora.partitions import Partition
+from auxformer.corpora.partitions import PARTS, Partition
 from auxformer.data.task import Task
 from auxformer.errors import InputError
 from auxformer.models.code import computed_by
@@ -19,8 +19,8 @@ from auxformer.training.run import differences, read_about, read_metrics
 def list_runs(folder: str | Path) -> pd.DataFrame:
     """Every run under `folder`, one row each: run, system, config (digest), seed, epochs ("7/15"), state, dev (best score).
 
-    The state is "finished", "stopped" (it goes on when started again), "old" (of another version of this package), "reference"
-    (nothing was trained) or "stale: " and what has changed since. Features are not extracted to find out: where they, or the
+    The state is "finished", "stopped" (it goes on when started again), "old" (of another version of this package), "damaged",
+    "reference" (nothing was trained) or "stale: " and what has changed since. Features are not extracted to find out: where they, or the
     corpus, are gone, what is known of them counts.
     """
     _task_of.cache_clear()  # files may have changed since the last listing
@@ -50,9 +50,12 @@ def stale(about: dict, system: str) -> str:
 
 
 def partition_of(about: dict) -> Partition:
-    """The partition of a run, from the content of its `run.json`."""
-    values = about["partition"].items()
-    return Partition(**{key: tuple(value) if isinstance(value, list) else value for key, value in values})
+    """The partition of a run, from the content of its `run.json`. Raises InputError where that holds none."""
+    try:
+        parts = {part: tuple(map(str, about["partition"][part])) for part in PARTS}
+        return Partition(str(about["partition"]["name"]), **parts)
+    except (LookupError, TypeError) as error:
+        raise InputError(f"the run does not know its partition ({error!r}); train it again.") from error
 
 
 @functools.lru_cache(maxsize=8)
@@ -82,8 +85,11 @@ def _row(path: Path) -> tuple:
     if about is None:
         return *settings, "", "old", math.nan
     done = path / "finished.json"
-    count = len(read_metrics(path)) if (path / "metrics.jsonl").is_file() else 0
-    score = json.loads(done.read_text())["score"] if done.is_file() else math.nan
+    try:
+        count = len(read_metrics(path)) if (path / "metrics.jsonl").is_file() else 0
+        score = float(json.loads(done.read_text("utf-8"))["score"]) if done.is_file() else math.nan
+    except (OSError, ValueError, TypeError, LookupError):
+        return *settings, "", "damaged", math.nan
     changed = stale(about, config.model.name)
     state = f"stale: {changed}" if changed else "finished" if done.is_file() else "stopped"
     return *settings, f"{count}/{config.training.epochs}", state, score

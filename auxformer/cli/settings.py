@@ -4,10 +4,12 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import NoneType
 
 import typer
 
 from auxformer.errors import InputError, suggest
+from auxformer.files import read_toml
 
 AUTHORS = {
     "attn-dropout": "model.attn_dropout", "relu-dropout": "model.relu_dropout", "res-dropout": "model.res_dropout",
@@ -88,15 +90,16 @@ def read_settings(preset_name: str, file: Path | None = None, pairs: Sequence[st
     changes = _read_file(file) if file else {}  # all in one, for width and heads, say, are checked together
     for section, values in (*(_setting(pair, known) for pair in pairs), ("training", training or {})):
         before = changes.get(section)
-        changes[section] = {**before, **values} if isinstance(before, dict) else values
+        if not values:
+            continue
+        if not isinstance(before, (dict, NoneType)):
+            break  # a section that is none, as `override` will say
+        changes[section] = {**(before or {}), **values}
     return override(settings, changes)
 
 
 def _read_file(file: Path) -> dict:
-    try:
-        values = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{file}: not a readable config file ({error}).") from error
+    values = read_toml(file)
     if "data" in values:
         raise InputError(f"{file}: [data] says what is learned; that is now --target, --rule and --classes.")
     return values

@@ -25,9 +25,10 @@ from auxformer.evaluation.predictions import predict
 from auxformer.evaluation.scores import headline_scores
 from auxformer.files import locked, whole_file, write_text
 from auxformer.models import Logits, create_model, knows_attributes, shared_loss
+from auxformer.models.device import device_of
 from auxformer.models.memory import keep_freed_memory
 from auxformer.seeds import seed_of
-from auxformer.training.run import Run, claim, device_of, load
+from auxformer.training.run import Run, claim, load
 from auxformer.training.state import load_optimizer_tensors, load_state, optimizer_tensors, save_state
 
 

@@ -29,9 +29,11 @@ from auxformer.files import make_folder, whole_file, write_text
 from auxformer.fingerprints import what_changed
 from auxformer.models import create_model
 from auxformer.models.code import computed_by
+from auxformer.models.device import device_of
 
 FORMAT = 3
 STREAMS = ("audio", "video")
+KINDS = dict(classes=list, features=dict, clips=str, made_by=dict, partition=dict, task=dict)
 
 
 @dataclass(frozen=True)
@@ -107,15 +109,6 @@ class Run:
                 )
 
 
-def device_of(name: str) -> torch.device:
-    """The device called "auto" (a GPU where there is one), "cpu" or "cuda". Raises InputError for a GPU that is not there."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f'device is "{name}", but this machine has no GPU that torch can use; say "cpu" or "auto".')
-    return torch.device(name)
-
-
 def load(folder: str | Path) -> Run:
     """The finished run in a folder; neither corpus nor features are needed.
 
@@ -129,19 +122,21 @@ def load(folder: str | Path) -> Run:
     if about is None or not (folder / "finished.json").is_file():
         state = "no run" if about is None else "no finished run"
         raise InputError(f'{folder}: {state} here; train first ("auxformer train", af.fit).')
-    config = Config.load(folder / "config.toml")
-    dims = (about["features"][stream]["dims"] for stream in STREAMS)
-    model = create_model(config.model.name, config.model, *dims, len(about["classes"]))
     try:
+        config = Config.load(folder / "config.toml")
+        dims = (about["features"][stream]["dims"] for stream in STREAMS)
+        model = create_model(config.model.name, config.model, *dims, len(about["classes"]))
         model.load_state_dict(load_file(folder / "model.safetensors"))
         tensors = load_file(folder / "normalisers.safetensors")
-    except Exception as error:  # safetensors raises its own kinds for damaged files
-        raise InputError(f"{folder}: its weights cannot be read ({error}); remove it and train again.") from error
-    normalizers = {
-        stream: Normalizer(*(tensors[f"{stream}_{name}"].numpy() for name in ("mean", "deviation")), about["limit"])
-        for stream in STREAMS
-    }
-    return Run(folder, config, about, read_metrics(folder), normalizers, model.eval())
+        normalizers = {
+            stream: Normalizer(*(tensors[f"{stream}_{name}"].numpy() for name in ("mean", "deviation")), about["limit"])
+            for stream in STREAMS
+        }
+        return Run(folder, config, about, read_metrics(folder), normalizers, model.eval())
+    except InputError:
+        raise
+    except Exception as error:  # of a damaged file; safetensors and torch raise their own kinds
+        raise InputError(f"{folder}: a file in it cannot be read ({error}); remove it and train again.") from error
 
 
 def claim(folder: Path, config: Config, split: Split) -> None:
@@ -217,10 +212,11 @@ def read_about(folder: Path) -> dict | None:
         return None
     try:
         about = json.loads(file.read_text("utf-8"))
-        missing = {"format", "classes", "features", "clips", "made_by", "partition", "task", "limit"} - set(about)
-    except (OSError, ValueError, TypeError) as error:
+        whole = about["format"] == FORMAT and all(isinstance(about[key], kind) for key, kind in KINDS.items())
+        whole = whole and all(about["features"][stream].keys() >= {"name", "dims", "digest"} for stream in STREAMS)
+    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise InputError(f"{file}: cannot be read ({error}); remove the folder and train again.") from error
-    if missing or about["format"] != FORMAT:
+    if not whole:
         raise InputError(f"{file}: is not of this version; remove the folder and train again.")
     return about
 
