@@ -187,6 +187,14 @@ def test_a_learned_token_stands_for_an_absent_stream_and_learns():
     )
 
 
+def test_the_fusion_head_may_answer_alone_while_all_three_are_trained():
+    data, alone, together = batch(), small(answer="fusion"), small()
+    alone.load_state_dict(together.state_dict())
+    logits = alone.eval()(data)
+    assert torch.equal(logits.mean(), logits.av) and not torch.equal(together.eval()(data).mean(), logits.av)
+    assert torch.equal(alone.train()(data).weights, together.train()(data).weights), "its auxiliary heads are not trained"
+
+
 def test_an_absent_stream_leaves_its_head_out_of_the_average():
     data = batch()
     logits = small().eval()(apply_condition(data, "no-audio"))
