@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from auxformer.config import Config, TrainingConfig, config_for, preset
 from auxformer.data.batch import Batch, BucketSampler, collate, eval_batches, take
@@ -91,9 +92,7 @@ class _Trainer:
         model = torch.compile(self.network) if settings.compile else self.network
         self.model, self.optimizer = self.accelerator.prepare(model, make_optimizer(self.network, settings))
         self.sampler = BucketSampler(split.train.lengths, settings.batch_size, settings.seed, settings.bucket)
-        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            self.optimizer.optimizer, factor=0.1, patience=settings.decay
-        )
+        self.plateau = ReduceLROnPlateau(self.optimizer.optimizer, factor=0.1, patience=settings.decay)
         self.best = {"score": -math.inf, "epoch": -1}
         self.best_weights: dict[str, torch.Tensor] = {}
         self.lines: list[dict] = []

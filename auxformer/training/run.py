@@ -97,9 +97,8 @@ class Run:
 
     def _check_fits(self, dataset: ClipDataset) -> None:
         if dataset.classes != self.classes:
-            raise InputError(
-                f"{self.folder}: was trained on {', '.join(self.classes)}, not {', '.join(dataset.classes)}."
-            )
+            ours, theirs = (", ".join(classes) for classes in (self.classes, dataset.classes))
+            raise InputError(f"{self.folder}: was trained on {ours}, not {theirs}.")
         for stream in STREAMS:
             known, store = self.about["features"][stream], getattr(dataset, stream)
             if (known["dims"], known["digest"]) != (store.dims, str(store.digest)):
@@ -151,8 +150,7 @@ def claim(folder: Path, config: Config, split: Split) -> None:
     if before is not None:
         if Config.load(folder / "config.toml").digest() != config.digest():
             raise InputError(f"{folder}: holds a run of another config; give another folder or remove this one.")
-        other = differences(before, about)
-        if other:
+        if other := differences(before, about):
             raise InputError(f"{folder}: holds a run of {other}; give another folder or remove this one.")
         return
     make_folder(folder)

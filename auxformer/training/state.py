@@ -58,11 +58,8 @@ def load_state(states: Path) -> tuple[dict[str, dict[str, torch.Tensor]], dict] 
 def optimizer_tensors(optimizer) -> dict[str, torch.Tensor]:
     """The optimiser's state as flat named tensors: "<parameter number>.<name>"."""
     state = optimizer.state_dict()["state"]
-    return {
-        f"{index}.{name}": torch.as_tensor(value).clone()
-        for index, entry in state.items()
-        for name, value in entry.items()
-    }
+    flat = [(f"{index}.{name}", value) for index, entry in state.items() for name, value in entry.items()]
+    return {name: torch.as_tensor(value).clone() for name, value in flat}
 
 
 def load_optimizer_tensors(optimizer, tensors: dict[str, torch.Tensor]) -> None:
