@@ -67,11 +67,19 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         part.write_text(text, encoding="utf-8", newline="\n")
 
 
+def read_text(path: str | os.PathLike) -> str:
+    """The text of a UTF-8 file. Raises InputError for a file that is none."""
+    try:
+        return Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as UTF-8 text ({error}).") from error
+
+
 def read_toml(path: str | os.PathLike) -> dict:
     """The content of a TOML file. Raises InputError for a file that is none."""
     try:
-        return tomllib.loads(Path(path).read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        return tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: cannot be read as TOML ({error}).") from error
 
 

@@ -55,7 +55,7 @@ def bench(
     """
     suite = suite if isinstance(suite, Suite) else Suite.load(suite)
     out = Path(out or Path("build/bench") / suite.name)
-    conditions, configs = suite.conditions(), suite.configs()
+    conditions, configs, tests = suite.conditions(), suite.configs(), suite.tests()
     task, partitions = suite.prepare(root and Path(root), Path(data), work.jobs)
     human_rows, confusions = _people(task, partitions)
     failed: dict[str, str] = {}
@@ -69,7 +69,6 @@ def bench(
         if rows is not None
     ]
     results = pd.concat([results_of(task, predictions), *more], ignore_index=True)
-    tests = suite.protocol.get("tests", [name for name in conditions if name in CONDITIONS])
     metric = "ccc" if task.target == "attributes" else "macro-f1"
     tables = {
         "results.csv": results,

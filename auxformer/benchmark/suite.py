@@ -1,6 +1,5 @@
 """Benchmarks as files: a TOML file says corpus, systems and conditions (`suites/`); `bench` runs one."""
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -11,9 +10,12 @@ from auxformer.corpora.partitions import Partition
 from auxformer.corpora.registry import make_corpus
 from auxformer.corruption import CONDITIONS as MEDIA_CONDITIONS
 from auxformer.corruption import parse_condition
+from auxformer.data.missing import CONDITIONS as BASIC
 from auxformer.data.missing import GROUPS, PROTOCOL, conditions_of
-from auxformer.data.task import Task
-from auxformer.errors import InputError, check_name, suggest
+from auxformer.data.task import RULES, TARGETS, Task
+from auxformer.errors import InputError, check_choice, check_name, check_range, suggest
+from auxformer.evaluation import people
+from auxformer.files import read_toml
 
 FOLDER = Path(__file__).parent / "suites"
 
@@ -45,20 +47,34 @@ class Suite:
     variant: dict = field(default_factory=dict)
 
     _KEYS = {
-        "corpus": ("name", "root", "audio", "video", "binding"),
-        "task": ("target", "rule", "classes"),
-        "protocol": ("partitions", "folds", "official", "seeds", "conditions", "tests"),
-        "settings": ("preset", "change"),
+        "corpus": {"name": str, "root": str, "audio": str, "video": str, "binding": float},
+        "task": {"target": str, "rule": str, "classes": list},
+        "protocol": {"partitions": int, "folds": int, "official": str, "seeds": int, "conditions": list, "tests": list},
+        "settings": {"preset": str, "change": dict},
     }
+    _VARIANT = {"model": str, "preset": str, "change": dict}
 
     def __post_init__(self):
+        _check("a suite's ", {"name": self.name, "what": self.what}, {"name": str, "what": str})
         check_name("a suite's name", self.name)
+        _check(f"{self.name}: ", {"systems": self.systems, "variant": self.variant}, {"systems": list, "variant": dict})
         for section, known in self._KEYS.items():
-            _check_keys(f"{self.name}: {section}.", getattr(self, section), known)
+            _check(f"{self.name}: ", {section: getattr(self, section)}, {section: dict})
+            _check(f"{self.name}: {section}.", getattr(self, section), known)
         for label, values in self.variant.items():
-            _check_keys(f"{self.name}: variant.{label}.", values, ("model", "preset", "change"))
+            _check(f"{self.name}: variant.", {label: values}, {label: dict})
+            _check(f"{self.name}: variant.{label}.", values, self._VARIANT)
+        if taken := sorted({*self.systems, *self.variant} & set(people.SYSTEMS)):
+            raise InputError(f"{self.name}: {taken[0]} is what the rows of people are called; choose another name.")
+        if both := sorted(set(self.systems) & set(self.variant)):
+            raise InputError(f"{self.name}: {both[0]} is a system and a variant; give one of them another name.")
         if not self.systems and not self.variant:
             raise InputError(f"{self.name}: names no systems.")
+        for key, low in (("partitions", 1), ("seeds", 1), ("folds", 0)):
+            check_range(f"{self.name}: protocol.{key}", self.protocol.get(key, low), low, 1000)
+        for key, allowed in (("target", TARGETS), ("rule", RULES)):
+            check_choice(f"{self.name}: task.{key}", self.task.get(key, allowed[0]), allowed)
+        check_range(f"{self.name}: corpus.binding", self.corpus.get("binding", 0), 0, 1)
 
     @classmethod
     def load(cls, name: str | Path) -> "Suite":
@@ -72,11 +88,8 @@ class Suite:
             path = Path(name)
         if path.suffix != ".toml" or not path.is_file():
             raise InputError(f'unknown suite "{name}".{suggest(str(name), list_suites())} Or give a TOML file.')
-        try:
-            values = tomllib.loads(path.read_text("utf-8"))
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{path}: not a readable suite ({error}).") from error
-        _check_keys(f"{path}: ", values, tuple(item.name for item in fields(cls)))
+        values = read_toml(path)
+        _check(f"{path}: ", values, {item.name: object for item in fields(cls)})
         return cls(**{"name": path.stem, **values})
 
     def only(self, systems: Sequence[str]) -> "Suite":
@@ -108,6 +121,14 @@ class Suite:
                 raise InputError(f"{self.name}: {error}{suggest(name, known)}") from error
         return conditions_of(names, media)
 
+    def tests(self) -> list[str]:
+        """Conditions of the paired tests. Raises InputError for one that the suite does not score under."""
+        scored = self.conditions()
+        asked = self.protocol.get("tests", [name for name in scored if name in BASIC])
+        for name in asked:
+            check_choice(f"{self.name}: protocol.tests", name, scored)
+        return list(asked)
+
     def configs(self) -> dict[str, Config]:
         """Label -> settings of every system."""
         base = override(preset(self.settings.get("preset", "default")), self.settings.get("change", {}))
@@ -138,12 +159,24 @@ class Suite:
         return task, task.partitions(protocol.get("partitions", 1), protocol.get("folds") or 0)
 
 
-def _check_keys(where: str, values: dict, known: Sequence[str]) -> None:
-    for key in values:
+KINDS = {
+    str: ("a text", str), int: ("a whole number", int), float: ("a number", (int, float)), dict: ("a section", dict),
+    list: ("a list of texts", (list, tuple)), object: ("anything", object),
+}  # fmt: skip
+"""Type of a suite's value -> what it is called, and what may stand for it."""
+
+
+def _check(where: str, values: dict, known: dict[str, type]) -> None:
+    """Raise InputError for a key that is not known or whose value is of another type."""
+    for key, value in values.items():
         if key not in known:
             raise InputError(f"{where}{key}: unknown key.{suggest(key, known)}")
+        words, kinds = KINDS[known[key]]
+        texts = known[key] is not list or (isinstance(value, kinds) and all(isinstance(item, str) for item in value))
+        if not isinstance(value, kinds) or not texts or (isinstance(value, bool) and known[key] is not object):
+            raise InputError(f"{where}{key} is {value!r}, expected {words}.")
 
 
 def list_suites() -> dict[str, str]:
     """Name -> one line, of the suites of the package."""
-    return {path.stem: tomllib.loads(path.read_text("utf-8"))["what"] for path in sorted(FOLDER.glob("*.toml"))}
+    return {path.stem: read_toml(path)["what"] for path in sorted(FOLDER.glob("*.toml"))}

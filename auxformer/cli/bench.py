@@ -1,7 +1,6 @@
 """auxformer bench, report: suites of the benchmark and their pages."""
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ from auxformer.cli.options import Corpus, Official, Wide, WorkOptions, with_opti
 from auxformer.cli.settings import SettingsCommand
 from auxformer.cli.tables import show_results, write_csv
 from auxformer.errors import InputError
+from auxformer.files import read_text, write_text
 
 app = typer.Typer()
 
@@ -92,7 +92,7 @@ def bench(
     if table:
         pooled = results.partition == "all"
         write_csv(results[(pooled if pooled.any() else ~pooled) & results.metric.isin(KEPT)], table)
-        shutil.copyfile(out / "comparisons.csv", table.with_name(f"{table.stem}-tests.csv"))
+        write_text(table.with_name(f"{table.stem}-tests.csv"), (out / "comparisons.csv").read_text("utf-8"))
     show_results(results, wide)
     print(f"tables: {out}\nreport: {written[0]}")
     failed = json.loads((out / "suite.json").read_text("utf-8"))["failed"]
@@ -134,6 +134,6 @@ def report(
             continue
         table = markdown_table(read_results(path), tests=comparisons_beside(path))
         if into:
-            into.write_text(fill_markers(into.read_text("utf-8"), path.stem, table), "utf-8")
+            write_text(into, fill_markers(read_text(into), path.stem, table))
         else:
             print(table)
