@@ -1,4 +1,4 @@
-"""auxformer course: run and build the lessons."""
+"""auxformer course: run, build and grade the lessons."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,9 @@ from typer import Argument, Option
 
 from auxformer.cli.settings import parse_pairs
 
-app = typer.Typer(no_args_is_help=True, help="Run and build the lessons.", epilog="Example: auxformer course run 2")
+app = typer.Typer(
+    no_args_is_help=True, help="Run, build and grade the lessons.", epilog="Example: auxformer course run 2"
+)
 
 Lessons = Annotated[list[str] | None, Argument(help="Numbers or names; all when none is given.")]
 
@@ -70,3 +72,31 @@ def student(lessons: Lessons = None):
 
     for path in build_students(lessons or None):
         print(path)
+
+
+@app.command("grade")
+def grade(
+    folder: Annotated[Path, Argument(help="Notebooks as collected: any names, folders, zip files; or one of them.")],
+    out: Annotated[Path, Option(help="Folder for the tables, the page and the notes.")] = Path("grades"),
+    seconds: Annotated[float, Option(help="Time for one answer, 1..600.")] = 10.0,
+    jobs: Annotated[int, Option(min=1, help="Answers tried at a time.")] = 2,
+):
+    """Grade notebooks that learners handed in: lifts their functions, runs the package's own checks on them.
+
+    Writes grades.csv, predictions.csv, index.html and a note per learner. Cells of a notebook are never run as they stand;
+    an answer that is endless, broken or not there is a line in the table. For work of people you do not know, use a virtual
+    machine.
+
+    Examples:
+
+    - auxformer course grade handed-in
+    - auxformer course grade handed-in.zip --out grades/week-3 --jobs 4
+    """
+    from auxformer.course.grade import grade as grade_all
+
+    found = grade_all(folder, out, seconds, jobs)
+    people, unread = len(found.learners), sum(not result.exercise for result in found.results)
+    passed, asked = sum(map(found.passed, found.learners)), len(found.exercises) * people
+    left = f"{unread} file{'s' * (unread != 1)} not read" if unread else "no file left unread"
+    print(f"{people} learner{'s' * (people != 1)}: {passed} of {asked} answers pass, {left}")
+    print(out / "index.html")
