@@ -4,6 +4,7 @@ import functools
 import importlib
 import math
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,32 @@ def test_at_least_three_likely_mistakes_are_rejected_by_name(lesson, exercise):
     for word, answer in wrong.items():
         with np.errstate(all="ignore"), pytest.raises(CheckFailed, match=f"^{exercise.name}, .*{word}"):
             check_of(lesson, exercise)(answer)
+
+
+@pytest.mark.parametrize("lesson, exercise", EXERCISES, ids=NAMES)
+def test_every_diagnosis_is_reached_by_a_wrong_answer(lesson, exercise, monkeypatch):
+    """Of those that `expect_close` may give; what nobody can be told had better not stand there."""
+    from mutants import mutants
+
+    module, known = importlib.import_module(f"auxformer.course.checks.lesson{lesson.number}"), set()
+    compare = module.expect_close
+
+    def watched(value, expected, suspects=None, *others, **named):
+        known.update(suspects or {})
+        return compare(value, expected, suspects, *others, **named)
+
+    monkeypatch.setattr(module, "expect_close", watched)
+    wrong = importlib.import_module(f"wrong_lesson{lesson.number}").WRONG[exercise.name].values()
+    sources = [exercise.solution, *mutants(exercise.solution).values()]
+    said = []
+    for answer in [*wrong, *(answer_of(lesson, exercise, source) for source in sources)]:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                check_of(lesson, exercise)(answer)
+            except CheckFailed as error:
+                said.append(str(error))
+    assert [diagnosis for diagnosis in known if not any(diagnosis in line for line in said)] == []
 
 
 @pytest.mark.parametrize("lesson, exercise", EXERCISES, ids=NAMES)

@@ -46,6 +46,10 @@ WRONG["frame_energy"] = {
     "square root": lambda *a: _energy(*a, statistic=lambda part: np.mean(part**2)),
     "before the root": lambda *a: _energy(*a, statistic=lambda part: np.sqrt(np.sum(part**2))),
     "`int` cuts": lambda *a: _energy(*a, rounding=int),
+    "absolute values": lambda *a: _energy(*a, statistic=lambda part: np.mean(np.abs(part))),
+    "20.3 ms at 1000 Hz .* rounded up": lambda waveform, rate, window, hop: _energy(
+        waveform, rate, math.ceil(window * rate) / rate, hop
+    ),
     "rounded up": lambda *a: _energy(*a, rounding=math.ceil),
     "standard deviation": lambda *a: _energy(*a, statistic=np.std),
     "backwards": lambda *a: _energy(*a)[::-1],

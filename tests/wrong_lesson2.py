@@ -26,6 +26,7 @@ WRONG["attention"] = {
     "clips of the batch": lambda q, k, v, visible: _attend(q, k, v, ~visible, axis=0),
     "softmax is missing": lambda q, k, v, visible: _scores(q, k) @ v,
     "mask is not used": lambda q, k, v, visible: _scores(q, k).softmax(-1) @ v,
+    "counts the same": lambda q, k, v, visible: _attend(q, k, v, visible, fill=-1e9),
     "ready function": lambda q, k, v, visible: F.scaled_dot_product_attention(q, k, v, visible[:, None]),
     "width of the values": lambda q, k, v, visible: _attend(
         q, k, v, ~visible, factor=math.sqrt(q.shape[-1]) / math.sqrt(v.shape[-1])
@@ -84,6 +85,10 @@ def _old_x(layer, x, source, alpha=None):
     return x + asked + _think(layer, layer.layer_norms[1](x))
 
 
+def _think_after(layer, x):
+    return x + _think(layer, layer.layer_norms[1](x))
+
+
 def _without_biases(layer, x, source, alpha=None):
     x = x + layer.self_attn(layer.layer_norms[0](x), layer.layer_norms[0](source))
     return x + F.relu(layer.layer_norms[1](x) @ layer.fc1.weight.T) @ layer.fc2.weight.T
@@ -105,6 +110,12 @@ WRONG["layer_step"] = {
     "nothing is normalised": lambda layer, x, source, alpha=None: _layer(layer, x, source, alpha, second_norm=None),
     "stands before fc1": lambda layer, x, source, alpha=None: _layer(layer, x, source, alpha, second_norm=0),
     "old x; it starts": _old_x,
+    "no thinking": lambda layer, x, source, alpha=None: (
+        x + layer.self_attn(layer.layer_norms[0](x), layer.layer_norms[0](source))
+    ),
+    "before it asks": lambda layer, x, source, alpha=None: _think_after(
+        layer, x + layer.self_attn(x, layer.layer_norms[0](source))
+    ),
     "biases of fc1": _without_biases,
     "α is not used": lambda layer, x, source, alpha=None: _layer(layer, x, source),
     "first branch only": lambda layer, x, source, alpha=None: _layer(layer, x, source, alpha, blends=(True, False)),

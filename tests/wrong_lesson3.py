@@ -35,6 +35,10 @@ WRONG["shared_loss"] = {
         / (logits.weights * torch.tensor(weights)).sum(1)
     ).mean(),
     "whole batch": lambda logits, target, weights: _loss(logits, target, weights, logits.weights.amin(0)),
+    "only the loss of the fusion": lambda logits, target, weights: F.cross_entropy(logits.av, target),
+    "clips that have it": lambda logits, target, weights: (
+        (_losses(logits, target) * logits.weights).sum(0) / logits.weights.sum(0) @ torch.tensor(weights)
+    ),
     "divided by their sum": lambda logits, target, weights: _loss(logits, target, weights) / sum(weights),
     "gradient for the audio head": lambda logits, target, weights: _loss(
         logits._replace(a=logits.a.detach()), target, weights

@@ -1,6 +1,7 @@
 """Likely mistakes in the exercises of lesson 4: exercise -> {word of the diagnosis: wrong answer}."""
 
 import numpy as np
+import torch
 
 WRONG: dict[str, dict] = {}
 
@@ -75,6 +76,14 @@ def _one_backward(model, x, y, part):
     return loss.item()
 
 
+def _and_return(model, inputs, targets, part, summarise):
+    """The right gradient, and `summarise(means of the parts, their sizes)`."""
+    _parts(model, inputs, targets, part, _share)
+    with torch.no_grad():
+        pieces = list(zip(inputs.split(part), targets.split(part)))
+        return summarise([((model(x) - y) ** 2).mean().item() for x, y in pieces], [len(x) for x, _ in pieces])
+
+
 def _kept_in_a_sum(model, inputs, targets, part):
     model.zero_grad()
     whole = 0.0
@@ -94,6 +103,10 @@ WRONG["gradient_in_parts"] = {
     "last part's share": lambda *a: _parts(*a, _share, result="last"),
     "at once": lambda model, x, y, part: _parts(model, x, y, len(x), _share),
     "kept until": _one_backward,
+    "and unweighed": lambda *a: _parts(*a, lambda clips, all_clips, parts: 1, zero="each"),
+    "that of the last part": lambda *a: _and_return(*a, lambda means, sizes: means[-1]),
+    "loss is the plain mean": lambda *a: _and_return(*a, lambda means, sizes: sum(means) / len(means)),
+    "sum of the parts' means": lambda *a: _and_return(*a, lambda means, sizes: sum(means)),
     "still hangs on": _kept_in_a_sum,
     "not returned": lambda *a: (_parts(*a, _share), None)[1],
 }

@@ -183,6 +183,7 @@ WRONG["clip_vector"] = {
     "do not write ones": _always_present,
     "turned round": _turned_round,
     "each flag is for its own": _both_or_none,
+    "flags stand first": lambda batch: _vector(batch).roll(2, 1),
     "float64": lambda batch: _vector(batch).double(),
     "at least 1": lambda batch: _vector(batch, _unclamped),
 }

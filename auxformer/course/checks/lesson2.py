@@ -58,6 +58,8 @@ def attention(answer) -> None:
                 "the softmax runs along the queries; each query's weights over the keys have to sum to 1.":
                     scores.softmax(1) @ value,
                 "the softmax runs along the clips of the batch; it belongs on the last axis.": scores.softmax(0) @ value,
+                "every key counts the same although all are visible: the mask is the wrong way round; True means visible.":
+                    value.mean(1, keepdim=True).expand(3, 4, 2),
                 "the softmax is missing: these are raw scores times values.": scores @ value,
                 "the weights are divided after the softmax; divide the scores before it.":
                     (math.sqrt(6) * scores).softmax(-1) / math.sqrt(6) @ value,
@@ -73,7 +75,6 @@ def attention(answer) -> None:
             ask(answer, query, key, loud, visible), _attend(scores, loud, visible),
             {
                 "the mask is not used: invisible keys are asked.": scores.softmax(-1) @ loud,
-                "the mask is the wrong way round: only the invisible keys are asked.": _attend(scores, loud, ~visible),
                 "masked scores are 0, and e⁰ = 1 is a good score; they have to be -∞.":
                     _attend(scores, loud, visible, 0.0),
                 "the weights were masked after the softmax and no longer sum to 1; mask the scores before it.":
@@ -213,7 +214,6 @@ def summarise_last_valid(answer) -> None:
             {
                 "with holes in the mask the number of valid frames is not the place of the last one.":
                     x[clips, mask.sum(1) - 1],
-                "that is the first valid frame, expected the last.": x[clips, mask.float().argmax(1)],
                 "the frame before the first hole; frames after a hole count as well.":
                     x[clips, (mask.long().cumprod(1).sum(1) - 1).clamp(min=0)],
             },

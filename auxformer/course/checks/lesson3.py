@@ -73,7 +73,7 @@ def shared_loss(answer) -> None:
                 "a head is left out for the whole batch as soon as one clip lost its stream; decide per clip.":
                     (losses @ (weights * LOSING.min(0).values)).mean(),
                 "each head's loss was divided by the clips that have it; divide by all clips.":
-                    (losses * counted).sum() / LOSING.sum() * 3,
+                    (losses * LOSING).sum(0) / LOSING.sum(0) @ weights,
             },
             "the loss of four clips of which three lost a stream",
         )  # fmt: skip

@@ -150,7 +150,9 @@ def gradient_in_parts(answer) -> None:
         expect(value is not None, "the mean loss, one number, is not returned.")
         if isinstance(value, torch.Tensor):
             hangs = value.requires_grad
-            expect(not hangs, "the returned loss still hangs on the parts that made it, and keeps them: add up `.item()`.")
+            expect(
+                not hangs, "the returned loss still hangs on the parts that made it, and keeps them: add up `.item()`."
+            )
             value = value.detach().numpy()
         expect_number(value, "the mean loss")
 

@@ -15,7 +15,7 @@ DEEPEST = 3  # zip files in zip files
 SKIPPED = re.compile(r"(^|/)(\.|__MACOSX/|~)")
 PORTAL = re.compile(r"_\d+_assignsubmission_file_?$")
 LESSON_WORDS = re.compile(
-    r"(lesson|student|solution|copy( of)?|kopie( von)?|final|v?\d+|\(\d+\)|orientation|features?|fusion|transformer|auxiliary|networks?"
+    r"(?<![^\W_])(lesson ?\d*|week ?\d*|student|solution|copy( of)?|kopie( von)?|final|v?\d+|\(\d+\)|orientation|features?|fusion|transformer|auxiliary|networks?"
     r"|gpu|fast|training|robustness|benchmark|your|own|clip)(?=[\W_]|$)",
     re.IGNORECASE,
 )
