@@ -12,7 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PAGES = ("one_clip.md", "glossary.md", "reading.md", "seminar.md", "matrix.md")
+PAGES = ("one_clip.md", "glossary.md", "reading.md", "seminar.md", "grading.md", "matrix.md")
 LESSON = re.compile(r"\d\d_\w+\.ipynb")
 
 

@@ -149,7 +149,7 @@ def _row(found: Class, learner: str) -> dict:
             kind = result.state if result.state in ("passed", "failed") else "other"
             text = f"{STATES[result.state]} {result.stage} {result.message}".strip()
         cells.append({"sign": sign, "kind": kind, "text": f"{exercise.name}: {text}", "first": first})
-    return {"learner": learner, "cells": cells, "passed": found.passed(learner)}
+    return {"learner": learner, "cells": cells, "passed": found.passed(learner), "points": found.points(learner)}
 
 
 def _failing(found: Class, lesson: Lesson, exercise: Exercise) -> dict:

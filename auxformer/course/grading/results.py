@@ -82,6 +82,19 @@ class Class:
         """A learner's result in an exercise: the best, where several notebooks were handed in; None where there is none."""
         return self._best.get((learner, exercise.name))
 
+    def points(self, learner: str) -> float:
+        """Share of what could be reached, 0..1: exercises weighted by their importance, half of it for failing at the whole."""
+        reached = 0.0
+        for _, exercise in self.exercises:
+            result = self.best(learner, exercise)
+            share = (
+                {("passed", ""): 1.0, ("failed", "whole"): 0.5}.get((result.state, result.stage), 0.0)
+                if result
+                else 0.0
+            )
+            reached += share * exercise.importance
+        return reached / max(1, sum(exercise.importance for _, exercise in self.exercises))
+
     def passed(self, learner: str) -> int:
         """How many exercises somebody passed."""
         found = (self.best(learner, exercise) for _, exercise in self.exercises)

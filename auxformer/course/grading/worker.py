@@ -8,7 +8,9 @@ you do not know in a virtual machine.
 `Worker` is the caller's side, `python -m auxformer.course.grading.worker` the process.
 """
 
+import contextlib
 import json
+import math
 import os
 import select
 import signal
@@ -19,6 +21,8 @@ import time
 from dataclasses import dataclass
 from typing import Self
 
+PATIENCE = 6
+"""Seconds by the clock for each second of the processor's time that an answer may take: a busy machine is no endless loop."""
 MEMORY = 1 << 30  # bytes beyond what the libraries take
 LARGEST_FILE = 1 << 20
 WRITING = {
@@ -133,15 +137,22 @@ def _load() -> None:
 def _in_a_copy(job: dict) -> dict:
     reading, writing = os.pipe()
     started, child = time.monotonic(), os.fork()
+    deadline = started + PATIENCE * job["seconds"]
     if child == 0:
         os.close(reading)
         _try_and_tell(job, writing)
     os.close(writing)
     try:
-        verdict = _answer_of(reading, started + job["seconds"])
+        text = _line_of(reading, deadline)
     finally:
         os.close(reading)
-        _end(child)
+        signal_number = _end(child)
+    if text is None or signal_number == signal.SIGXCPU:
+        verdict = {"state": "too long", "message": "did not come to an end in time"}
+    elif not text:
+        verdict = {"state": "crashed", "message": "ended the process it ran in"}
+    else:
+        verdict = json.loads(text)
     return verdict | {"seconds": round(time.monotonic() - started, 3)}
 
 
@@ -162,7 +173,7 @@ def _try_and_tell(job: dict, pipe: int) -> None:
 def _limit(seconds: float) -> None:
     import resource
 
-    limits = {"CPU": int(seconds) + 1, "FSIZE": LARGEST_FILE, "CORE": 0}
+    limits = {"CPU": math.ceil(seconds), "FSIZE": LARGEST_FILE, "CORE": 0}
     if sys.platform == "linux":  # elsewhere the limit is not kept, or counts what is shared
         with open("/proc/self/statm", encoding="ascii") as file:
             limits["AS"] = int(file.read().split()[0]) * resource.getpagesize() + MEMORY
@@ -170,30 +181,34 @@ def _limit(seconds: float) -> None:
         kind = getattr(resource, f"RLIMIT_{name}")
         _, hard = resource.getrlimit(kind)
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (value, value))
+        spare = 1 if name == "CPU" else 0  # at the lower limit comes SIGXCPU, by which an endless answer is known
+        resource.setrlimit(kind, (value, value + spare))
 
 
-def _answer_of(pipe: int, deadline: float) -> dict:
-    """The line that a copy writes, or what its silence means."""
+def _line_of(pipe: int, deadline: float) -> bytes | None:
+    """The line that a copy writes, b"" when it ended without one, None when it is still running at the deadline."""
     text = b""
     while not text.endswith(b"\n"):
         ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
-            return {"state": "too long", "message": "did not come to an end in time"}
+            return None
         piece = os.read(pipe, 1 << 16)
         if not piece:
-            return {"state": "crashed", "message": "ended the process it ran in"}
+            return b""
         text += piece
-    return json.loads(text)
+    return text
 
 
-def _end(child: int) -> None:
-    for end in (os.killpg, os.kill):
-        try:
-            end(child, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            continue
-    os.waitpid(child, 0)
+def _end(child: int) -> int:
+    """End a copy and whatever it started; returns the signal that ended it, 0 where it went by itself."""
+    done, status = os.waitpid(child, os.WNOHANG)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child, signal.SIGKILL)
+    if not done:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
 
 
 def _in_a_new_process(job: dict) -> dict:
@@ -202,7 +217,7 @@ def _in_a_new_process(job: dict) -> dict:
     try:
         done = subprocess.run(
             [sys.executable, "-m", __spec__.name, "--one"], input=json.dumps(job), capture_output=True, text=True,
-            timeout=job["seconds"] + 30, check=False,
+            timeout=PATIENCE * job["seconds"] + 30, check=False,
         )  # fmt: skip
         verdict = (
             json.loads(done.stdout.splitlines()[-1])
