@@ -2,10 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from auxformer import media, plots
 from auxformer.corpora.base import Corpus
 from auxformer.errors import InputError, MediaError, suggest
 from auxformer.features.base import SAMPLING_RATE, Clip
+
+LIVELIEST = 6
+"""Blendshapes that are drawn: those that vary most over the film."""
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
+"""Of the curves, beside their colours."""
 
 
 def draw_media(path: str | Path):
@@ -40,7 +47,7 @@ def _draw(video: str | Path, audio: str | Path):
     from matplotlib.figure import Figure
 
     panels, problems = [], []
-    for kind, read, path in (("frames", media.read_frames, video), ("audio", media.read_audio, audio)):
+    for kind, read, path in (("frames", _film, video), ("audio", media.read_audio, audio)):
         try:
             panels.append((kind, path, read(path)))
         except MediaError as error:
@@ -55,13 +62,31 @@ def _draw(video: str | Path, audio: str | Path):
     return figure
 
 
+def _film(path: str | Path) -> tuple:
+    """Frames, their times, and the points `[T, 478, 3]` of the face in them, NaN where there is none; None without the weights."""
+    from auxformer.features.pretrained.blendshapes import Blendshapes
+
+    frames, times = media.read_frames(path)
+    try:
+        return frames, times, Blendshapes().points(frames)
+    except MediaError:
+        raise
+    except InputError as error:  # its packages are not installed: everything else can be drawn
+        print(error)
+        return frames, times, None
+
+
 def _frames(axes, content, path):
     from matplotlib.patches import Rectangle
 
     from auxformer.features.face import find_face
 
-    frames, times = content
+    frames, times, points = content
     plots.draw_frames(axes, frames, times=times)
+    if points is not None:
+        chosen = np.linspace(0, len(frames) - 1, 8).round().astype(int)  # as `draw_frames` does
+        places = points[chosen, :, :2] + frames.shape[2] * np.arange(8)[:, None, None] * (1, 0)
+        axes.plot(*places.reshape(-1, 2).T, ",", color="#56B4E9", alpha=0.6, scalex=False, scaley=False)
     box = find_face(frames.mean(-1).astype("uint8"))
     line = "-" if box.found else ":"  # dotted: no face found, the centre is taken
     for index in range(8):
@@ -79,6 +104,24 @@ def _hog(axes, content, path):
     plots.draw_features(axes, features, rate, "HOG", scale="all")
 
 
+def _blendshapes(axes, content, path):
+    from auxformer.features.pretrained.blendshapes import POSE, Blendshapes
+
+    _, times, points = content
+    seen = np.zeros(1, bool) if points is None else ~np.isnan(points[:, 0, 0])
+    if not seen.any():
+        why = "their weights are not installed" if points is None else "no face in any frame"
+        axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center")
+        axes.set(xticks=[], yticks=[])
+        return
+    extractor = Blendshapes()
+    values = extractor.of_points(points)[:, : -len(POSE)]  # [T, 52]
+    for line, which in zip(LINES, np.argsort(-np.nanstd(values, axis=0), kind="stable")[:LIVELIEST]):
+        axes.plot(times, values[:, which], linestyle=line, linewidth=1.2, label=extractor.names[which])
+    axes.set(xlabel=f"s; a face in {seen.mean():.0%} of the frames", xlim=(0, max(times[-1], 0.1)), ylim=(-0.02, 1.02))
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7, frameon=False, handlelength=3)
+
+
 def _lld(axes, waveform, path):
     from auxformer.features.lld import LowLevelDescriptors
 
@@ -87,7 +130,7 @@ def _lld(axes, waveform, path):
 
 
 _ROWS = {
-    "frames": {"frames": _frames, "HOG": _hog},
+    "frames": {"frames": _frames, "the liveliest blendshapes": _blendshapes, "HOG": _hog},
     "audio": {
         "waveform": lambda axes, waveform, path: plots.draw_waveform(axes, waveform, SAMPLING_RATE),
         "spectrogram": lambda axes, waveform, path: plots.draw_spectrogram(axes, waveform, SAMPLING_RATE),

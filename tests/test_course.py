@@ -288,7 +288,7 @@ def test_any_media_file_can_be_drawn_and_a_broken_one_gets_a_sentence(tmp_path):
     media.write_video(tmp_path / "silent.mp4", pictures, 10)
     media.write_video(tmp_path / "film.mp4", pictures, 10, sound)
     rows = {name: len(draw_media(tmp_path / name).axes) for name in ("tone.wav", "silent.mp4", "film.mp4")}
-    assert rows == {"tone.wav": 3, "silent.mp4": 2, "film.mp4": 5}
+    assert rows == {"tone.wav": 3, "silent.mp4": 3, "film.mp4": 6}
     (tmp_path / "broken.mp4").write_bytes(b"no film at all")
     with pytest.raises(InputError, match="broken.mp4"):
         draw_media(tmp_path / "broken.mp4")
