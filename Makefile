@@ -67,8 +67,9 @@ test: corpus     ## the tests, then every notebook's outputs compared
 test-fast: $(INSTALLED) ## the tests that need no corpus and no training, for the inner loop
 	@$(TWO_AT_A_TIME) $(addprefix tests/test_,$(addsuffix .py,$(FAST)))
 
+# A clip of one's own travels to the kernel in one message, of which the server drops those above 10 MB without a word.
 lab: corpus      ## JupyterLab at the lessons
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab "--ServerApp.tornado_settings={'websocket_max_message_size': 268435456}" notebooks
 
 bench: corpus    ## time what is meant to be fast
 	$(BIN)/python benchmarks/extraction.py

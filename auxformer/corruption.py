@@ -21,7 +21,7 @@ from auxformer.corpora import read_corpus
 from auxformer.errors import InputError, MediaError
 from auxformer.features.base import SAMPLING_RATE
 from auxformer.features.face import find_face
-from auxformer.files import make_folder, whole_file, write_text
+from auxformer.files import make_folder, whole_file, write_text, writing
 from auxformer.fingerprints import made_by
 from auxformer.parallel import in_parallel
 from auxformer.progress import progress
@@ -174,7 +174,8 @@ def derive_corpus(
     touched = {} if untouched else {Path(p): clip for clip, p in chosen[stream].items()}
     for path in sorted(p for p in root.rglob("*") if p.is_file() and p not in touched and p not in left_out):
         if path in media_files or path.suffix.lower() in {".csv", ".txt", ".toml", ".md"}:
-            _link(path, out / path.relative_to(root))
+            with writing(out):
+                _link(path, out / path.relative_to(root))
     voices = corpus.clips[["speaker", "audio"]]
     work = functools.partial(_corrupt, condition=condition, seed=seed, voices=voices)
     ending = ".mp4" if stream == "video" else ".wav"
@@ -272,8 +273,9 @@ def _claim(root: Path, out: Path, note: dict, code: dict) -> None:
                 f"{out}: was made from another corpus, condition or seed; give another folder or remove it."
             )
         if before.get("made_by") != code:
-            for path in [*out.rglob("*.wav"), *out.rglob("*.mp4")]:
-                path.unlink()
+            with writing(out):
+                for path in [*out.rglob("*.wav"), *out.rglob("*.mp4")]:
+                    path.unlink()
             write_text(file, json.dumps({**note, "made_by": code}, indent=1))
         return
     if out.exists() and any(out.iterdir()):

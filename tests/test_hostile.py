@@ -1,8 +1,10 @@
 """Files of somebody else's that are broken, odd or meant to harm: each gets its sentence, none a traceback or a hang."""
 
+import errno
 import json
 import os
 import shutil
+import sys
 import wave
 from pathlib import Path
 
@@ -12,14 +14,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
-from auxformer import media
+from auxformer import files, media
 from auxformer.benchmark.run import evaluate
 from auxformer.benchmark.runs import list_runs
 from auxformer.benchmark.suite import Suite
-from auxformer.cli import app
+from auxformer.cli import app, main
 from auxformer.config import override, preset
 from auxformer.data.task import Task
 from auxformer.errors import InputError, MediaError
+from auxformer.features.store import find_stores
 from auxformer.files import is_lfs_pointer
 from auxformer.models.authors import convert, parity
 from auxformer.training.fit import fit
@@ -142,6 +145,78 @@ def test_a_run_folder_of_somebody_elses_is_read_or_refused_in_a_sentence(finishe
                     pytest.fail(f"{name}: {error!r}")
     finally:
         (finished / "run.json").write_text(json.dumps(whole))
+
+
+SUITE = """
+systems = ["duration-only", "ideal-observer"]
+[protocol]
+conditions = ["basic"]
+"""
+
+
+def commands(root, data, finished, folder) -> dict[str, list]:
+    """Command lines that write, by what they are called in the findings."""
+    clip = sorted((root / "VideoFlash").iterdir())[0]
+    (folder / "tiny.toml").write_text(SUITE)
+    weights = {name: value for name, value in load_file(VECTORS).items() if name.startswith("weights.")}
+    torch.save({name.removeprefix("weights."): value for name, value in weights.items()}, folder / "weights.pt")
+    new, on = folder / "new", ["--data", data, "--jobs", "1"]
+    return {
+        "train": ["train", "--root", root, "--runs", new, *on, "--set", "training.epochs=1"],
+        "convert": ["convert", folder / "weights.pt", new / "w.safetensors", "--heads", "2"],
+        "corpus corrupt": ["corpus", "corrupt", root, new, "--condition", "audio-gaps-0.5", "--jobs", "1"],
+        "corpus puppets": ["corpus", "puppets", new, "--size", "tiny", "--jobs", "1"],
+        "corpus faces": ["corpus", "faces", root, "--out", new / "faces.csv", "--jobs", "1"],
+        "evaluate": ["evaluate", finished, "--out", new / "scores.csv", "--jobs", "1"],
+        "show": ["show", clip, "--out", new / "clip.png"],
+        "bench": ["bench", folder / "tiny.toml", "--root", root, "--runs", new / "runs", "--out", new / "out", *on],
+        "people": ["bench", "humans", "--root", root, "--out", new / "people.csv"],
+    }
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+@pytest.mark.parametrize(
+    "name",
+    ["train", "convert", "corpus corrupt", "corpus puppets", "corpus faces", "evaluate", "show", "bench", "people"],
+)
+def test_a_full_disk_and_a_folder_that_is_read_only_are_sentences(
+    tiny_puppets, finished, tmp_path, monkeypatch, capsys, name, number
+):
+    root, data = tiny_puppets
+    words = list(map(str, commands(root, data, finished, tmp_path)[name]))
+    if number == errno.ENOSPC:  # files cannot be ended
+        monkeypatch.setattr(files.os, "replace", refusing(number, os.replace, lambda *_: True))
+        monkeypatch.setattr(files.os, "link", refusing(number, os.link, lambda *_: True))
+    else:  # folders cannot be made
+        monkeypatch.setattr(os, "mkdir", refusing(number, os.mkdir, lambda path, *_: str(tmp_path / "new") in str(path)))
+    monkeypatch.setattr(sys, "argv", ["auxformer", *words])
+    with pytest.raises(SystemExit) as end:
+        main()
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("auxformer: ")]
+    assert end.value.code == 2 and len(said) == 1 and os.strerror(number) in said[0], said
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def refusing(number: int, call, when):
+    """`call` that the system refuses when told to."""
+
+    def refused(*arguments, **more):
+        if when(*arguments):
+            raise OSError(number, os.strerror(number), str(arguments[0]))
+        return call(*arguments, **more)
+
+    return refused
+
+
+def test_a_store_that_cannot_be_removed_and_none_at_all_are_sentences(tiny_puppets, tmp_path, monkeypatch):
+    store = find_stores(tiny_puppets[1])[0].folder
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", refusing(errno.EROFS, shutil.rmtree, lambda *_: True))
+        result = CliRunner().invoke(app, ["features", "rm", str(store)])
+    assert isinstance(result.exception, InputError) and "Read-only" in str(result.exception)
+    assert store.is_dir()
+    result = CliRunner().invoke(app, ["features", "verify", "--data", str(tmp_path / "typo")])
+    assert isinstance(result.exception, InputError) and "holds no feature stores" in str(result.exception)
 
 
 @pytest.mark.parametrize("name", ["config.toml", "model.safetensors", "normalisers.safetensors", "metrics.jsonl", "finished.json"])

@@ -14,7 +14,8 @@ from auxformer.course import lab
 from auxformer.course.upload import choose_clip
 from auxformer.data.task import Task
 from auxformer.errors import InputError, MediaError
-from auxformer.recognise import Film, Recogniser, decode, describe, recognise
+from auxformer.features.face import resize
+from auxformer.recognise import Film, Recogniser, decode, describe, face_notes, recognise
 from auxformer.training.fit import fit
 from auxformer.training.run import load
 
@@ -172,6 +173,39 @@ def test_features_that_cannot_be_taken_in_memory_or_are_of_other_settings_are_re
         Recogniser.of(model, run.classes, other, run.normalizers)
 
 
+def _film(frames: np.ndarray) -> Film:
+    """Grey frames `[T, H, W]` as a film without sound."""
+    colour = np.repeat(frames[..., None], 3, axis=3)
+    return Film(None, colour, frames, np.arange(len(frames)) / 25)
+
+
+def test_no_face_several_and_a_small_one_are_said(recogniser, film_of):
+    grey, _ = media.read_frames(film_of.video, grey=True)  # [T, H, W]
+    wanted = recogniser.video.size
+
+    def notes(frames, size=wanted):
+        film = _film(frames)
+        return face_notes(film, recogniser.features(film).face, size)
+
+    assert notes(grey) == ()
+    assert "No face of at least a quarter" in notes(np.full_like(grey, 90))[0]
+    assert "2 faces were found" in notes(np.concatenate([grey, grey], axis=2))[0]
+    height, width = grey.shape[1:]
+    small = resize(grey, (height // 6, width // 6)).round().astype(np.uint8)
+    aside = np.full_like(grey, 90)
+    aside[:, : height // 6, : width // 6] = small
+    assert "No face of at least a quarter" in notes(aside)[0], "a tiny one is none"
+    assert "was enlarged to" in notes(resize(grey, (height // 3, width // 3)).round().astype(np.uint8))[-1]
+    assert face_notes(Film(np.zeros(9), None, None, None), None) == ()
+
+
+def test_recognising_says_what_makes_the_answer_doubtful(run, film_of, tmp_path):
+    assert run.recognise(film_of.video).notes == ()
+    media.write_video(tmp_path / "wall.mp4", np.full((20, 96, 96, 3), 90, np.uint8), 25)
+    notes = run.recognise(tmp_path / "wall.mp4").notes
+    assert len(notes) == 2 and "audio" in notes[0] and "No face" in notes[1]
+
+
 def test_a_picture_that_stands_still_is_a_film_too(recogniser):
     frames = np.full((1, 64, 64, 3), 90, np.uint8)
     features = recogniser.features(Film(None, frames, frames[..., 0], np.zeros(1)))
@@ -193,11 +227,16 @@ def test_an_upload_stands_for_the_default_until_a_file_is_chosen(monkeypatch, fi
     monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)
     upload = choose_clip(film_of.video)
     assert upload.path == film_of.video and not upload.chosen
+    size = f"{Path(film_of.video).stat().st_size / 1e6:.1f} MB, {media.duration(film_of.video):.1f} s"
+    assert upload.what.startswith(f"the default clip: {Path(film_of.video).name}, {size}. No clip of yours is here")
     content = memoryview(Path(film_of.video).read_bytes())
     file = {"name": "../me & you.MP4", "type": "video/mp4", "size": len(content), "content": content}
     upload._widget.set_trait("value", ({**file, "last_modified": datetime(2024, 1, 1)},))
     assert upload.chosen and upload.path.endswith("clip.mp4")
     assert describe(upload.path) == describe(film_of.video)
+    assert upload.what == f"your clip: ../me & you.MP4, {size}"
+    upload._widget.set_trait("value", ({**file, "content": b"no film", "last_modified": datetime(2024, 1, 1)},))
+    assert "no film or sound that can be read" in upload.what
     copy = Path(upload.path)
     del upload
     gc.collect()

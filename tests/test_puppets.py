@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from auxformer.corpora import read_corpus
+from auxformer.corpora import make_corpus, read_corpus
 from auxformer.corpora.base import EMOTIONS
 from auxformer.corpora.labels import consensus
 from auxformer.errors import InputError
@@ -236,6 +236,21 @@ def test_the_reference_row_is_by_the_rule_of_its_task(tiny_puppets):
         own = ideal_observer(truth, "audiovisual", "complete", split.test.classes, rule)
         assert np.allclose(said[rule], own.to_numpy())
     assert said["majority"].max(1).mean() > said["plurality"].max(1).mean() > said["distributional"].max(1).mean()
+
+
+def test_puppets_are_not_made_over_other_puppets_or_anybody_elses_media(tmp_path, small_size):
+    root = make_corpus("puppets", tmp_path / "p", small_size, jobs=1)
+    before = sorted(path for path in root.rglob("*") if path.is_file())
+    for change in ({"seed": 1}, {"binding": 0.5}):
+        with pytest.raises(InputError, match="holds puppets of seed 0 and binding 0.0, not of"):
+            make_corpus("puppets", root, small_size, jobs=1, **change)
+    foreign = root / "VideoFlash" / "my wedding.mp4"
+    foreign.write_bytes(b"film")
+    with pytest.raises(InputError, match="my wedding.mp4: is no puppet's"):
+        make_corpus("puppets", root, small_size, jobs=1)
+    assert foreign.exists() and sorted({*before, foreign}) == sorted(p for p in root.rglob("*") if p.is_file())
+    foreign.unlink()
+    assert make_corpus("puppets", root, small_size, jobs=1) == root
 
 
 def test_ideal_observer_follows_the_voice_of_clips_out_of_step():

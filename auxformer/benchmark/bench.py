@@ -26,7 +26,7 @@ from auxformer.evaluation.calibration import by_group, per_class
 from auxformer.evaluation.robustness import curve_area, divergence, relative_robustness, rising_confidence, whole_curves
 from auxformer.evaluation.scores import confusion_per_speaker
 from auxformer.evaluation.tests import compare
-from auxformer.files import whole_file
+from auxformer.files import make_folder, whole_file
 from auxformer.models import count_parameters, list_references
 from auxformer.training.run import read_metrics
 
@@ -56,6 +56,7 @@ def bench(
     suite = suite if isinstance(suite, Suite) else Suite.load(suite)
     out = Path(out or Path("build/bench") / suite.name)
     conditions, configs, tests = suite.conditions(), suite.configs(), suite.tests()
+    make_folder(out)  # before hours of training
     task, partitions = suite.prepare(root and Path(root), Path(data), work.jobs)
     human_rows, confusions = _people(task, partitions)
     failed: dict[str, str] = {}
@@ -78,7 +79,6 @@ def bench(
         "cost.csv": _cost(task, configs, partitions, Path(work.runs)),
         "people.csv": _shares(confusions),
     }
-    out.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         if table is not None:
             with whole_file(out / name) as part:

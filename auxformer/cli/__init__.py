@@ -9,6 +9,7 @@ import typer
 from auxformer.cli import bench, corpus, course, features, models, show, train
 from auxformer.cli.tables import speak_plainly_where_needed
 from auxformer.errors import InputError, TrainingError
+from auxformer.files import REMEDIES
 
 # Before torch is loaded: threads that wait for each other give the core away soon, which costs nothing on an idle machine
 # and makes training many times as fast on a busy one.
@@ -36,3 +37,9 @@ def main() -> None:
     except (InputError, TrainingError) as error:
         print(f"auxformer: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
+    except OSError as error:  # a full disk or a read-only folder that nobody has put into a sentence yet
+        if error.errno not in REMEDIES:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"auxformer: {where}{error.strerror}; {REMEDIES[error.errno]}.", file=sys.stderr)
+        sys.exit(2)

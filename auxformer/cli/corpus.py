@@ -7,6 +7,7 @@ import typer
 from typer import Argument, Option
 
 from auxformer.cli.options import Corpus, Jobs, Root
+from auxformer.files import make_folder, whole_file
 
 app = typer.Typer(
     no_args_is_help=True, help="Make and check corpora.", epilog="Example: auxformer corpus check CREMA-D"
@@ -64,7 +65,9 @@ def faces(
 
     table = face_table(read_corpus(root, corpus, on_error="skip"), jobs)
     if out:
-        table.to_csv(out, float_format="%.3f")
+        make_folder(out.parent)
+        with whole_file(out) as part:
+            table.to_csv(part, float_format="%.3f")
     print(face_summary(table))
 
 

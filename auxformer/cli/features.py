@@ -7,6 +7,8 @@ import typer
 from typer import Argument
 
 from auxformer.cli.options import Audio, Corpus, Data, Jobs, OnError, Root, Scheduler, Video, Wide
+from auxformer.errors import InputError
+from auxformer.files import writing
 
 app = typer.Typer(
     no_args_is_help=True, help="Extract features and look after their stores.", epilog="Example: auxformer features ls"
@@ -64,7 +66,10 @@ def verify(data: Data = Path("data/features")):
     """
     from auxformer.features.store import find_stores
 
-    problems = [problem for store in find_stores(data) for problem in store.verify()]
+    stores = find_stores(data)
+    if not stores:
+        raise InputError(f"{data}: holds no feature stores, so there is nothing to verify.")
+    problems = [problem for store in stores for problem in store.verify()]
     print("\n".join(problems) or "every store is whole")
     raise typer.Exit(1 if problems else 0)
 
@@ -77,4 +82,6 @@ def rm(folder: Annotated[Path, Argument(help="Folder of the store, as `ls` shows
     """
     from auxformer.features.store import FeatureStore
 
-    FeatureStore.open(folder).remove()
+    store = FeatureStore.open(folder)
+    with writing(folder):
+        store.remove()

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from auxformer.files import make_folder, whole_file
+
 app = typer.Typer()
 
 
@@ -27,6 +29,7 @@ def show(
         figure = draw_clip(read_corpus(root, on_error="skip"), file)
     else:
         figure = draw_media(file)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=100, facecolor="white")
+    make_folder(out.parent)
+    with whole_file(out) as part:
+        figure.savefig(part, dpi=100, facecolor="white", format=out.suffix.removeprefix(".") or "png")
     print(out)

@@ -11,6 +11,8 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from auxformer.files import make_folder, whole_file
+
 PLAIN = {"…": "...", "★": "*", "•": "*", "²": "2", "×": "x", "–": "-", "—": "-", "±": "+-", "√": "sqrt ", "→": "->"}
 FIRST_METRICS = ("macro-f1", "macro-precision", "macro-recall", "micro-f1")
 GAP = 2
@@ -60,8 +62,9 @@ def show(rows: Sequence[Sequence], columns: Sequence[str], title: str = "", wide
 
 def write_csv(table, file: Path) -> None:
     """A long result table with four digits; its folder is made."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(file, index=False, float_format="%.4f")
+    make_folder(file.parent)
+    with whole_file(file) as part:
+        table.to_csv(part, index=False, float_format="%.4f")
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from auxformer.config import preset
 from auxformer.data.batch import Batch
 from auxformer.errors import InputError
+from auxformer.files import make_folder, whole_file
 from auxformer.models.auxformer import AuxFormer, shared_loss
 
 _BUFFERS = (".version", "._float_tensor")  # bookkeeping of their toolkit, no parameters
@@ -151,9 +152,9 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
 def convert(checkpoint: Path, out: Path, heads: int = 10, attn_mask: bool = True) -> AuxFormer:
     """Write the authors' checkpoint as safetensors under our names; returns the network it makes."""
     model = build(read_checkpoint(checkpoint), {"num_heads": str(heads), "attn_mask": str(attn_mask)})
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    make_folder(Path(out).parent)
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(
-        state, out, metadata={"num_heads": str(heads), "attn_mask": str(attn_mask), "variant": "auxformer-published"}
-    )
+    about = {"num_heads": str(heads), "attn_mask": str(attn_mask), "variant": "auxformer-published"}
+    with whole_file(out) as part:
+        save_file(state, part, metadata=about)
     return model

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from auxformer.files import whole_file
+from auxformer.files import make_folder, whole_file
 from auxformer.reports.results import BEST, REFERENCE_ROWS, TIED, ResultsFolder
 from auxformer.reports.sections import Section, count, report_sections
 from auxformer.reports.tables import (
@@ -27,8 +27,7 @@ def write_report(folder: Path, out: Path | None = None) -> list[Path]:
     """See `auxformer.reports.report`."""
     found = ResultsFolder.read(folder)
     sections = report_sections(found)
-    out = Path(out or folder)
-    out.mkdir(parents=True, exist_ok=True)
+    out = make_folder(out or folder)
     texts = {
         "report.html": html_page(found, sections),
         "report.md": markdown_page(found, sections),
