@@ -237,6 +237,21 @@ def test_folder_that_cannot_be_written_is_a_sentence(tmp_path):
         FeatureStore.prepare(tmp_path / "file" / "store", Toy())
 
 
+def test_a_store_that_is_whole_is_read_where_nothing_can_be_written(store, tmp_path, monkeypatch):
+    def refused(folder, *_):
+        raise InputError(f"{folder}: cannot be written (Read-only file system)")
+
+    monkeypatch.setattr(store_module, "locked", refused)
+    assert FeatureStore.prepare(store.folder, Toy()).clips == ["a", "b", "c"]
+    with pytest.raises(InputError, match="cannot be written"):
+        FeatureStore.prepare(store.folder, Toy(4))
+    with pytest.raises(InputError, match="cannot be written"):
+        FeatureStore.prepare(tmp_path / "none", Toy())
+    (store.folder / "shard-00000.safetensors").write_bytes(b"half")
+    with pytest.raises(InputError, match="cannot be written"):
+        FeatureStore.prepare(store.folder, Toy())
+
+
 def test_full_disk_keeps_what_is_finished(store, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")

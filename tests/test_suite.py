@@ -226,6 +226,7 @@ def test_a_killed_benchmark_goes_on_where_it_stopped(tiny_puppets, tmp_path):
         (('[settings]\npreset = "quick"', "[settings]\npreset = 3"), "settings.preset is 3, expected a text"),
         (('model = "auxformer"\nchange', "model = 1\nchange"), "zeros.model is 1, expected a text"),
         (('[variant."auxformer, zeros"]', "[variant.human-rater]"), "human-rater is what the rows of people are called"),
+        (('[variant."auxformer, zeros"]', '[variant."a|b"]'), "expected a name without"),
         (('[variant."auxformer, zeros"]', "[variant.auxformer]"), "auxformer is a system and a variant"),
         (('[corpus]\nname = "puppets"', "corpus = 3"), "tiny: corpus is 3, expected a section"),
         (('what = "tiny"', "what = 3"), "what is 3, expected a text"),

@@ -1,5 +1,6 @@
 """Benchmarks as files: a TOML file says corpus, systems and conditions (`suites/`); `bench` runs one."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -62,6 +63,8 @@ class Suite:
             _check(f"{self.name}: ", {section: getattr(self, section)}, {section: dict})
             _check(f"{self.name}: {section}.", getattr(self, section), known)
         for label, values in self.variant.items():
+            if not re.fullmatch(r"[^|<>`\x00-\x1f]+", label):
+                raise InputError(f"{self.name}: a variant is called {label!r}, expected a name without |, <, >, ` and line breaks.")
             _check(f"{self.name}: variant.", {label: values}, {label: dict})
             _check(f"{self.name}: variant.{label}.", values, self._VARIANT)
         if taken := sorted({*self.systems, *self.variant} & set(people.SYSTEMS)):

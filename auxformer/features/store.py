@@ -134,6 +134,13 @@ class FeatureStore:
             InputError: The folder cannot be written, or belongs to another extractor.
         """
         folder = make_folder(folder)
+        try:
+            with locked(folder):
+                pass
+        except InputError:
+            if (whole := cls._unwritable(folder, extractor)) is None:
+                raise
+            return whole
         with locked(folder):
             if (folder / "store.json").exists() and _read_json(folder / "store.json").get("format") in EARLIER_FORMATS:
                 print(f"{folder}: is of an earlier version; its features are taken again.")
@@ -155,6 +162,15 @@ class FeatureStore:
                 store = cls(folder)
         store._forget_damaged()
         return store
+
+    @classmethod
+    def _unwritable(cls, folder: Path, extractor: Extractor) -> "FeatureStore | None":
+        """The store in a folder that cannot be written, where it is one of this extractor as it is now."""
+        store = cls(folder) if (folder / "store.json").is_file() else None
+        now = made_by([type(extractor)], CODE)
+        if store is None or (store.digest, store.dims, store.made_by) != (extractor.digest(), extractor.dims, now):
+            return None
+        return None if store._damaged_shards() else store
 
     def reload(self) -> None:
         """Read the tables again, to see what another process has written since."""
