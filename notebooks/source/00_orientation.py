@@ -63,8 +63,7 @@ from auxformer.puppets import ideal_observer, perception
 
 clips_per_emotion = np.array([1271, 1271, 1271, 1271, 1087, 1271])  # in the order of EMOTIONS
 votes = {
-    way: perception.confusion(way) * clips_per_emotion[:, None]
-    for way in ("voice", "face", "audiovisual")
+    way: perception.confusion(way) * clips_per_emotion[:, None] for way in ("voice", "face", "audiovisual")
 }  # [6, 6] each
 share_right = {way: np.trace(table) / table.sum() for way, table in votes.items()}
 voice_guess.against(share_right["voice"])
@@ -87,9 +86,7 @@ print({way: round(float(share), 2) for way, share in share_right.items()})
 
 # %%
 toy = np.array([[6, 4], [1, 9]])
-print(
-    f"recall of A {toy[0, 0] / toy[0].sum():.2f}, precision of A {toy[0, 0] / toy[:, 0].sum():.2f}"
-)
+print(f"recall of A {toy[0, 0] / toy[0].sum():.2f}, precision of A {toy[0, 0] / toy[:, 0].sum():.2f}")
 
 # %% [markdown] exercise="recall_per_class" difficulty=1 importance=5 minutes=6
 # ### Exercise 1 · Recall, row by row
@@ -126,9 +123,7 @@ lab.show(
     figure,
     alt="Three confusion matrices, voice, face, audiovisual; for the voice, neutral is dark.",
 )
-recalls = pd.DataFrame(
-    {way: recall_per_class(table) for way, table in votes.items()}, index=EMOTIONS
-).round(2)
+recalls = pd.DataFrame({way: recall_per_class(table) for way, table in votes.items()}, index=EMOTIONS).round(2)
 print(recalls.to_string())
 
 # %% [markdown]
@@ -215,7 +210,7 @@ lesson0.combine_cues(combine_cues)
 # seen and for which it has nothing left to tune. A clip that intends $e$ has a voice that shows $a$ with the
 # probability in row $e$ of the voice matrix, and a face that shows $f$ likewise. A rater combines what both say about
 # the emotion and gives the answer with the most support. Two other raters compete: one averages, one trusts whichever
-# cue is surer.
+# cue is surer. And one more for scale, who never listens: the face matrix as it is.
 
 
 # %%
@@ -238,8 +233,10 @@ rules = {
     "average": lambda voice, face: (voice + face) / 2,
     "trust the surer": lambda voice, face: voice if voice.max() > face.max() else face,
 }
-people = np.diag(perception.confusion("audiovisual"))
-predicted = {rule: np.diag(predict_audiovisual(combine)) for rule, combine in rules.items()}
+both_cues = perception.confusion("audiovisual")
+matrices = {rule: predict_audiovisual(combine) for rule, combine in rules.items()}
+matrices["the face alone"] = perception.confusion("face")
+people, predicted = np.diag(both_cues), {rule: np.diag(m) for rule, m in matrices.items()}
 
 # %% tags=["folded"]
 figure, axis = plt.subplots(figsize=(7.6, 2.8))
@@ -248,24 +245,36 @@ looks = {
     "multiply": ("#009E73", "s", "//"),
     "average": ("#E69F00", "^", ".."),
     "trust the surer": ("#56B4E9", "v", "xx"),
+    "the face alone": ("#CC79A7", "D", "--"),
 }
 plots.draw_bars(axis, {"people": people, **predicted}, EMOTIONS, looks)
 axis.set_ylabel("recall")
 lab.show(
     figure,
-    alt="Recall per emotion for people and three rules; for disgust only multiplying nears people.",
+    alt="Recall per emotion for people, three rules and the face alone; no rule is nearest throughout.",
 )
 for rule, recall in predicted.items():
-    error = np.abs(recall - people).mean()
     print(
-        f"{rule:>15}: mean recall {recall.mean():.2f} (people {people.mean():.2f}), "
-        f"mean error per emotion {error:.3f}"
+        f"{rule:>15}: mean recall {recall.mean():.2f} (people {people.mean():.2f}), mean error "
+        f"per emotion {np.abs(recall - people).mean():.3f}, "
+        f"per cell {np.abs(matrices[rule] - both_cues).mean():.3f}"
     )
+lab.fact(
+    "of the rules multiplying errs least, per emotion and per cell",
+    min(rules, key=lambda rule: np.abs(predicted[rule] - people).mean()) == "multiply"
+    and min(rules, key=lambda rule: np.abs(matrices[rule] - both_cues).mean()) == "multiply",
+)
+lab.fact(
+    "but copying the face matrix errs less per cell than any of them",
+    min(matrices, key=lambda rule: np.abs(matrices[rule] - both_cues).mean()) == "the face alone",
+)
 
 # %% [markdown]
-# **See** *disgust*: neither cue alone comes near what multiplying makes of the two, and people are there, too. And see
-# where it fails: *neutral*, where people do far better than the product says. The means of the three rules differ
-# little, it is the pattern over emotions that tells them apart. A mean hides what it averages; we will meet that again.
+# **See** *disgust* and *fear*: people do better with both cues than with the face, and of the rules multiplying comes
+# nearest to that. And see where it fails: *neutral* and *angry*. Now look at the last line. Whoever copies the face matrix,
+# and never listens, predicts the audiovisual one better than any rule: the face says most of what there is, and a rule
+# that mixes in the voice also mixes in its mistakes. So multiplying is the best of three rules and not a law. A theory
+# should be held against the dullest rival one can think of; we will meet that again.
 #
 # Play with two cues that disagree. Which one wins, and where does the answer become something that neither of them
 # showed?
@@ -301,8 +310,8 @@ print(f"an angry voice with a disgusted face: {first}, with a share of {both.max
 # person*. Slide the sound half a second away from the picture and the equation, which knows nothing of time, goes on
 # multiplying. Lesson 2 makes clips of that kind.
 #
-# > **Moral.** Cues multiply. A cue that knows nothing then costs nothing, which is just what we want of a model whose
-# > input may go missing.
+# > **Moral.** When cues are multiplied, a cue that knows nothing costs nothing. That is what we want of a model whose
+# > input may go missing, whether or not people work that way.
 
 # %% [markdown]
 # ## Meet the puppets
@@ -501,9 +510,7 @@ answers = {
     "crowd": {way: favourite(shares_by(way).loc[decided]) for way in ("voice", "face")},
     "ideal observer": dict(zip(ways, map(ideal, ("no-video", "no-audio", "complete")))),
 }
-scores = pd.DataFrame(
-    {who: {w: score_of(a, truth) for w, a in by.items()} for who, by in answers.items()}
-).T
+scores = pd.DataFrame({who: {w: score_of(a, truth) for w, a in by.items()} for who, by in answers.items()}).T
 ceiling_guess.against(scores.voice["ideal observer"])
 
 # %% tags=["folded"]
@@ -572,9 +579,7 @@ posterior = rows[list(EMOTIONS)]
 clip = (posterior.max(axis=1) - 0.75).abs().idxmin()
 figure, axis = plt.subplots(figsize=(6.4, 2.4))
 pair = {"machine": posterior.loc[clip], "raters": shares.loc[clip]}
-plots.draw_bars(
-    axis, pair, EMOTIONS, {"machine": ("#0072B2", "v", "//"), "raters": ("#333333", "o", "")}
-)
+plots.draw_bars(axis, pair, EMOTIONS, {"machine": ("#0072B2", "v", "//"), "raters": ("#333333", "o", "")})
 axis.set_ylabel("share")
 lab.show(
     figure,
@@ -597,7 +602,7 @@ lab.fact(
 #
 # - Listeners name the intended emotion in 40 % of votes, watchers in 57 %, both together in 63 %. Voices hide
 #   happiness; faces show it.
-# - People multiply cues, roughly: the unimodal confusion matrices predict most of the audiovisual one, not *neutral*.
+# - Of three rules multiplying predicts the audiovisual answers best, and yet the face matrix alone predicts them better.
 # - *Intended* and *perceived* are two targets. Ours is the audiovisual majority.
 # - Macro-F1 counts every class alike and looks along rows and down columns.
 # - Every score stands between *nobody* and the *ideal observer*, with people in between.

@@ -204,7 +204,7 @@ print("frames in a second: sound 100, picture", round(video_rate))
 # **See** that vertical edges line up in the upper three, syllable by syllable. The face is slower: an expression
 # comes, holds and goes, with the small movements of the mouth on top. The streams have *different rates*, so frame 50
 # of one is not frame 50 of the other; time in seconds is all they share. Speech can be read from the log-mel picture
-# with practice and from the lips with more; the descriptors keep of it what pitch and loudness give away.
+# with practice, and from the lips with more.
 #
 # The papers also use learned features, the inner layers of networks. Their code is in the package; their weights you
 # bring yourself, as a folder or a file: `auxformer features extract ROOT --audio wav2vec2:FOLDER`. Further down we run
@@ -664,9 +664,9 @@ lab.fact(
 lab.fact("the face names more than nine puppets in ten", probes["hog"].puppet > 0.9)
 
 # %% [markdown]
-# **See** the bar of the network that has learned nothing: it stands above the dotted line of chance. Loud voices come
-# out of random filters louder than soft ones, and that is enough to tell some anger from some sadness. So "a probe on
-# its features beats chance" says little about what a network has *learned*; the comparison has to be with the same
+# **See** the bar of the network that has learned nothing: it stands above the dotted line of chance. Random filters
+# change the sound, but rhythm, pitch and colour of a voice are not lost in them. (Loudness is: each clip is brought to the
+# same level before the network hears it.) So "a probe on its features beats chance" says little about what a network has *learned*; the comparison has to be with the same
 # network untrained. And see what the face carries besides emotion: nearly always, whose face it is.
 #
 # > **Moral.** Random features are a baseline, not a joke.
@@ -722,7 +722,8 @@ print({truth: round(value, 3) for truth, value in average.items()})
 # - Sound and picture come at different rates; what they share is time in seconds.
 # - Zero is not "missing". Pitch is the standing example.
 # - Whatever is fitted, means included, is fitted on train.
-# - Speakers, not clips, are divided. A random division flatters, because features know people better than emotions.
+# - Speakers, not clips, are divided. A random division flatters, because features of the face know people better than
+#   emotions.
 
 # %% [markdown]
 # ## Five questions

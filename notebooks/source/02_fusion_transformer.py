@@ -199,9 +199,7 @@ def draw_weights(width: int, divide: str):
     scores = keys @ query / (width**0.5 if divide == "yes" else 1)  # [24]
     figure, axis = plt.subplots(figsize=(6.4, 2.4))
     axis.bar(range(1, 25), scores.softmax(0).numpy(), color=plots.WAY_STYLE["voice"][0])
-    axis.set(
-        xlabel="key", ylabel="weight", ylim=(0, 1), title=f"d = {width}, divided by √d: {divide}"
-    )
+    axis.set(xlabel="key", ylabel="weight", ylim=(0, 1), title=f"d = {width}, divided by √d: {divide}")
     return figure
 
 
@@ -297,7 +295,7 @@ print("you said:", order_guess.value)
 # **position** is added to each frame: sines and cosines of its index, from a wavelength of $2\pi$ frames to 20,000π
 # (`sinusoidal_positions`). The published network adds them in its cross-modal stacks only, ours in all of them.
 #
-# **Where it goes wrong.** In the authors' code a frame whose first feature is *exactly* 0 counts as padding and gets no
+# **Where it goes wrong.** In the published form (built here in our own words) a frame whose first feature is *exactly* 0 counts as padding and gets no
 # position. A stream that was zeroed, because it is missing, therefore has no order at all.
 
 # %%
@@ -413,9 +411,7 @@ def step(self, x, source=None, visible=None, answered=None):
 
 with patch.object(MultiheadAttention, "forward", ask), patch.object(Layer, "forward", step):
     yours = asker(unseen).av
-lab.fact(
-    "with your layers the network answers as before", torch.allclose(yours, answers.av, atol=1e-4)
-)
+lab.fact("with your layers the network answers as before", torch.allclose(yours, answers.av, atol=1e-4))
 
 # %% [markdown]
 # > **Moral.** A residual connection keeps what was there; a blend decides how much of it.
@@ -491,9 +487,32 @@ for clip in range(3):
     print(f"clip {clip}: nod at {int(nods[clip]) + 1}")
 
 # %% [markdown]
-# **See** the bright *column* in the map a←v: wherever a voice frame stands, it looks mostly at the nod, not "at the same
-# time". What it brings home is probably the nod's *position*, which was added to the frame; comparing that with its own
-# would then be left to the layers behind. Try the direction v←a and single heads: they differ.
+# **See** the bright *column* in the map a←v: voice frames look at the nod, not "at the same time". The mean over heads hides
+# how. Choose single heads, and count: from which syllables does each of them look mostly at the nod?
+
+# %%
+pitch = unseen.audio[..., 0]  # [B, Tq], high above 0
+looks = maps["a<-v"][0].argmax(-1) == nods[:, None, None]  # [B, h, Tq]: the nod gets the largest weight
+looks = looks.float().transpose(0, 1)  # [h, B, Tq]
+from_low = torch.stack([head[pitch < 0].mean() for head in looks])  # [h]
+from_high = torch.stack([head[pitch > 0].mean() for head in looks])
+lab.fact(
+    "one head looks at the nod from nine low syllables in ten, from no high one",
+    ((from_low > 0.9) & (from_high < 0.1)).any().item(),
+)
+lab.fact(
+    "another does so from nine high syllables in ten, from no low one",
+    ((from_high > 0.9) & (from_low < 0.1)).any().item(),
+)
+
+# %% tags=["nbval-ignore-output"] reason="the digits of trained networks differ between machines"
+print("share of the syllables that look mostly at the nod, by head")
+print("low: ", from_low.numpy().round(2), "\nhigh:", from_high.numpy().round(2))
+
+# %% [markdown]
+# Two *complementary* heads. One serves the low syllables, another the high ones, and together they carry the question:
+# whoever asks at a high syllable hears of the nod from one head and nothing of it from the other. No single head and no mean
+# over heads shows that. This is why a layer has several heads, and why a map of their mean can mislead.
 #
 # **Where it goes wrong.** It is tempting to read such a map as *the* explanation. Here we know what the right answer
 # needs, and still no map shows the decision itself. Two seeds may solve the task
@@ -596,10 +615,7 @@ def best_shift(mouth: np.ndarray, voice: np.ndarray, largest: int = 20) -> int:
     """Video frames by which the mouth runs late: where the two curves fit best."""
     length = len(mouth)
     shifts = list(range(-largest, largest + 1))
-    fits = [
-        np.mean(mouth[max(0, s) : length + min(0, s)] * voice[max(0, -s) : length - max(0, s)])
-        for s in shifts
-    ]
+    fits = [np.mean(mouth[max(0, s) : length + min(0, s)] * voice[max(0, -s) : length - max(0, s)]) for s in shifts]
     return shifts[int(np.argmax(fits))]
 
 
@@ -642,14 +658,16 @@ lab.fact("the best shift sorts more than 8 in 10 clips correctly", sorted_right 
 # **See** the curves rise together in one clip, one after the other in the next. Two numbers per frame are enough to tell
 # them apart, but only for somebody who holds both curves in their hands *before* anything is averaged. Decision fusion
 # gets a class from the ear and a class from the eye; whether they belonged together is gone by then. Whether fusing in
-# time also *learns* it, from real features and a few hundred clips, is a question for measurement: lesson 6 asks it.
+# time also *learns* it, from features and the labels of two thousand clips, is a question for measurement. The suite
+# `binding` of the benchmark asks it; its table stands in the README.
 #
 # > **Moral.** Whether to believe the face is a question about both streams.
 
 # %% [markdown]
 # ## What to take away
 #
-# - Late fusion cannot express a relation between streams; cross-modal attention can.
+# - Decision fusion cannot express a relation between streams: it has one answer for each. A network over the summaries of
+#   both streams can, and cross-modal attention can do so for single moments.
 # - Attention is a weighted average. $\sqrt{d}$ keeps it one, the mask keeps padding out, positions bring in time.
 # - A cross-modal layer asks the other stream's *input*; residual and branch are added, or blended by α.
 # - Attention maps show where a network looked. Treat them as a hint, and check with a task whose answer you know.

@@ -387,7 +387,7 @@ heard = {kind: voiced_share(f"audio-frames-0.9-{kind}") for kind in ("gap", "win
 print(f"clips of which some voice is left: gap {heard['gap']:.0%}, window {heard['window']:.0%}")
 
 # %% [markdown]
-# **See** that the hooks are gone. Nine clips in ten have no voiced frame left after a gap of 90 %: the network was not given
+# **See** that the hooks are gone, but for a slight one in the voice. Nine clips in ten have no voiced frame left after a gap of 90 %: the network was not given
 # a tenth of the voice but the silence around it, and read the silence. Length was not the point. *What* was left was.
 #
 # Can one know without looking at the frames? The obvious remedy counts: throw a stream away of which less than a fifth is

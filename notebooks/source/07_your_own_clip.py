@@ -554,7 +554,8 @@ for stream in streams:
     lab.fact(f"this clip, {stream}: .05 or more", typical(features, stream) >= 0.05)
 
 # %% [markdown]
-# With 427 known clips the smallest possible $t$ is 1/428. Cup and portrait have it. So, almost surely, has your face,
+# With 427 known clips the smallest possible $t$ is 1/428. Cup and portrait have it. (It is no p-value: the clips are those
+# of six puppets, and clips of one puppet are alike. As few as six independent looks could not say less than 1/7.) So, almost surely, has your face,
 # if you showed it: look at the last lines. *Then the six numbers above say nothing about you*, however sure they are
 # and however right they look.
 #
