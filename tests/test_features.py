@@ -241,7 +241,7 @@ def test_table_is_looked_for_in_the_corpus_first(tmp_path, monkeypatch):
 def test_extractors_keep_their_promises(table):
     specs = ["lld", "logmel", "hog", "table:" + table("clip,a\nx,1\n")]
     networks = ["wav2vec2", "vggface", "emoca", "hf-vision"]  # in test_network_features
-    networks += ["voice", "blendshapes", "openface", "arrays"]  # in tests of their own
+    networks += ["voice", "blendshapes", "openface", "arrays", "hog-yunet"]  # in tests of their own
     assert sorted([*networks, *(spec.partition(":")[0] for spec in specs)]) == sorted(list_extractors())
     for spec in specs:
         extractor = create_extractor(spec)

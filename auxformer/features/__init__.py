@@ -17,6 +17,7 @@ EXTRACTORS = {
     "voice": ("pretrained.voice", "SpeakerEncoder", "voice[:FILE], frames of a network that tells speakers apart, 256 at 100 Hz"),
     "wav2vec2": ("pretrained.wav2vec2", "Wav2Vec2", "wav2vec2[:MODEL], hidden states of wav2vec 2.0, 768 or 1024 at 50 Hz"),
     "hog": ("hog", "GradientHistograms", "histograms of oriented gradients of the face, at the rate of the video"),
+    "hog-yunet": ("tracked", "TrackedHistograms", "hog with the detector YuNet, of a crop that follows the face, level with its eyes"),
     "blendshapes": ("pretrained.blendshapes", "Blendshapes", "blendshapes[:FILE], 52 named movements of the face and the head's pose, per frame"),
     "vggface": ("pretrained.vggface", "VggFace", "vggface:FILE.safetensors, layer fc7 of VGG-Face, 4096 per frame of video"),
     "emoca": ("imported.emoca", "Emoca", "emoca:FOLDER, the AuxFormer release's EMOCA codes, 50 per frame of video"),
