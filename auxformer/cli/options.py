@@ -19,8 +19,14 @@ _task = functools.partial(Option, rich_help_panel="Task")
 _settings = functools.partial(Option, rich_help_panel="Settings")
 _work = functools.partial(Option, rich_help_panel="Work")
 
-Audio = Annotated[str, _task(help="lld, logmel, wav2vec2:MODEL or table:FILE.csv.")]
-Video = Annotated[str, _task(help="hog, vggface:FILE, emoca:FOLDER, hf-vision:MODEL or table:FILE.csv.")]
+Audio = Annotated[str, _task(help="lld, logmel, voice, wav2vec2:MODEL, arrays:PATH@RATE or table:FILE.csv; lld+voice joins.")]
+Video = Annotated[
+    str,
+    _task(
+        help="hog, blendshapes, vggface:FILE, emoca:FOLDER, hf-vision:MODEL, openface:FOLDER, arrays:PATH@RATE or "
+        "table:FILE.csv; hog+blendshapes joins."
+    ),
+]
 Corpus = Annotated[str, Option(help='Name of the corpus, or "auto".')]
 Data = Annotated[Path, _work(help="Folder under which feature stores lie.")]
 Jobs = Annotated[int, _work(min=1, help="Processes.")]
