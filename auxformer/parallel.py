@@ -3,6 +3,9 @@
 import functools
 import itertools
 import operator
+import os
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 
@@ -43,7 +46,8 @@ def in_parallel(
     if scheduler:
         finished = _on_cluster(task, handing_out(), scheduler)
     else:
-        finished = _in_processes(task, handing_out(), max(1, min(jobs, operator.length_hint(items, jobs))))
+        here = functools.partial(_with_parent, os.getpid(), task)
+        finished = _in_processes(here, handing_out(), max(1, min(jobs, operator.length_hint(items, jobs))))
     waiting, turn = {}, 0
     try:
         for number, result in finished:
@@ -62,6 +66,24 @@ def _numbered(work: Callable, numbered: tuple) -> tuple:
     """Work on an item that has a number, for results that come back in any order."""
     number, item = numbered
     return number, work(item)
+
+
+def _with_parent(parent: int, task: Callable, item):
+    """Work on an item in a process that ends when the one that asks for it is gone, however that ended."""
+    if os.getpid() != parent:
+        _watch(parent)
+    return task(item)
+
+
+@functools.cache
+def _watch(parent: int) -> None:
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)  # nobody is left to hear why
+
+    if os.getppid() == parent:  # where that can be seen
+        threading.Thread(target=look, name="watch of the parent", daemon=True).start()
 
 
 def _in_processes(task: Callable, numbered: Iterator[tuple], jobs: int) -> Iterator[tuple]:

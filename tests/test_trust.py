@@ -277,3 +277,22 @@ def test_a_stale_run_is_named_with_what_has_changed_and_is_not_continued(place, 
     with pytest.raises(InputError, match="holds a run of other code or libraries"):
         fit(QUICK, place.task().split(0), folder, progress=False)
     assert np.isfinite(list_runs(folder.parent).dev).all()
+
+
+def test_predictions_that_were_cut_or_damaged_are_made_again(place, tmp_path):
+    task, parts, work = place.task(), place.task().partitions(1), Work(tmp_path / "runs", 1)
+    system = {"functionals-lr": replace(QUICK, model=replace(QUICK.model, name="functionals-lr"))}
+    whole = predictions_of(task, system, parts, conditions=["complete", "no-audio"], work=work)
+    (file,) = (tmp_path / "runs").rglob("*.parquet")
+    kept = pd.read_parquet(file)
+    for damage in (kept[kept.condition == "complete"].head(5), kept.head(0), pd.concat([kept, kept.head(1)])):
+        damage.to_parquet(file)
+        again = predictions_of(task, system, parts, conditions=["complete", "no-audio"], work=work)
+        pd.testing.assert_frame_equal(again, whole)
+    file.write_bytes(b"PAR1 and no more")
+    pd.testing.assert_frame_equal(predictions_of(task, system, parts, conditions=["complete", "no-audio"], work=work), whole)
+
+
+def test_a_class_named_twice_is_refused(place):
+    with pytest.raises(InputError, match="names angry twice"):
+        place.task(classes=("angry", "angry", "sad"))

@@ -14,7 +14,7 @@ from auxformer.benchmark.runs import discard, partition_of
 from auxformer.config import Config
 from auxformer.corpora.partitions import Partition
 from auxformer.data.missing import CONDITIONS, PROTOCOL, conditions_of
-from auxformer.data.split import ClipDataset, Split
+from auxformer.data.split import ClipDataset, Split, parts_of
 from auxformer.data.task import Task
 from auxformer.errors import InputError, TrainingError, suggest
 from auxformer.evaluation.calibration import calibration_of
@@ -91,10 +91,11 @@ def predict_one(
     """
     conditions = {name: _state_of(task, partition, name) for name in conditions_of(conditions, task.corrupted)}
     path = folder / "predictions.parquet"
-    kept, wanted = _kept(path, conditions)
+    tested = sorted(parts_of(task.table, task.corpus.clips.speaker, partition)["test"].index)
+    kept, wanted = _kept(path, conditions, tested)
     if wanted:
         with locked(make_folder(folder), f"{folder}: another process is at work in it; waiting for that."):
-            kept, wanted = _kept(path, conditions)  # by the process that was waited for
+            kept, wanted = _kept(path, conditions, tested)  # by the process that was waited for
             if wanted:
                 split = task.split(partition).in_order(config.training.video_order)
                 predictor = _predictor(system, config, split, folder, show)
@@ -105,13 +106,19 @@ def predict_one(
     return kept[kept.condition.isin(conditions)].reset_index(drop=True)
 
 
-def _kept(path: Path, conditions: Mapping[str, str]) -> tuple[pd.DataFrame | None, list[str]]:
-    """Predictions that are there already (None without any), and the conditions that they lack or have of other media."""
+def _kept(path: Path, conditions: Mapping[str, str], tested: list[str]) -> tuple[pd.DataFrame | None, list[str]]:
+    """Predictions that are there already (None without any), and the conditions that they lack or have of other media or of
+    other clips than the tested ones."""
     if not path.is_file():
         return None, list(conditions)
-    kept, states = pd.read_parquet(path), _states(path)
+    try:
+        kept, states = pd.read_parquet(path), _states(path)
+        whole = {name: sorted(part.clip) == tested for name, part in kept.groupby("condition")}
+    except Exception as error:  # pyarrow has its own for damaged files
+        print(f"{path}: cannot be read ({str(error).splitlines()[0]}); it is made again.")
+        return None, list(conditions)
     old = [name for name, state in conditions.items() if state and states.get(name) != state]
-    kept = kept[~kept.condition.isin(old)]
+    kept = kept[kept.condition.map(whole).fillna(False).astype(bool) & ~kept.condition.isin(old)]
     return kept, [name for name in conditions if name not in set(kept.condition)]
 
 

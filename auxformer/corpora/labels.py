@@ -125,11 +125,13 @@ def keep_classes(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """Targets over some of the classes: clips whose votes all fall outside are dropped, the rest scaled to sum to 1.
 
     Raises:
-        InputError: for a class that the corpus does not have, or fewer than two.
+        InputError: for a class that the corpus does not have or that is named twice, or fewer than two.
     """
     unknown = [name for name in classes if name not in table]
     if unknown:
         raise InputError(f'unknown class "{unknown[0]}".{suggest(unknown[0], table.columns)}')
+    if twice := [name for name in classes if list(classes).count(name) > 1]:
+        raise InputError(f"classes names {twice[0]} twice; name each once.")
     if len(classes) < 2:
         raise InputError("classes names one class; at least two are needed to tell apart.")
     part = table[list(classes)]
