@@ -21,10 +21,12 @@ def place(tiny_puppets, tmp_path_factory):
 
 @pytest.mark.parametrize("stage", kills.STAGES)
 def test_killed_at_random_moments_it_ends_with_the_same_bits(place, stage):
-    shares = np.random.default_rng(5).uniform(0.1, 0.8, 2)
-    digest, files = place.killed(stage, shares)
-    assert digest == place.alone(stage)
-    assert max(files) > 0, "killed too late, or too early, to show anything"
+    shares, files = np.random.default_rng(5).uniform(0.1, 0.8, 2), [-1]
+    while max(files) <= 0 and shares[0] > 1e-3:  # a machine that is less busy than before is done before the kill
+        digest, files = place.killed(stage, shares)
+        assert digest == place.alone(stage)
+        shares /= 2
+    assert max(files) > 0, "no kill met work"
 
 
 @pytest.mark.parametrize("stage", kills.STAGES)
