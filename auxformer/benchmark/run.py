@@ -111,10 +111,12 @@ def _kept(path: Path, conditions: Mapping[str, str], tested: list[str]) -> tuple
     other clips than the tested ones."""
     if not path.is_file():
         return None, list(conditions)
+    from pyarrow import ArrowException
+
     try:
         kept, states = pd.read_parquet(path), _states(path)
-        whole = {name: sorted(part.clip) == tested for name, part in kept.groupby("condition")}
-    except Exception as error:  # pyarrow has its own for damaged files
+        whole = {name: sorted(part["clip"]) == tested for name, part in kept.groupby("condition")}
+    except (OSError, ValueError, KeyError, ArrowException) as error:
         print(f"{path}: cannot be read ({str(error).splitlines()[0]}); it is made again.")
         return None, list(conditions)
     old = [name for name, state in conditions.items() if state and states.get(name) != state]

@@ -6,6 +6,7 @@
 Everything is derived: cell ids from the headings, exercise badges and folded hints from short marks in the source.
 """
 
+import ast
 import copy
 import re
 from pathlib import Path
@@ -120,7 +121,7 @@ def build_lessons(lessons=None, root: Path | None = None, texts_only: bool = Fal
 
 
 def with_outputs_of(path: Path, notebook):
-    """`notebook` with the outputs and counts of the executed one in `path`, whose code cells must be the same.
+    """`notebook` with the outputs and counts of the executed one in `path`, whose code cells must do the same.
 
     Raises:
         InputError: they are not.
@@ -129,11 +130,19 @@ def with_outputs_of(path: Path, notebook):
 
     books = nbformat.read(path, as_version=4), notebook
     done, cells = ([cell for cell in book.cells if cell.cell_type == "code"] for book in books)
-    if [cell.source for cell in done] != [cell.source for cell in cells]:
+    if [_code(cell) for cell in done] != [_code(cell) for cell in cells]:
         raise InputError(f"{path}: its code is no longer that of the source; build it without --texts-only.")
     for cell, executed in zip(cells, done):
         cell.outputs, cell.execution_count = executed.outputs, executed.execution_count
     return strip(notebook)
+
+
+def _code(cell) -> str:
+    """What a cell does, however its lines are broken and whatever its comments say; "%" lines of IPython as they stand."""
+    try:
+        return ast.dump(ast.parse(cell.source))
+    except SyntaxError:
+        return cell.source
 
 
 def build_students(lessons=None, root: Path | None = None) -> list[Path]:

@@ -63,7 +63,8 @@ from auxformer.puppets import ideal_observer, perception
 
 clips_per_emotion = np.array([1271, 1271, 1271, 1271, 1087, 1271])  # in the order of EMOTIONS
 votes = {
-    way: perception.confusion(way) * clips_per_emotion[:, None] for way in ("voice", "face", "audiovisual")
+    way: perception.confusion(way) * clips_per_emotion[:, None]
+    for way in ("voice", "face", "audiovisual")
 }  # [6, 6] each
 share_right = {way: np.trace(table) / table.sum() for way, table in votes.items()}
 voice_guess.against(share_right["voice"])
@@ -86,7 +87,9 @@ print({way: round(float(share), 2) for way, share in share_right.items()})
 
 # %%
 toy = np.array([[6, 4], [1, 9]])
-print(f"recall of A {toy[0, 0] / toy[0].sum():.2f}, precision of A {toy[0, 0] / toy[:, 0].sum():.2f}")
+print(
+    f"recall of A {toy[0, 0] / toy[0].sum():.2f}, precision of A {toy[0, 0] / toy[:, 0].sum():.2f}"
+)
 
 # %% [markdown] exercise="recall_per_class" difficulty=1 importance=5 minutes=6
 # ### Exercise 1 · Recall, row by row
@@ -123,7 +126,9 @@ lab.show(
     figure,
     alt="Three confusion matrices, voice, face, audiovisual; for the voice, neutral is dark.",
 )
-recalls = pd.DataFrame({way: recall_per_class(table) for way, table in votes.items()}, index=EMOTIONS).round(2)
+recalls = pd.DataFrame(
+    {way: recall_per_class(table) for way, table in votes.items()}, index=EMOTIONS
+).round(2)
 print(recalls.to_string())
 
 # %% [markdown]
@@ -251,7 +256,8 @@ plots.draw_bars(axis, {"people": people, **predicted}, EMOTIONS, looks)
 axis.set_ylabel("recall")
 lab.show(
     figure,
-    alt="Recall per emotion for people, three rules and the face alone; no rule is nearest throughout.",
+    alt="Recall per emotion for people, three rules and the face alone; "
+    "no rule is nearest throughout.",
 )
 for rule, recall in predicted.items():
     print(
@@ -510,7 +516,9 @@ answers = {
     "crowd": {way: favourite(shares_by(way).loc[decided]) for way in ("voice", "face")},
     "ideal observer": dict(zip(ways, map(ideal, ("no-video", "no-audio", "complete")))),
 }
-scores = pd.DataFrame({who: {w: score_of(a, truth) for w, a in by.items()} for who, by in answers.items()}).T
+scores = pd.DataFrame(
+    {who: {w: score_of(a, truth) for w, a in by.items()} for who, by in answers.items()}
+).T
 ceiling_guess.against(scores.voice["ideal observer"])
 
 # %% tags=["folded"]
@@ -579,7 +587,9 @@ posterior = rows[list(EMOTIONS)]
 clip = (posterior.max(axis=1) - 0.75).abs().idxmin()
 figure, axis = plt.subplots(figsize=(6.4, 2.4))
 pair = {"machine": posterior.loc[clip], "raters": shares.loc[clip]}
-plots.draw_bars(axis, pair, EMOTIONS, {"machine": ("#0072B2", "v", "//"), "raters": ("#333333", "o", "")})
+plots.draw_bars(
+    axis, pair, EMOTIONS, {"machine": ("#0072B2", "v", "//"), "raters": ("#333333", "o", "")}
+)
 axis.set_ylabel("share")
 lab.show(
     figure,

@@ -199,7 +199,9 @@ def draw_weights(width: int, divide: str):
     scores = keys @ query / (width**0.5 if divide == "yes" else 1)  # [24]
     figure, axis = plt.subplots(figsize=(6.4, 2.4))
     axis.bar(range(1, 25), scores.softmax(0).numpy(), color=plots.WAY_STYLE["voice"][0])
-    axis.set(xlabel="key", ylabel="weight", ylim=(0, 1), title=f"d = {width}, divided by √d: {divide}")
+    axis.set(
+        xlabel="key", ylabel="weight", ylim=(0, 1), title=f"d = {width}, divided by √d: {divide}"
+    )
     return figure
 
 
@@ -411,7 +413,9 @@ def step(self, x, source=None, visible=None, answered=None):
 
 with patch.object(MultiheadAttention, "forward", ask), patch.object(Layer, "forward", step):
     yours = asker(unseen).av
-lab.fact("with your layers the network answers as before", torch.allclose(yours, answers.av, atol=1e-4))
+lab.fact(
+    "with your layers the network answers as before", torch.allclose(yours, answers.av, atol=1e-4)
+)
 
 # %% [markdown]
 # > **Moral.** A residual connection keeps what was there; a blend decides how much of it.
@@ -492,7 +496,9 @@ for clip in range(3):
 
 # %%
 pitch = unseen.audio[..., 0]  # [B, Tq], high above 0
-looks = maps["a<-v"][0].argmax(-1) == nods[:, None, None]  # [B, h, Tq]: the nod gets the largest weight
+looks = (
+    maps["a<-v"][0].argmax(-1) == nods[:, None, None]
+)  # [B, h, Tq]: the nod gets the largest weight
 looks = looks.float().transpose(0, 1)  # [h, B, Tq]
 from_low = torch.stack([head[pitch < 0].mean() for head in looks])  # [h]
 from_high = torch.stack([head[pitch > 0].mean() for head in looks])
@@ -615,7 +621,10 @@ def best_shift(mouth: np.ndarray, voice: np.ndarray, largest: int = 20) -> int:
     """Video frames by which the mouth runs late: where the two curves fit best."""
     length = len(mouth)
     shifts = list(range(-largest, largest + 1))
-    fits = [np.mean(mouth[max(0, s) : length + min(0, s)] * voice[max(0, -s) : length - max(0, s)]) for s in shifts]
+    fits = [
+        np.mean(mouth[max(0, s) : length + min(0, s)] * voice[max(0, -s) : length - max(0, s)])
+        for s in shifts
+    ]
     return shifts[int(np.argmax(fits))]
 
 

@@ -148,7 +148,9 @@ lesson5.lose_frames(lose_frames)
 # **Predict.** 90 % of the *video* frames are lost, one by one. By how much does being told help?
 
 # %%
-told_guess = lab.predict("macro-F1 of flags less that of zeros, 90 % of the video lost", default=0.05)
+told_guess = lab.predict(
+    "macro-F1 of flags less that of zeros, 90 % of the video lost", default=0.05
+)
 
 
 # %%
@@ -240,7 +242,9 @@ crossed = pd.DataFrame(
     {
         trained: {
             "told": lab.scores(network.predict(split.test, one_by_one)).value["video-frames-0.9"],
-            "not told": lab.scores(network.predict(split.test, one_by_one, change=untold)).value["video-frames-0.9"],
+            "not told": lab.scores(network.predict(split.test, one_by_one, change=untold)).value[
+                "video-frames-0.9"
+            ],
         }
         for trained, network in {"trained with flags": run, "trained with zeros": zeros_run}.items()
     }
@@ -292,7 +296,9 @@ lesson5.area_under_curve(area_under_curve)
 # %%
 from auxformer.evaluation.robustness import curve_area
 
-areas = {name: curve_area(table, classes) for name, table in {"flags": flags, "zeros": zeros}.items()}
+areas = {
+    name: curve_area(table, classes) for name, table in {"flags": flags, "zeros": zeros}.items()
+}
 areas = pd.concat(areas, names=["system"]).reset_index("system")
 areas = areas.set_index(["kind", "stream", "system"])[["value", "low", "high"]]
 
@@ -332,14 +338,17 @@ print("you said:", scrap_guess.value)
 for stream in ("audio", "video"):
     scrap, without_it = at["flags"][f"{stream}-frames-0.9-gap"], at["flags"][f"no-{stream}"]
     lab.fact(
-        f"flags: a tenth of the {stream}, with a gap in the middle, is worse than none by .05 or more",
+        f"flags: a tenth of the {stream}, with a gap in the middle, "
+        "is worse than none by .05 or more",
         scrap < without_it - 0.05,
     )
 lab.fact(
     "audio: here zeros lose less than flags",
     at["zeros"]["audio-frames-0.9-gap"] > at["flags"]["audio-frames-0.9-gap"],
 )
-lab.fact("both streams, 90 % in one gap: flags are below .25", at["flags"]["both-frames-0.9-gap"] < 0.25)
+lab.fact(
+    "both streams, 90 % in one gap: flags are below .25", at["flags"]["both-frames-0.9-gap"] < 0.25
+)
 
 # %% [markdown]
 # **See** the hooks: the blue curves fall *below* their own right ends. With nothing the network does better than with a
@@ -365,15 +374,23 @@ lab.show(
 )
 print("you said:", window_guess.value)
 window = {stream: at["flags"][f"{stream}-frames-0.9-window"] for stream in ("audio", "video")}
-lab.fact("a window of video is better than none by .1 or more", window["video"] > at["flags"]["no-video"] + 0.1)
-lab.fact("a window of audio is within .08 of none", abs(window["audio"] - at["flags"]["no-audio"]) < 0.08)
+lab.fact(
+    "a window of video is better than none by .1 or more",
+    window["video"] > at["flags"]["no-video"] + 0.1,
+)
+lab.fact(
+    "a window of audio is within .08 of none", abs(window["audio"] - at["flags"]["no-audio"]) < 0.08
+)
 for stream in ("audio", "video"):
     spared = at["flags"][f"{stream}-frames-0.9-gap"]
-    lab.fact(f"{stream}: a window is better than what a gap spares by .05 or more", window[stream] > spared + 0.05)
+    lab.fact(
+        f"{stream}: a window is better than what a gap spares by .05 or more",
+        window[stream] > spared + 0.05,
+    )
 
 
 def voiced_share(condition: str) -> float:
-    """Share of the test clips of which a voiced frame is left. Feature 0 is the pitch, lowest where there is no voice."""
+    """Share of the test clips with a voiced frame left. Feature 0 is the pitch, lowest in rest."""
     voiced = []
     for batch in eval_batches(split.test):
         pitch = batch.audio[..., 0]  # [B, Ta]
@@ -401,18 +418,29 @@ from auxformer.data import missing
 def without_scraps(batch: af.Batch, condition: str, least: float = 0.2) -> af.Batch:
     """A stream of which less than `least` is left goes as a whole, if the other one stays."""
     lossy = apply_condition(batch, condition)
-    left = [getattr(lossy, name).sum(1) / getattr(batch, name).sum(1) for name in ("audio_mask", "video_mask")]
+    left = [
+        getattr(lossy, name).sum(1) / getattr(batch, name).sum(1)
+        for name in ("audio_mask", "video_mask")
+    ]
     audio_goes, video_goes = left[0] < least, left[1] < least  # [B] each
     return missing.without(lossy, audio_goes & ~video_goes, video_goes & ~audio_goes)
 
 
-scraps = [f"{stream}-frames-0.9-{kind}" for kind in ("gap", "window") for stream in ("audio", "video")]
+scraps = [
+    f"{stream}-frames-0.9-{kind}" for kind in ("gap", "window") for stream in ("audio", "video")
+]
 for name, dataset in (("dev", split.dev), ("test", split.test)):
     as_it_comes = lab.scores(run.predict(dataset, scraps)).value
     discarded = lab.scores(run.predict(dataset, scraps, change=without_scraps)).value
     gain = discarded - as_it_comes
-    lab.fact(f"{name}: after a gap it is better to throw the rest away", (gain.filter(like="-gap") > 0).all())
-    lab.fact(f"{name}: a window of video is better kept, by .1 or more", gain["video-frames-0.9-window"] < -0.1)
+    lab.fact(
+        f"{name}: after a gap it is better to throw the rest away",
+        (gain.filter(like="-gap") > 0).all(),
+    )
+    lab.fact(
+        f"{name}: a window of video is better kept, by .1 or more",
+        gain["video-frames-0.9-window"] < -0.1,
+    )
 
 # %% [markdown]
 # Counting helps after a gap and hurts with a window: both leave a tenth. No threshold on *how many* frames are left can be
@@ -427,7 +455,9 @@ for name, dataset in (("dev", split.dev), ("test", split.test)):
 # %%
 from auxformer.evaluation.robustness import relative_robustness
 
-table = pd.DataFrame({name: at[name][list(CONDITIONS)] for name in ("ideal", "flags", "functionals")})
+table = pd.DataFrame(
+    {name: at[name][list(CONDITIONS)] for name in ("ideal", "flags", "functionals")}
+)
 table["crowd"] = pd.Series(crowd)
 loss = table.loc["complete"] - table  # what each loses against its own complete score
 kept = relative_robustness(flags[flags.condition.isin(CONDITIONS)], classes).set_index("condition")
@@ -437,7 +467,9 @@ for condition in ("no-audio", "no-video"):
     lab.fact(f"{condition}: the ideal observer must lose at least .12", must > 0.12)
     lab.fact(f"{condition}: AuxFormer loses no more than that", loss["flags"][condition] < must)
     lab.fact(f"{condition}: it stands less than .17 below the ideal observer", gap < 0.17)
-lab.fact("without video it keeps less of its score", kept.value["no-video"] < kept.value["no-audio"])
+lab.fact(
+    "without video it keeps less of its score", kept.value["no-video"] < kept.value["no-audio"]
+)
 lab.fact(
     "the crowd is within .05 of the ideal observer",
     (table["ideal"] - table["crowd"]).abs().max() < 0.05,
@@ -537,7 +569,9 @@ lab.explorer(
 )
 whole, answer = lossy_answer("video", 0.0)
 sparse, _ = lossy_answer("video", 0.36)
-print("a share of 0 leaves", int(whole.video_mask.sum()), "of", int(item.video_mask.sum()), "frames")
+print(
+    "a share of 0 leaves", int(whole.video_mask.sum()), "of", int(item.video_mask.sum()), "frames"
+)
 print("a share of .36 leaves", int(sparse.video_mask.sum()), "| probabilities:", len(answer))
 right = classes.index(said)
 _, singly = lossy_answer("video", 0.9)
@@ -599,7 +633,9 @@ print(written.unstack(0).loc[list(CONDITIONS)].to_string())
 ones, yes = torch.ones(12, 4, 3), torch.ones(12, dtype=torch.bool)
 every = torch.ones(12, 4, dtype=torch.bool)
 names = tuple(str(number) for number in range(12))
-toy = af.Batch(ones, every, ones.clone(), every.clone(), yes, yes.clone(), torch.full((12, 2), 0.5), names)
+toy = af.Batch(
+    ones, every, ones.clone(), every.clone(), yes, yes.clone(), torch.full((12, 2), 0.5), names
+)
 COLOURS = np.array([[255, 255, 255], [0, 114, 178], [230, 159, 0], [120, 120, 120]], np.uint8)
 
 
@@ -882,7 +918,9 @@ ratio = 10 * np.log10(np.sum((factor * waveform) ** 2) / np.sum(rest**2))
 print("signal to noise:", round(float(ratio)), "dB")
 moved = np.allclose(sounds["300 ms late"][4800:], waveform[:-4800])
 print("samples of the delay:", 4800, "| the same voice, later:", moved)
-edges = {name: np.abs(np.diff(film.astype(float), axis=2)).mean() for name, film in pictures.items()}
+edges = {
+    name: np.abs(np.diff(film.astype(float), axis=2)).mean() for name, film in pictures.items()
+}
 lab.fact("blur leaves less than half of the edges", edges["blur"] < 0.5 * edges["as recorded"])
 light = pictures["dark"].mean() / frames.mean()
 lab.fact("dark: about an eighth of the light", abs(light - 1 / 8) < 0.02)
