@@ -44,7 +44,8 @@ def test_every_film_has_its_box_and_share_whatever_the_number_of_processes(corpu
 def test_a_clip_is_drawn_by_its_name_and_another_name_is_refused(corpus, tmp_path):
     clip = corpus.clips.index[3]
     figure = draw_clip(corpus, clip)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["frames", "HOG", "waveform", "spectrogram", "LLD"]
+    rows = ["frames", "the liveliest blendshapes", "HOG", "waveform", "spectrogram", "LLD"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == rows
     assert clip in figure.get_suptitle() and "face found in" in figure.axes[0].get_xlabel()
     assert len(figure.axes[0].patches) == 8, "a box in each of eight frames"
     figure.savefig(tmp_path / "clip.png")

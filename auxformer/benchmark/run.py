@@ -103,7 +103,9 @@ def predict_one(
                 write_predictions(kept, path)
                 states = {**_states(path), **{name: conditions[name] for name in wanted if conditions[name]}}
                 write_text(path.with_suffix(".json"), json.dumps(states, indent=1))
-    return kept[kept.condition.isin(conditions)].reset_index(drop=True)
+    place = dict(zip(conditions, range(len(conditions))))  # rows come in the order asked for, whenever they were made
+    wanted = kept[kept.condition.isin(conditions)]
+    return wanted.sort_values("condition", key=lambda names: names.map(place), kind="stable", ignore_index=True)
 
 
 def _kept(path: Path, conditions: Mapping[str, str], tested: list[str]) -> tuple[pd.DataFrame | None, list[str]]:
