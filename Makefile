@@ -62,7 +62,7 @@ test: corpus     ## the tests, then every notebook's outputs compared
 	@echo "test 1/2: the tests, two at a time (about 7 minutes)"
 	@$(TWO_AT_A_TIME) tests
 	@echo "test 2/2: the outputs of the lessons compared, two at a time (about 6 minutes)"
-	@$(TWO_AT_A_TIME) --nbval --nbval-current-env --nbval-cell-timeout=900 $(LONGEST_FIRST)
+	@$(TWO_AT_A_TIME) --timeout=1800 --nbval --nbval-current-env --nbval-cell-timeout=1500 $(LONGEST_FIRST)
 
 test-fast: $(INSTALLED) ## the tests that need no corpus and no training, for the inner loop
 	@$(TWO_AT_A_TIME) $(addprefix tests/test_,$(addsuffix .py,$(FAST)))

@@ -25,7 +25,7 @@ from auxformer.files import locked, make_folder, whole_file, write_text
 from auxformer.models import create_reference, knows_attributes, list_models, list_references
 from auxformer.models.code import computed_by, load_plugins
 from auxformer.parallel import in_parallel
-from auxformer.progress import progress
+from auxformer.progress import progress, say
 from auxformer.training.fit import fit
 from auxformer.training.run import load
 
@@ -119,7 +119,7 @@ def _kept(path: Path, conditions: Mapping[str, str], tested: list[str]) -> tuple
         kept, states = pd.read_parquet(path), _states(path)
         whole = {name: sorted(part["clip"]) == tested for name, part in kept.groupby("condition")}
     except (OSError, ValueError, KeyError, ArrowException) as error:
-        print(f"{path}: cannot be read ({str(error).splitlines()[0]}); it is made again.")
+        say(f"{path}: cannot be read ({str(error).splitlines()[0]}); it is made again.")
         return None, list(conditions)
     old = [name for name, state in conditions.items() if state and states.get(name) != state]
     kept = kept[kept.condition.map(whole).fillna(False).astype(bool) & ~kept.condition.isin(old)]
