@@ -163,9 +163,7 @@ class TrainingConfig:
             check_choice(f"training.{name}", getattr(self, name), allowed)
         weights = self.loss_weights
         if len(weights) != 3 or not (all(weight >= 0 for weight in weights) and 0 < sum(weights) < math.inf):
-            raise InputError(
-                f"training.loss_weights is {self.loss_weights}, expected three numbers >= 0, not all zero."
-            )
+            raise InputError(f"training.loss_weights is {weights}, expected three numbers >= 0, not all zero.")
 
 
 @dataclass(frozen=True)

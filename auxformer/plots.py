@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from auxformer.data.missing import LOSSES
+from auxformer.data.missing import LOSSES, frame_conditions
 from auxformer.errors import InputError
 
 EMOTION_STYLE: dict[str, tuple[str, str, str]] = {
@@ -315,13 +315,12 @@ def draw_degradation(axes, scores: dict, stream: str, kind: str = "single", peop
     for system, table in scores.items():
         if system == "ideal":
             continue
-        losing = sorted(name for name in table.index if name.startswith(f"{stream}-frames-"))
-        lost = [name for name in losing if name.split("-")[3:] == ([] if kind == "single" else [kind])]
-        places = [0, *(float(name.split("-")[2]) for name in lost), *([1] if gone else [])]
-        rows = table.loc[["complete", *lost, *([gone] if gone else [])]]
+        places = {0: "complete", **frame_conditions(stream, kind), **({1: gone} if gone else {})}
+        places = {share: name for share, name in places.items() if name in table.index}
+        rows = table.loc[list(places.values())]
         colour, marker, line = CURVE_STYLE[system]
-        axes.plot(places, rows.value, color=colour, marker=marker, ls=line, ms=4, label=system)
-        axes.fill_between(places, rows.low, rows.high, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(list(places), rows.value, color=colour, marker=marker, ls=line, ms=4, label=system)
+        axes.fill_between(list(places), rows.low, rows.high, color=colour, alpha=0.15, linewidth=0)
     axes.plot([0, 0.9], [ideal["complete"]] * 2, color="#333333", linewidth=1, label="ideal observer")
     axes.axhline(1 / 6, color="#999999", linestyle=":", linewidth=1)
     if people:

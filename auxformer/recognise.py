@@ -20,8 +20,7 @@ from auxformer.data.normalise import Normalizer
 from auxformer.errors import InputError, MediaError
 from auxformer.features import create_extractor
 from auxformer.features.base import SAMPLING_RATE, Extractor
-from auxformer.features import face as detector
-from auxformer.features.face import FaceBox, crop, evenly, find_face
+from auxformer.features.face import FaceBox, crop, evenly, faces_in, find_face
 
 LONGEST = 30.0
 """Seconds of the longest film that is taken: the networks were trained on sentences, and frames fill the memory."""
@@ -298,19 +297,9 @@ def face_notes(film: Film, face: FaceBox | None, wanted: int = 0, looks: int = 5
         return (f"No face of at least {share} was found, so the middle of the picture was taken: come closer, look ahead.",)
     notes = []
     chosen = np.unique(np.linspace(0, len(film.grey) - 1, looks).round().astype(int))
-    counts = sorted(_count_faces(film.grey[i]) for i in chosen)
+    counts = sorted(len(faces_in(film.grey[i])) for i in chosen)
     if (several := counts[(len(counts) - 1) // 2]) > 1:  # of the detector's mistakes most are in one frame
         notes.append(f"{several} faces were found and the largest was taken: film one person alone.")
     if face.side < wanted:
         notes.append(f"The face is {face.side} pixels wide and was enlarged to {wanted}: come closer, or film in more detail.")
     return tuple(notes)
-
-
-def _count_faces(frame: np.ndarray) -> int:
-    """Faces in a grey frame `[H, W]` of at least the size that `find_face` looks for."""
-    height = detector.DETECTION_HEIGHT
-    small = detector.resize(frame[None], (height, max(1, round(frame.shape[1] * height / frame.shape[0]))))[0]
-    sizes = (height // 4,) * 2, (min(small.shape),) * 2
-    if sizes[1] < sizes[0]:
-        return 0
-    return len(detector._cascade().detect_multi_scale(small.round().astype(np.uint8), 1.2, 1, *sizes))

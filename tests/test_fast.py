@@ -157,6 +157,18 @@ def test_a_stack_asked_for_one_frame_gives_that_frame(name):
         assert torch.allclose(fast.output_at(stack, x, given, only), whole, atol=1e-6)
 
 
+def on_both_paths(model, batch) -> list[tuple]:
+    """Logits of a network and the gradients of its loss, with the fast paths and without."""
+    results = []
+    for switch in (contextlib.nullcontext, fast.switched_off):
+        model.zero_grad()
+        with switch():
+            logits = model(batch)
+            shared_loss(logits, batch.target).backward()
+        results.append((logits, [p.grad for p in model.parameters() if p.grad is not None]))
+    return results
+
+
 @pytest.mark.parametrize("name", ["paper", "default"])
 def test_a_network_says_the_same_with_and_without(splits, name):
     shape = {"width": 10, "heads": 2, "layers": 2, "aux_hidden": [12, 10]}
@@ -164,15 +176,8 @@ def test_a_network_says_the_same_with_and_without(splits, name):
     torch.manual_seed(10)
     model = create_model("auxformer", config, splits.train.audio.dims, splits.train.video.dims, 3).eval()
     batch = collate([splits.train[index] for index in range(6)])
-    results = []
-    for switch in (contextlib.nullcontext, fast.switched_off):
-        model.zero_grad()
-        with switch():
-            logits = model(batch)
-            shared_loss(logits, batch.target).backward()
-        results.append((logits.mean().detach(), [p.grad for p in model.parameters() if p.grad is not None]))
-    (fast_logits, fast_grads), (plain_logits, plain_grads) = results
-    assert torch.allclose(fast_logits, plain_logits, atol=1e-5)
+    (fast_logits, fast_grads), (plain_logits, plain_grads) = on_both_paths(model, batch)
+    assert torch.allclose(fast_logits.mean(), plain_logits.mean(), atol=1e-5)
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(fast_grads, plain_grads, strict=True))
 
 
@@ -191,13 +196,7 @@ def test_with_a_causal_mask_a_clip_that_lost_its_leading_frames_is_as_on_the_pla
         mask[1] = False  # nothing left at all
         batch = batch._replace(**{f"{stream}_mask": mask})
     batch = batch._replace(audio_present=batch.audio_mask.any(1))
-    results = []
-    for switch in (contextlib.nullcontext, fast.switched_off):
-        model.zero_grad()
-        with switch():
-            logits = model(batch)
-            shared_loss(logits, batch.target).backward()
-        results.append([*logits[:3], *(p.grad for p in model.parameters() if p.grad is not None)])
+    results = ([*logits[:3], *grads] for logits, grads in on_both_paths(model, batch))
     for ours, plain in zip(*results, strict=True):
         assert ours.isfinite().all() and torch.allclose(ours, plain, atol=1e-5)
     with torch.enable_grad():  # with dropout of the weights it is the fast path that is taken

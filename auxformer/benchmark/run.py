@@ -89,9 +89,9 @@ def predict_one(
         conditions: What to score under.
         show: Whether to show a progress bar.
     """
-    conditions = {name: _state_of(task, partition, name) for name in conditions_of(conditions, task.corrupted)}
     path = folder / "predictions.parquet"
     tested = sorted(parts_of(task.table, task.corpus.clips.speaker, partition)["test"].index)
+    conditions = {name: _state_of(task, tested, name) for name in conditions_of(conditions, task.corrupted)}
     kept, wanted = _kept(path, conditions, tested)
     if wanted:
         with locked(make_folder(folder), f"{folder}: another process is at work in it; waiting for that."):
@@ -132,13 +132,12 @@ def _states(path: Path) -> dict[str, str]:
     return json.loads(file.read_text("utf-8")) if file.is_file() else {}
 
 
-def _state_of(task: Task, partition: Partition, condition: str) -> str:
-    """What the test clips' features under a condition on media are, in ten hex digits; "" of a condition on features."""
+def _state_of(task: Task, tested: list[str], condition: str) -> str:
+    """What the tested clips' features under a condition on media are, in ten hex digits; "" of a condition on features."""
     if condition not in task.corrupted:
         return ""
-    contents, speakers = task.corrupted[condition][1].contents, task.corpus.clips.speaker
-    tested = [(clip, contents.get(clip)) for clip in sorted(task.table.index) if speakers[clip] in partition.test]
-    return hashlib.sha256(repr(tested).encode()).hexdigest()[:10]
+    contents = task.corrupted[condition][1].contents
+    return hashlib.sha256(repr([(clip, contents.get(clip)) for clip in tested]).encode()).hexdigest()[:10]
 
 
 def _predictor(system: str, config: Config, split: Split, folder: Path, show: bool) -> Callable:

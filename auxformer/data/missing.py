@@ -30,21 +30,25 @@ LOSSES = {
 }
 """How frames are lost -> the ending of the condition's name, and in words. What a gap spares lies at both ends of the clip."""
 
+
+def frame_conditions(stream: str, kind: str = "single") -> dict[float, str]:
+    """Share of the frames lost -> name of the condition: one curve, of "audio", "video" or "both" and one of `LOSSES`."""
+    return {share: f"{stream}-frames-{share}{LOSSES[kind][0]}" for share in SHARES}
+
+
 FRAME_CONDITIONS = {
-    f"{stream}-frames-{share}{ending}": f"{share:.0%} of the frames of {streams} lost, {how}"
+    name: f"{share:.0%} of the frames of {streams} lost, {LOSSES[kind][1]}"
     for stream, streams in (("audio", "audio"), ("video", "video"), ("both", "both streams"))
-    for ending, how in LOSSES.values()
-    for share in SHARES
+    for kind in LOSSES
+    for share, name in frame_conditions(stream, kind).items()
 }
 """Conditions at the level of frames."""
 
 PROTOCOL = CONDITIONS | FRAME_CONDITIONS
 """Every condition that works on features (the media-level ones are corpora of their own)."""
 
-
 GROUPS = {"basic": list(CONDITIONS), "frames": list(FRAME_CONDITIONS), "all": list(PROTOCOL)} | {
-    f"{stream}-frames": [name for name in FRAME_CONDITIONS if name.startswith(f"{stream}-") and name[-1].isdigit()]
-    for stream in ("audio", "video", "both")
+    f"{stream}-frames": list(frame_conditions(stream).values()) for stream in ("audio", "video", "both")
 }
 """Words that stand for several conditions."""
 
@@ -133,8 +137,8 @@ def lose_frames(batch: Batch, stream: str, share: float, kind: str = "single", k
         else:
             length = round((share if kind == "gap" else 1 - share) * len(places))
             start = rng.integers(len(places) - length + 1)
-            inside = (np.arange(len(places)) >= start) & (np.arange(len(places)) < start + length)
-            lost = inside if kind == "gap" else ~inside
+            lost = np.full(len(places), kind == "window")
+            lost[start : start + length] = kind == "gap"
         kept[row, places[lost]] = False
     kept = torch.from_numpy(kept).to(batch.audio.device)
     present = getattr(batch, f"{stream}_present") & kept.any(1)

@@ -200,8 +200,5 @@ class Task:
         return table.loc[[clip for clip in table.index if clip in self.audio or clip in self.video]]
 
 
-def _features(
-    corpus: Corpus, spec: str, stream: str, data: Path, jobs=2, on_error="skip", scheduler=None, extracting=True
-) -> FeatureStore:
-    extractor = create_extractor(spec, root=corpus.root, modality=stream)
-    return features_of(corpus, extractor, data, jobs, on_error, scheduler, extracting)
+def _features(corpus: Corpus, spec: str, stream: str, data: Path, *how) -> FeatureStore:
+    return features_of(corpus, create_extractor(spec, root=corpus.root, modality=stream), data, *how)

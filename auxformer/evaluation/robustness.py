@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.integrate import trapezoid
 from scipy.special import rel_entr
 
-from auxformer.data.missing import LOSSES, SHARES
+from auxformer.data.missing import LOSSES, SHARES, frame_conditions
 from auxformer.errors import InputError
 from auxformer.evaluation.calibration import check_one, per_condition, scorer
 from auxformer.evaluation.intervals import with_interval
@@ -74,9 +74,9 @@ def curve_area(
 def whole_curves(conditions: Iterable[str]) -> dict[tuple[str, str], list[str]]:
     """(stream, kind) -> the conditions of a curve of frame loss, for those of which every share is there."""
     curves = {
-        (stream, kind): [f"{stream}-frames-{share}{ending}" for share in SHARES]
+        (stream, kind): list(frame_conditions(stream, kind).values())
         for stream in ("audio", "video", "both")
-        for kind, (ending, _) in LOSSES.items()
+        for kind in LOSSES
     }
     known = set(conditions)
     return {key: names for key, names in curves.items() if known.issuperset(names)}

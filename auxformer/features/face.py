@@ -47,7 +47,8 @@ def find_face(frames: np.ndarray, looks: int = 5, margin: float = 1.2) -> FaceBo
     """
     height, width = frames.shape[1:]
     chosen = np.unique(np.linspace(0, len(frames) - 1, looks).round().astype(int))
-    boxes = [box for box in (_largest_face(frames[i]) for i in chosen) if box]
+    faces = (faces_in(frames[i]) for i in chosen)
+    boxes = [max(found, key=lambda face: face[2]) for found in faces if found]
     if len(boxes) < min(2, len(chosen)):
         side = max(1, round(CENTRE_SHARE * min(height, width)))
         return FaceBox((height - side) // 2, (width - side) // 2, side, 0.0)
@@ -56,6 +57,19 @@ def find_face(frames: np.ndarray, looks: int = 5, margin: float = 1.2) -> FaceBo
     top = np.clip(top - (grown - side) / 2, 0, height - grown)
     left = np.clip(left - (grown - side) / 2, 0, width - grown)
     return FaceBox(int(top), int(left), int(grown), len(boxes) / len(chosen))
+
+
+def faces_in(frame: np.ndarray) -> list[tuple[float, float, float]]:
+    """Top, left and side, in pixels, of the faces in a grey frame `[H, W]` that take a quarter of its height or more."""
+    scale = frame.shape[0] / DETECTION_HEIGHT
+    small = resize(frame[None], (DETECTION_HEIGHT, max(1, round(frame.shape[1] / scale))))[0]
+    smallest, largest = DETECTION_HEIGHT // 4, min(small.shape)
+    if largest < smallest:
+        return []
+    faces = _cascade().detect_multi_scale(
+        small.round().astype(np.uint8), 1.2, 1, (smallest, smallest), (largest, largest)
+    )  # scale factor and step as coarse as still find a face at this size
+    return [(face["r"] * scale, face["c"] * scale, face["width"] * scale) for face in faces]
 
 
 def face_film(path: str | os.PathLike, looks: int = 5, margin: float = 1.2) -> np.ndarray:
@@ -135,21 +149,6 @@ def _interpolation(old: int, new: int) -> np.ndarray:
     distance = np.abs(np.arange(old) - centres[:, None]) / max(scale, 1)  # [new, old]
     weights = np.maximum(1 - distance, 0)
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _largest_face(frame: np.ndarray) -> tuple[float, float, float] | None:
-    scale = frame.shape[0] / DETECTION_HEIGHT
-    small = resize(frame[None], (DETECTION_HEIGHT, max(1, round(frame.shape[1] / scale))))[0]
-    smallest, largest = DETECTION_HEIGHT // 4, min(small.shape)
-    if largest < smallest:
-        return None
-    faces = _cascade().detect_multi_scale(
-        small.round().astype(np.uint8), 1.2, 1, (smallest, smallest), (largest, largest)
-    )  # scale factor and step as coarse as still find a face at this size
-    if not faces:
-        return None
-    face = max(faces, key=lambda found: found["width"])
-    return face["r"] * scale, face["c"] * scale, face["width"] * scale
 
 
 @functools.cache

@@ -136,18 +136,16 @@ class FeatureStore:
         folder = make_folder(folder)
         try:
             with locked(folder):
-                pass
+                if (folder / "store.json").exists() and _read_json(folder / "store.json").get("format") in EARLIER_FORMATS:
+                    print(f"{folder}: is of an earlier version; its features are taken again.")
+                    (folder / "index.csv").unlink(missing_ok=True)
+                    (folder / "store.json").unlink()
+                if not (folder / "store.json").exists():
+                    write_text(folder / "store.json", json.dumps(_describe(extractor), indent=2))
         except InputError:
             if (whole := cls._unwritable(folder, extractor)) is None:
                 raise
             return whole
-        with locked(folder):
-            if (folder / "store.json").exists() and _read_json(folder / "store.json").get("format") in EARLIER_FORMATS:
-                print(f"{folder}: is of an earlier version; its features are taken again.")
-                (folder / "index.csv").unlink(missing_ok=True)
-                (folder / "store.json").unlink()
-            if not (folder / "store.json").exists():
-                write_text(folder / "store.json", json.dumps(_describe(extractor), indent=2))
         store = cls(folder)
         if (store.digest, store.dims) != (extractor.digest(), extractor.dims):
             raise InputError(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from auxformer.data.missing import LOSSES, PROTOCOL, SHARES
+from auxformer.data.missing import LOSSES, PROTOCOL, SHARES, frame_conditions
 from auxformer.evaluation.calibration import reliability
 from auxformer.plots import style
 from auxformer.reports.results import ResultsFolder
@@ -98,9 +98,9 @@ def _in_rows(axis, names: Sequence[str]) -> None:
 def curves(folder: ResultsFolder) -> Figure | None:
     """The score against the share of frames lost, per stream and per way of losing them."""
     board, systems, known, panels = folder.board, folder.shown(), set(folder.conditions()), {}
-    for ending, how in LOSSES.values():
+    for kind, (_, how) in LOSSES.items():
         for stream in ("audio", "video", "both"):
-            names = {lost: f"{stream}-frames-{lost}{ending}" for lost in SHARES}
+            names = frame_conditions(stream, kind)
             there = {0.0: "complete"} | {lost: name for lost, name in names.items() if name in known}
             if len(there) > 1:
                 panels[f"{'both streams' if stream == 'both' else stream}, {how}"] = stream, there

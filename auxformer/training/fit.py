@@ -174,10 +174,10 @@ class _Trainer:
     def _mean(self, losses: list[torch.Tensor], epoch: int) -> float:
         """Of an epoch's steps, which are read at its end only: each reading makes a GPU wait."""
         values = self.accelerator.reduce(torch.stack(losses), "sum").tolist()
-        for step, (value, indices) in enumerate(zip(values, self.sampler), 1):
+        for step, value in enumerate(values):
             if not math.isfinite(value):
-                clips = ", ".join(self.split.train.clips[index] for index in indices)
-                raise TrainingError(f"epoch {epoch + 1}, step {step}: the loss is {value}, with the clips {clips}.")
+                clips = ", ".join(self.split.train.clips[index] for index in list(self.sampler)[step])
+                raise TrainingError(f"epoch {epoch + 1}, step {step + 1}: the loss is {value}, with the clips {clips}.")
         return float(np.mean(values))
 
     def _set_learning_rate(self, step: int) -> None:

@@ -43,7 +43,7 @@ import torch
 import auxformer as af
 from auxformer.course import lab
 from auxformer.course.checks import lesson5
-from auxformer.data.missing import CONDITIONS, PROTOCOL, SHARES, apply_condition
+from auxformer.data.missing import CONDITIONS, PROTOCOL, apply_condition, frame_conditions
 
 lab.begin()
 split = lab.open_splits(size, seed)
@@ -237,16 +237,17 @@ lab.fact(
 # not.
 
 # %%
-one_by_one = ["complete", "video-frames-0.9"]
+lossy = "video-frames-0.9"
 crossed = pd.DataFrame(
     {
-        trained: {
-            "told": lab.scores(network.predict(split.test, one_by_one)).value["video-frames-0.9"],
-            "not told": lab.scores(network.predict(split.test, one_by_one, change=untold)).value[
-                "video-frames-0.9"
-            ],
-        }
-        for trained, network in {"trained with flags": run, "trained with zeros": zeros_run}.items()
+        "trained with flags": {
+            "told": at["flags"][lossy],
+            "not told": lab.scores(run.predict(split.test, lossy, change=untold)).value[lossy],
+        },
+        "trained with zeros": {
+            "told": lab.scores(zeros_run.predict(split.test, lossy)).value[lossy],
+            "not told": at["zeros"][lossy],
+        },
     }
 )
 telling, training = crossed.loc["told"] - crossed.loc["not told"], crossed.diff(axis=1).iloc[:, 1]
@@ -303,10 +304,12 @@ areas = pd.concat(areas, names=["system"]).reset_index("system")
 areas = areas.set_index(["kind", "stream", "system"])[["value", "low", "high"]]
 
 
-def area_of(system: str, stream: str, ending: str = "") -> float:
-    """The area under one of our curves, by your function."""
-    names = ["complete", *(f"{stream}-frames-{share}{ending}" for share in SHARES)]
-    return area_under_curve(np.array([0, *SHARES]), f1[system].value[names].to_numpy())
+def area_of(system: str, stream: str) -> float:
+    """The area under one of our curves, frames lost singly, by your function."""
+    names = {0: "complete", **frame_conditions(stream)}
+    return area_under_curve(
+        np.array(list(names)), f1[system].value[list(names.values())].to_numpy()
+    )
 
 
 mine = area_of("flags", "video")

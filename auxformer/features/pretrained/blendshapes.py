@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from auxformer import media
-from auxformer.errors import InputError, MediaError
+from auxformer.errors import MediaError
 from auxformer.features.base import Clip, FilmExtractor
 from auxformer.features.face import evenly
 from auxformer.features.pretrained.landmarks import LEFT_EYE, NAMES, RIGHT_EYE, FaceLandmarker, load_landmarker
-from auxformer.features.pretrained.networks import file_hash
-from auxformer.features.pretrained.packaged import FACE_LANDMARKER, find_packaged
+from auxformer.features.pretrained.packaged import FACE_LANDMARKER, weights_of
 
 POSE = ("headYaw", "headPitch", "headRoll")
 """Degrees: the face turned to the right of the picture, bent down, and leant clockwise."""
@@ -39,13 +38,9 @@ class Blendshapes(FilmExtractor):
     dims = len(names)
 
     def __post_init__(self):
-        if self.path is None:
-            found = find_packaged(FACE_LANDMARKER, "blendshapes", ", or give a face_landmarker.task: blendshapes:FILE")
-            object.__setattr__(self, "path", str(found))
-        try:
-            object.__setattr__(self, "sha256", file_hash(self.path))
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be read ({error.strerror}); give a face_landmarker.task") from error
+        path, sha256 = weights_of(self.path, FACE_LANDMARKER, self.name, "a face_landmarker.task: blendshapes:FILE")
+        object.__setattr__(self, "path", path)
+        object.__setattr__(self, "sha256", sha256)
 
     def __call__(self, clip: Clip) -> np.ndarray:
         """Blendshapes and pose `[T, 55]` float32 of a clip, NaN in a frame without a face. Raises `MediaError`."""

@@ -33,6 +33,25 @@ YUNET = Packaged(
 ALL = (SPEAKER_ENCODER, FACE_LANDMARKER, YUNET)
 
 
+def weights_of(path: str | None, weights: Packaged, wanted_by: str, instead: str) -> tuple[str, str]:
+    """Path and SHA-256 of the file that an extractor takes: the one that it is given, or that of a package.
+
+    Args:
+        path: None takes the packaged one.
+        weights, wanted_by: As of `find_packaged`.
+        instead: How a file of one's own is given: "a face_landmarker.task: blendshapes:FILE".
+
+    Raises:
+        InputError: As `find_packaged`; or the file cannot be read.
+    """
+    if path is None:
+        return str(find_packaged(weights, wanted_by, f", or give {instead}")), weights.sha256
+    try:
+        return path, file_hash(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give {instead.partition(':')[0]}") from error
+
+
 def find_packaged(weights: Packaged, wanted_by: str, otherwise: str = "") -> Path:
     """The file of some weights.
 

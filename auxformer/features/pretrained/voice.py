@@ -8,8 +8,8 @@ import numpy as np
 
 from auxformer.errors import InputError
 from auxformer.features.base import SAMPLING_RATE, SoundExtractor, at_least
-from auxformer.features.pretrained.networks import file_hash, read_tensors
-from auxformer.features.pretrained.packaged import SPEAKER_ENCODER, find_packaged
+from auxformer.features.pretrained.networks import read_tensors
+from auxformer.features.pretrained.packaged import SPEAKER_ENCODER, weights_of
 
 BANDS, WINDOW, HOP = 40, 400, 160
 """Mel bands, and samples per window and between windows (25 and 10 ms), of the spectrogram that the network takes."""
@@ -40,13 +40,9 @@ class SpeakerEncoder(SoundExtractor):
     frames_per_second = SAMPLING_RATE / HOP
 
     def __post_init__(self):
-        if self.path is None:
-            found = find_packaged(SPEAKER_ENCODER, "voice", ", or give a file of such weights: voice:FILE")
-            object.__setattr__(self, "path", str(found))
-        try:
-            object.__setattr__(self, "sha256", file_hash(self.path))
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be read ({error.strerror}); give the weights") from error
+        path, sha256 = weights_of(self.path, SPEAKER_ENCODER, self.name, "a file of such weights: voice:FILE")
+        object.__setattr__(self, "path", path)
+        object.__setattr__(self, "sha256", sha256)
 
     @property
     def dims(self) -> int:
