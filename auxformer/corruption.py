@@ -20,7 +20,7 @@ from auxformer import media
 from auxformer.corpora import read_corpus
 from auxformer.errors import InputError, MediaError
 from auxformer.features.base import SAMPLING_RATE
-from auxformer.features.face import find_face
+from auxformer.features.track import track_face
 from auxformer.files import make_folder, whole_file, write_text, writing
 from auxformer.fingerprints import made_by
 from auxformer.parallel import in_parallel
@@ -114,10 +114,10 @@ def darken(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def occlude(frames: np.ndarray) -> np.ndarray:
     """uint8 `[T, H, W, 3]` with a grey bar over the lower half of the face, at the same place throughout."""
-    box = find_face(frames.mean(-1).astype(np.uint8))
-    covered = frames.copy()
-    top, left = (max(0, int(value)) for value in (box.top + box.side / 2, box.left))
-    covered[:, top : int(box.top + box.side), left : int(box.left + box.side)] = 128
+    face = track_face(frames, "clip").at(0)
+    covered, half = frames.copy(), face.height / 2
+    top, left = (max(0, round(value)) for value in (face.y, face.x - half))
+    covered[:, top : round(face.y + half), left : round(face.x + half)] = 128
     return covered
 
 
@@ -162,7 +162,7 @@ def derive_corpus(
             f"{root}: {without[0]} has no {stream} file of its own, which {condition} needs; leave such clips out."
         )
     note = {"source": corpus.name, "condition": condition, "seed": seed}
-    _claim(root, out, note, made_by([derive_corpus], ("auxformer.media", "auxformer.features.face", "auxformer.seeds")))
+    _claim(root, out, note, made_by([derive_corpus], ("auxformer.media", "auxformer.features.track", "auxformer.seeds")))
     chosen = corpus.clips
     if clips is not None:
         chosen = chosen.loc[chosen.index.intersection(list(clips), sort=False)]

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import hashlib
 import os
 import re
@@ -141,3 +142,15 @@ def _system_error(error: Exception) -> tuple[int | None, str | None]:
         return error.errno, error.strerror or str(error)
     told = re.search(r"\(os error (\d+)\)", str(error))  # as safetensors passes it on, as an exception of its own
     return (int(told[1]), os.strerror(int(told[1]))) if told else (None, None)
+
+
+def file_hash(path: str | os.PathLike) -> str:
+    """SHA-256 of a file as hex digits; a file that has not changed is read once per process."""
+    status = os.stat(path)
+    return _file_hash(os.fspath(path), status.st_size, status.st_mtime_ns)
+
+
+@functools.cache
+def _file_hash(path: str, size: int, modified_ns: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -147,8 +147,16 @@ def draw_features(axes, features, frames_per_second: float, label: str = "featur
     axes.set(xlabel="s", ylabel=label)
 
 
-def draw_frames(axes, frames, count: int = 8, times=None) -> None:
-    """`count` evenly spaced frames of `[T, H, W, 3]` side by side; with `times` `[T]` (s), the time under each frame."""
+def draw_frames(axes, frames, count: int = 8, times=None, face=None) -> None:
+    """`count` evenly spaced frames of `[T, H, W, 3]` side by side.
+
+    Args:
+        axes: Where to draw.
+        frames: Of a film.
+        count: How many of them.
+        times: `[T]`, s: the time is written under each frame.
+        face: A `FaceTrack` of these frames: the square that features are taken from, dotted where no face was found.
+    """
     frames = np.asarray(frames)
     chosen = np.linspace(0, len(frames) - 1, count).round().astype(int)
     axes.imshow(np.concatenate(list(frames[chosen]), axis=1))
@@ -158,6 +166,14 @@ def draw_frames(axes, frames, count: int = 8, times=None) -> None:
         places = frames.shape[2] * (np.arange(count) + 0.5)
         axes.set_xticks(places, [f"{times[index]:.1f} s" for index in chosen])
         axes.tick_params(length=0)
+    if face is not None:
+        from matplotlib.patches import Polygon
+
+        from auxformer.features.track import corners_of
+
+        for place, index in enumerate(chosen):
+            corners = corners_of(face.at(index)) + (place * frames.shape[2], 0)
+            axes.add_patch(Polygon(corners, fill=False, edgecolor="#D55E00", linestyle="-" if face.found else ":", linewidth=1.5))
 
 
 def draw_bars(

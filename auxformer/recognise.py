@@ -20,7 +20,8 @@ from auxformer.data.normalise import Normalizer
 from auxformer.errors import InputError, MediaError
 from auxformer.features import create_extractor
 from auxformer.features.base import SAMPLING_RATE, Extractor
-from auxformer.features.face import FaceBox, crop, evenly, faces_in, find_face
+from auxformer.features.face import evenly
+from auxformer.features.track import MARGIN, FaceTrack, faces_in, track_face
 
 LONGEST = 30.0
 """Seconds of the longest film that is taken: the networks were trained on sentences, and frames fill the memory."""
@@ -45,13 +46,13 @@ class Film(NamedTuple):
 
 
 class Features(NamedTuple):
-    """What reaches the network: normalised audio `[Ta, Da]` and video `[Tv, Dv]` float32 or None, their rates in Hz, the face."""
+    """What reaches the network: normalised audio `[Ta, Da]` and video `[Tv, Dv]` float32 or None, their rates in Hz, the face's path."""
 
     audio: np.ndarray | None
     video: np.ndarray | None
     audio_rate: float
     video_rate: float
-    face: FaceBox | None
+    face: FaceTrack | None
 
     def without(self, stream: str) -> "Features":
         """The same with the stream "audio" or "video" absent."""
@@ -147,7 +148,7 @@ class Recogniser:
     Attributes:
         model: Maps a `Batch` to `Logits`.
         classes: Their names.
-        audio, video: Extractors of sound ("lld", "logmel") and of pictures ("hog").
+        audio, video: Extractors of sound and of pictures, one or several side by side.
         audio_normalizer, video_normalizer: Fitted on the clips that the network was trained on.
     """
 
@@ -174,11 +175,11 @@ class Recogniser:
             InputError: features that cannot be taken from a film in memory, or of other settings than today's.
         """
         extractors = []
-        for stream, way in (("audio", "of_waveform"), ("video", "of_crops")):
+        for stream, way in (("audio", "of_waveform"), ("video", "of_film")):
             spec = features[stream]["spec"]
             extractor = create_extractor(spec)
-            if not hasattr(extractor, way):
-                raise InputError(f"{spec}: own clips are shown to networks trained on lld or logmel, and on hog.")
+            if not all(hasattr(part, way) for part in getattr(extractor, "parts", (extractor,))):
+                raise InputError(f"{spec}: is read from files; own clips take a network trained on features of media.")
             if features[stream]["digest"] != extractor.digest():
                 raise InputError(
                     f"{spec}: the network was trained on features of other settings; extract and train again."
@@ -193,9 +194,9 @@ class Recogniser:
             audio = self.audio_normalizer(self.audio.of_waveform(film.waveform))
         rate = 25.0
         if film.grey is not None:
-            face = find_face(film.grey, self.video.looks, self.video.margin)
             order = evenly(film.times)
-            video = self.video_normalizer(self.video.of_crops(crop(film.grey[order], face, self.video.size)))
+            face = track_face(film.grey[order], getattr(self.video, "boxes", "track"))
+            video = self.video_normalizer(self.video.of_film(film.frames[order], film.grey[order], face))
             if len(film.times) > 1:
                 rate = (len(film.times) - 1) / max(film.times[-1] - film.times[0], 1e-6)
         return Features(audio, video, self.audio.frames_per_second, rate, face)
@@ -277,29 +278,30 @@ def recognise(path: str | Path, recogniser: Recogniser) -> Recognition:
     """
     film = decode(path)
     features = recogniser.features(film)
-    notes = (*film.problems, *face_notes(film, features.face, recogniser.video.size))
+    notes = (*film.problems, *face_notes(film, features.face, getattr(recogniser.video, "size", 0)))
     return Recognition(film, features, recogniser.posteriors(features), notes)
 
 
-def face_notes(film: Film, face: FaceBox | None, wanted: int = 0, looks: int = 5) -> tuple[str, ...]:
+def face_notes(film: Film, face: FaceTrack | None, wanted: int = 0, looks: int = 5) -> tuple[str, ...]:
     """Sentences about the face that was taken: none found, several to choose from, a small one. Empty where all is well.
 
     Args:
         film: As it was decoded.
-        face: The box that was taken; None where there are no pictures.
+        face: Its path; None where there are no pictures.
         wanted: Pixels of the crop that the features are computed from.
         looks: In how many frames other faces are looked for.
     """
     if face is None or film.grey is None:
         return ()
     if face.found == 0:
-        share = "a quarter of the picture's height"
-        return (f"No face of at least {share} was found, so the middle of the picture was taken: come closer, look ahead.",)
+        return ("No face was found, so the middle of the picture was taken: come closer, look ahead.",)
     notes = []
     chosen = np.unique(np.linspace(0, len(film.grey) - 1, looks).round().astype(int))
     counts = sorted(len(faces_in(film.grey[i])) for i in chosen)
     if (several := counts[(len(counts) - 1) // 2]) > 1:  # of the detector's mistakes most are in one frame
         notes.append(f"{several} faces were found and the largest was taken: film one person alone.")
-    if face.side < wanted:
-        notes.append(f"The face is {face.side} pixels wide and was enlarged to {wanted}: come closer, or film in more detail.")
+    if face.found < 0.9:
+        notes.append(f"A face is in {face.found:.0%} of the frames only; between them its place is guessed: stay in the picture.")
+    if (pixels := round(MARGIN * np.median(face.height))) < wanted:
+        notes.append(f"The face is {pixels} pixels high and was enlarged to {wanted}: come closer, or film in more detail.")
     return tuple(notes)

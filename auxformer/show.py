@@ -8,6 +8,7 @@ from auxformer import media, plots
 from auxformer.corpora.base import Corpus
 from auxformer.errors import InputError, MediaError, suggest
 from auxformer.features.base import SAMPLING_RATE, Clip
+from auxformer.features.track import track_face
 
 LIVELIEST = 6
 """Blendshapes that are drawn: those that vary most over the film."""
@@ -77,29 +78,32 @@ def _film(path: str | Path) -> tuple:
 
 
 def _frames(axes, content, path):
-    from matplotlib.patches import Rectangle
-
-    from auxformer.features.face import find_face
-
     frames, times, points = content
-    plots.draw_frames(axes, frames, times=times)
+    try:
+        face = track_face(frames)
+    except InputError as error:
+        print(error)
+        face = None
+    plots.draw_frames(axes, frames, times=times, face=face)
     if points is not None:
         chosen = np.linspace(0, len(frames) - 1, 8).round().astype(int)  # as `draw_frames` does
         places = points[chosen, :, :2] + frames.shape[2] * np.arange(8)[:, None, None] * (1, 0)
         axes.plot(*places.reshape(-1, 2).T, ",", color="#56B4E9", alpha=0.6, scalex=False, scaley=False)
-    box = find_face(frames.mean(-1).astype("uint8"))
-    line = "-" if box.found else ":"  # dotted: no face found, the centre is taken
-    for index in range(8):
-        corner = (index * frames.shape[2] + box.left, box.top)
-        axes.add_patch(Rectangle(corner, box.side, box.side, fill=False, edgecolor="#D55E00", linestyle=line))
-    axes.set_xlabel(f"{len(frames)} frames; a face found in {box.found:.0%} of the frames looked at")
+    found = "" if face is None else f"; a face in {face.found:.0%} of them"
+    axes.set_xlabel(f"{len(frames)} frames{found}")
 
 
 def _hog(axes, content, path):
     from auxformer.features.hog import GradientHistograms
 
     times = content[1]
-    features = GradientHistograms()(Clip(Path(path).stem, None, path))
+    try:
+        features = GradientHistograms()(Clip(Path(path).stem, None, path))
+    except MediaError:
+        raise
+    except InputError:  # said above
+        _instead(axes, "the weights of the face detector are not installed")
+        return
     rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 25.0
     plots.draw_features(axes, features, rate, "HOG", scale="all")
 
@@ -111,8 +115,7 @@ def _blendshapes(axes, content, path):
     seen = np.zeros(1, bool) if points is None else ~np.isnan(points[:, 0, 0])
     if not seen.any():
         why = "their weights are not installed" if points is None else "no face in any frame"
-        axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center")
-        axes.set(xticks=[], yticks=[])
+        _instead(axes, why)
         return
     extractor = Blendshapes()
     values = extractor.of_points(points)[:, : -len(POSE)]  # [T, 52]
@@ -120,6 +123,11 @@ def _blendshapes(axes, content, path):
         axes.plot(times, values[:, which], linestyle=line, linewidth=1.2, label=extractor.names[which])
     axes.set(xlabel=f"s; a face in {seen.mean():.0%} of the frames", xlim=(0, max(times[-1], 0.1)), ylim=(-0.02, 1.02))
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7, frameon=False, handlelength=3)
+
+
+def _instead(axes, why: str) -> None:
+    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center")
+    axes.set(xticks=[], yticks=[])
 
 
 def _lld(axes, waveform, path):

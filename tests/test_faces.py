@@ -7,8 +7,8 @@ import pytest
 
 from auxformer.corpora import read_corpus
 from auxformer.errors import InputError
-from auxformer.features.face import face_summary, face_table, find_face
-from auxformer.features.hog import GradientHistograms
+from auxformer.features.face import face_summary, face_table
+from auxformer.features.track import track_face
 from auxformer.media import read_frames, write_video
 from auxformer.show import draw_clip
 
@@ -33,9 +33,9 @@ def test_every_film_has_its_box_and_share_whatever_the_number_of_processes(corpu
     assert grey.found == 0 and grey.frames == 10 and np.isnan(missing.found)
     for clip, row in table.iloc[2:].iterrows():
         frames, _ = read_frames(corpus.clips.video[clip], grey=True)
-        assert (row.top, row.left, row.side, row.found) == find_face(
-            frames, GradientHistograms().looks, GradientHistograms().margin
-        )
+        face = track_face(frames)
+        assert (row.x, row.y, row.height, row.found) == (*map(np.median, face[:3]), face.found)
+        assert 0 <= row.moves < 0.2 and 0 <= row.lean < 20, "a puppet nods and sways, and stays where it is"
         assert row.uneven == pytest.approx(1, abs=0.05)
     text = face_summary(table)
     assert "8 films, 1 cannot be read" in text and table.index[0] in text
@@ -46,7 +46,7 @@ def test_a_clip_is_drawn_by_its_name_and_another_name_is_refused(corpus, tmp_pat
     figure = draw_clip(corpus, clip)
     rows = ["frames", "the liveliest blendshapes", "HOG", "waveform", "spectrogram", "LLD"]
     assert [axes.get_title(loc="left") for axes in figure.axes] == rows
-    assert clip in figure.get_suptitle() and "face found in" in figure.axes[0].get_xlabel()
+    assert clip in figure.get_suptitle() and "a face in 100% of them" in figure.axes[0].get_xlabel()
     assert len(figure.axes[0].patches) == 8, "a box in each of eight frames"
     figure.savefig(tmp_path / "clip.png")
     with pytest.raises(InputError, match=f'Did you mean "{clip}"'):

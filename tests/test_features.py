@@ -14,10 +14,11 @@ from skimage.feature import hog as library_hog
 from auxformer import media
 from auxformer.errors import InputError, MediaError
 from auxformer.features import Clip, Extractor, create_extractor, list_extractors
-from auxformer.features.face import FaceBox, crop, evenly, find_face, resize
+from auxformer.features.face import evenly
 from auxformer.features.hog import GradientHistograms
 from auxformer.features.lld import LowLevelDescriptors
 from auxformer.features.logmel import LogMel
+from auxformer.features.track import FaceTrack, level_crops, resize, track_face
 
 RATE = 16000
 
@@ -104,26 +105,32 @@ def test_sound_is_taken_from_the_film_where_there_is_no_audio_file(tmp_path):
 
 def test_face_is_found_and_framed():
     film = np.stack([np.roll(photograph(), (2 * t, -t), (0, 1)) for t in range(9)])
-    box = find_face(film)
-    assert box.found == 1.0
-    assert 90 < box.side < 140
-    assert abs(box.top + box.side / 2 - 120) < 20 and abs(box.left + box.side / 2 - 183) < 20
-    half = find_face(resize(film, (160, 160)).round().astype(np.uint8))
-    np.testing.assert_allclose(np.array(half[:3]) * 2, box[:3], atol=10)
+    face = track_face(film)
+    assert face.found == 1.0 and (90 < 1.15 * face.height).all() and (1.15 * face.height < 140).all()
+    away = np.stack([face.y - 112 - 2 * np.arange(9), face.x - 187 + np.arange(9)])
+    assert np.abs(away).max() < 12, "it is followed"
+    half = track_face(np.stack([resize(frame, (160, 160)) for frame in film]))
+    np.testing.assert_allclose(2 * np.array(half[:3]), face[:3], atol=10)
 
 
-def test_no_face_gives_the_centre_crop():
+def test_no_face_gives_the_centre_of_the_picture():
     draw = np.random.default_rng([4, 2])
-    wide = draw.integers(0, 255, (5, 60, 100), dtype=np.uint8)
-    assert find_face(wide) == FaceBox(6, 26, 48, 0.0)
-    assert find_face(np.zeros((1, 101, 60), np.uint8)) == FaceBox(26, 6, 48, 0.0)
-    assert find_face(np.zeros((3, 16, 2), np.uint8)) == FaceBox(7, 0, 2, 0.0)
+    for frames in (draw.integers(0, 255, (5, 60, 100), dtype=np.uint8), np.zeros((1, 101, 60), np.uint8)):
+        face = track_face(frames).at(-1)
+        assert face == (frames.shape[2] / 2, frames.shape[1] / 2, 48, 0) and track_face(frames).found == 0
+    assert track_face(np.zeros((3, 16, 2), np.uint8)).found == 0
+
+
+def boxed(top, left, side, count=1):
+    """The path of a face that the square of a crop is around."""
+    one = np.ones(count)
+    return FaceTrack((left + side / 2) * one, (top + side / 2) * one, side / 1.15 * one, 0 * one, 1.0)
 
 
 def test_histograms_are_those_of_each_frame_alone():
     film = np.stack([np.roll(photograph(), 3 * t, 1) for t in range(4)])
     hog = GradientHistograms()
-    crops = crop(film, FaceBox(60, 120, 110, 1.0), hog.size)
+    crops = level_crops(film, boxed(60, 120, 110, len(film)), hog.size)
     np.testing.assert_array_equal(hog.of_crops(crops)[2], hog.of_crops(crops[2:3])[0])
 
 
@@ -154,7 +161,7 @@ def test_histograms_of_a_clip_are_those_of_scikit_image_frame_by_frame(options, 
 
 def test_histograms_do_not_see_brightness_or_contrast_but_see_a_smile():
     hog = GradientHistograms()
-    face = crop(photograph()[None], FaceBox(60, 120, 110, 1.0), hog.size)
+    face = level_crops(photograph()[None], boxed(60, 120, 110), hog.size)
     dimmed = hog.of_crops(0.5 * face + 20)
     np.testing.assert_allclose(dimmed, hog.of_crops(face), atol=1e-3)
     upside_down = hog.of_crops(face[:, ::-1])
@@ -168,9 +175,9 @@ def test_width_of_histograms_follows_from_the_settings(options):
     assert features.shape == (2, hog.dims) and np.isfinite(features).all()
 
 
-@pytest.mark.parametrize("options", [{"size": 50}, {"block": 7}, {"orientations": 0}, {"looks": 0}, {"cell": 0}])
+@pytest.mark.parametrize("options", [{"size": 50}, {"block": 7}, {"orientations": 0}, {"margin": 0}, {"boxes": "every"}, {"cell": 0}])
 def test_settings_that_do_not_fit_are_refused(options):
-    with pytest.raises(InputError, match="hog"):
+    with pytest.raises(InputError, match="hog|margin|boxes"):
         create_extractor("hog", **options)
 
 
@@ -182,10 +189,10 @@ def test_histograms_have_a_vector_per_frame(tmp_path):
 
 
 def test_shrinking_averages_and_enlarging_interpolates():
-    frames = np.arange(64, dtype=np.float32).reshape(1, 8, 8)
-    assert resize(frames, (1, 1)).item() == pytest.approx(frames.mean())
-    np.testing.assert_allclose(resize(frames, (8, 8)), frames, atol=1e-4)
-    np.testing.assert_allclose(np.diff(resize(frames, (8, 16))[0, 3])[2:-2], 0.5, atol=1e-4)
+    picture = np.arange(64, dtype=np.float32).reshape(8, 8)
+    assert resize(picture, (1, 1)).item() == pytest.approx(picture.mean())
+    np.testing.assert_allclose(resize(picture, (8, 8)), picture, atol=1e-4)
+    np.testing.assert_allclose(np.diff(resize(picture, (8, 16))[3])[2:-2], 0.5, atol=1e-4)
 
 
 def test_frames_of_varying_rate_are_spread_evenly():
@@ -241,7 +248,7 @@ def test_table_is_looked_for_in_the_corpus_first(tmp_path, monkeypatch):
 def test_extractors_keep_their_promises(table):
     specs = ["lld", "logmel", "hog", "table:" + table("clip,a\nx,1\n")]
     networks = ["wav2vec2", "vggface", "emoca", "hf-vision"]  # in test_network_features
-    networks += ["voice", "blendshapes", "openface", "arrays", "hog-yunet"]  # in tests of their own
+    networks += ["voice", "blendshapes", "openface", "arrays"]  # in tests of their own
     assert sorted([*networks, *(spec.partition(":")[0] for spec in specs)]) == sorted(list_extractors())
     for spec in specs:
         extractor = create_extractor(spec)
@@ -252,7 +259,7 @@ def test_extractors_keep_their_promises(table):
 
 def test_digest_names_every_setting_and_the_content_of_a_table(table):
     path = table("clip,a\nx,1\n")
-    extractors = [create_extractor("hog"), create_extractor("hog", looks=3), create_extractor("table:" + path)]
+    extractors = [create_extractor("hog"), create_extractor("hog", boxes="clip"), create_extractor("table:" + path)]
     extractors.append(create_extractor("table:" + path, modality="audio"))
     digests = [extractor.digest() for extractor in extractors]
     digests.append(create_extractor("table:" + table("clip,a\nx,2\n")).digest())

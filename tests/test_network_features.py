@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage import data
 
 from auxformer import media
@@ -18,12 +19,13 @@ from auxformer.errors import InputError, MediaError
 from auxformer.features import Clip, Extractor, create_extractor
 from auxformer.features import extract as extract_module
 from auxformer.features.extract import extract
-from auxformer.features.face import crop, face_film, find_face, resize, resize_colour
+from auxformer.features.face import face_film
 from auxformer.features.imported.emoca import in_order
 from auxformer.features.pretrained.networks import convert
 from auxformer.features.pretrained.vggface import MEAN, VggFace, layout, read_weights
 from auxformer.features.pretrained.wav2vec2 import Wav2Vec2, _load
 from auxformer.features.store import FeatureStore
+from auxformer.features.track import level_crops, resize
 
 RATE = 16000
 WIDTH, LAYERS, HEADS = 32, 4, 4
@@ -407,21 +409,20 @@ def film(tmp_path_factory):
 
 
 def test_face_in_colour_is_the_face_in_grey(film):
-    faces = face_film(film.video)
+    faces, track = face_film(film.video, 64)
     grey, _ = media.read_frames(film.video, grey=True)
-    box = find_face(grey)
-    assert faces.shape[0] == 5 and faces.shape[3] == 3 and faces.dtype == np.uint8
-    assert abs(faces.shape[1] - box.side) <= 4 and faces.shape[1] == faces.shape[2]
-    bright = resize(faces.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32), (48, 48))
-    assert np.corrcoef(bright.ravel(), crop(grey, box, 48).ravel())[0, 1] > 0.9
+    assert faces.shape == (5, 64, 64, 3) and faces.dtype == np.uint8 and track.found == 1
+    bright = faces.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    assert np.corrcoef(bright.ravel(), level_crops(grey, track, 64).ravel())[0, 1] > 0.99
 
 
-def test_colours_are_scaled_each_by_itself():
-    frames = np.random.default_rng(3).integers(0, 256, (2, 7, 9, 3), dtype=np.uint8)
-    scaled = resize_colour(frames, (4, 5))
-    assert scaled.shape == (2, 3, 4, 5)
+@pytest.mark.parametrize("size", [(4, 5), (14, 18), (9, 3)])
+def test_colours_are_scaled_each_by_itself(size):
+    picture = np.random.default_rng(3).integers(0, 256, (7, 9, 3)).astype(np.float32)
+    scaled = resize(picture, size)
+    assert scaled.shape == (*size, 3) and scaled.mean() == pytest.approx(picture.mean(), rel=0.1)
     for channel in range(3):
-        np.testing.assert_array_equal(scaled[:, channel], resize(frames[..., channel], (4, 5)))
+        np.testing.assert_allclose(scaled[..., channel], resize(picture[..., channel], size), rtol=1e-5)
 
 
 class NarrowVggFace(VggFace):
@@ -478,8 +479,8 @@ def named(module, name, weights):
 @pytest.mark.parametrize("channels", ["rgb", "bgr"])
 def test_fc7_is_that_of_vgg_16(oxford, channels):
     faces = np.stack([photograph(), photograph()[::-1]])
-    pictures = resize_colour(faces, (224, 224)) - np.array(MEAN, np.float32)[:, None, None]
-    assert abs(pictures[:, 0] + 129.1863 - resize(faces[..., 0], (224, 224))).max() < 1e-3
+    scaled = np.stack([resize(face.astype(np.float32), (224, 224)) for face in faces])  # [2, 224, 224, 3]
+    pictures = scaled.transpose(0, 3, 1, 2) - np.array(MEAN, np.float32)[:, None, None]
     pictures = pictures if channels == "rgb" else pictures[:, ::-1].copy()
     ours = NarrowVggFace(oxford, channels=channels, device="cpu").of_faces(faces)
     expected = fc7_by_modules(oxford_weights(), pictures).numpy()
@@ -561,7 +562,7 @@ def test_vgg_face_gives_a_vector_per_frame_and_records_its_weights(tmp_path, oxf
     again = NarrowVggFace(shutil.copy(oxford, tmp_path / "moved.safetensors"), sha256=extractor.sha256.upper())
     assert again.digest() == extractor.digest() and extractor.sha256 in repr(extractor)
     assert pickle.loads(pickle.dumps(extractor)).digest() == extractor.digest()
-    others = [NarrowVggFace(oxford, margin=1.5), NarrowVggFace(oxford, channels="bgr"), NarrowVggFace(oxford, looks=3)]
+    others = [NarrowVggFace(oxford, margin=1.5), NarrowVggFace(oxford, channels="bgr"), NarrowVggFace(oxford, boxes="clip")]
     assert len({other.digest() for other in [extractor, *others]}) == 4
 
 
@@ -647,8 +648,9 @@ def test_vision_transformer_gives_what_transformers_gives(models, film, pooling,
     import torch
     from transformers import ViTModel
 
-    faces = face_film(film.video)
-    small = resize_colour(faces, (32, 32)).round() / 255
+    faces, _ = face_film(film.video, 224)
+    small = [np.asarray(Image.fromarray(face).resize((32, 32), Image.Resampling.BILINEAR)) for face in faces]
+    small = np.stack(small).transpose(0, 3, 1, 2) / 255
     with torch.inference_mode():
         seen = ViTModel.from_pretrained(models / "vit").eval()(torch.from_numpy((small - 0.5) / 0.25).float())
     states = seen.last_hidden_state

@@ -14,7 +14,7 @@ from auxformer.course import lab
 from auxformer.course.upload import choose_clip
 from auxformer.data.task import Task
 from auxformer.errors import InputError, MediaError
-from auxformer.features.face import resize
+from auxformer.features.track import resize
 from auxformer.recognise import Film, Recogniser, decode, describe, face_notes, recognise
 from auxformer.training.fit import fit
 from auxformer.training.run import load
@@ -164,10 +164,12 @@ def test_files_that_will_not_do_get_a_sentence(tmp_path):
         decode(tmp_path / "gone.mp4")
 
 
-def test_features_that_cannot_be_taken_in_memory_or_are_of_other_settings_are_refused(run):
+def test_features_that_cannot_be_taken_in_memory_or_are_of_other_settings_are_refused(run, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("clip,a\nx,1\n")
     model, features = torch.nn.Linear(1, 1), run.about["features"]
-    with pytest.raises(InputError, match="lld or logmel"):
-        Recogniser.of(model, run.classes, {**features, "audio": features["video"]}, run.normalizers)
+    with pytest.raises(InputError, match="is read from files"):
+        Recogniser.of(model, run.classes, {**features, "video": {**features["video"], "spec": f"table:{table}"}}, run.normalizers)
     other = {**features, "video": {**features["video"], "digest": "00000000"}}
     with pytest.raises(InputError, match="other settings"):
         Recogniser.of(model, run.classes, other, run.normalizers)
@@ -188,14 +190,14 @@ def test_no_face_several_and_a_small_one_are_said(recogniser, film_of):
         return face_notes(film, recogniser.features(film).face, size)
 
     assert notes(grey) == ()
-    assert "No face of at least a quarter" in notes(np.full_like(grey, 90))[0]
+    assert "No face was found" in notes(np.full_like(grey, 90))[0]
     assert "2 faces were found" in notes(np.concatenate([grey, grey], axis=2))[0]
+    gone = grey.copy()
+    gone[: len(grey) // 2] = 90
+    assert "of the frames only" in notes(gone)[0]
     height, width = grey.shape[1:]
-    small = resize(grey, (height // 6, width // 6)).round().astype(np.uint8)
-    aside = np.full_like(grey, 90)
-    aside[:, : height // 6, : width // 6] = small
-    assert "No face of at least a quarter" in notes(aside)[0], "a tiny one is none"
-    assert "was enlarged to" in notes(resize(grey, (height // 3, width // 3)).round().astype(np.uint8))[-1]
+    small = np.stack([resize(frame, (height // 3, width // 3)) for frame in grey])
+    assert "was enlarged to" in notes(small)[-1]
     assert face_notes(Film(np.zeros(9), None, None, None), None) == ()
 
 

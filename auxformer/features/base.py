@@ -86,7 +86,11 @@ class SoundExtractor(MediaExtractor):
 
 
 class FilmExtractor(MediaExtractor):
-    """What extractors of one vector per frame of the film share."""
+    """What extractors of one vector per frame of the film share.
+
+    Each has `of_film`, from evenly spaced frames uint8 `[T, H, W, 3]` (RGB), their brightness `[T, H, W]` and the path of the
+    face in them (`track.FaceTrack`) to `[T, D]` float32, for films that are not in a corpus.
+    """
 
     modality = "video"
     frames_per_second = math.nan

@@ -5,33 +5,35 @@ from dataclasses import dataclass
 import numpy as np
 
 from auxformer import media
-from auxformer.errors import InputError
+from auxformer.errors import InputError, check_choice, check_range
 from auxformer.features.base import Clip, FilmExtractor
-from auxformer.features.face import crop, evenly, find_face
+from auxformer.features.face import evenly
+from auxformer.features.pretrained.packaged import YUNET, find_packaged
+from auxformer.features.track import BOXES, MARGIN, FaceTrack, level_crops, track_face
 
 
 @dataclass(frozen=True)
 class GradientHistograms(FilmExtractor):
     """Histograms of oriented gradients of the face (Dalal & Triggs, CVPR 2005), one vector per video frame.
 
-    The face is looked for in a few frames; the median box serves the whole clip, so that what moves in the crop is the
-    face and not the box. Where no face is found the centre of the picture is taken (`find_face` says so).
+    The crop follows the face smoothly, level with its eyes (`track.track_face`), so that what moves in it is the face and not
+    the head. Where no face is found it is the centre of the picture, and `with_faces` says so.
 
     Attributes:
         size: Height and width of the grey face crop, pixels.
         cell: Pixels per side of a cell, over which gradients are counted.
         block: Cells per side of a block, over which the counts are brought to unit length (L2-Hys).
         orientations: Directions of gradients told apart within 180 degrees.
-        looks: Frames per clip, evenly spread, in which a face is looked for.
-        margin: Side of the crop as a multiple of the detected face's.
+        margin: Side of the crop as a multiple of the height of the detected face.
+        boxes: "track" to follow the face, "clip" for one box per clip.
     """
 
     size: int = 48
     cell: int = 12
     block: int = 2
     orientations: int = 8
-    looks: int = 5
-    margin: float = 1.2
+    margin: float = MARGIN
+    boxes: str = "track"
 
     name = "hog"
 
@@ -42,10 +44,9 @@ class GradientHistograms(FilmExtractor):
                 f"hog: size {self.size}, cell {self.cell}, block {self.block} and orientations {self.orientations} do "
                 "not fit; size must be a multiple of cell, and block at most their ratio."
             )
-        if self.looks < 1 or self.margin <= 0:
-            raise InputError(
-                f"hog: looks is {self.looks} and margin {self.margin}, expected at least 1 and more than 0."
-            )
+        check_range("margin", self.margin, 0.1, 10)
+        check_choice("boxes", self.boxes, BOXES)
+        find_packaged(YUNET, self.name)
 
     @property
     def dims(self) -> int:
@@ -55,9 +56,18 @@ class GradientHistograms(FilmExtractor):
 
     def __call__(self, clip: Clip) -> np.ndarray:
         """Histograms `[T, D]` float32 of a clip. Raises `MediaError` when its pictures cannot be read."""
+        return self.with_faces(clip)[0]
+
+    def with_faces(self, clip: Clip) -> tuple[np.ndarray, float]:
+        """The same, and the share of the frames with a face."""
         frames, times = media.read_frames(self.source(clip), grey=True)  # [T, H, W]
-        box = find_face(frames, self.looks, self.margin)
-        return self.of_crops(crop(frames[evenly(times)], box, self.size))
+        frames = frames[evenly(times)]
+        track = track_face(frames, self.boxes)
+        return self.of_film(None, frames, track), track.found
+
+    def of_film(self, frames: np.ndarray | None, grey: np.ndarray, track: FaceTrack) -> np.ndarray:
+        """Histograms `[T, D]` float32 of grey frames `[T, H, W]` with a face on a path; the coloured ones are not used."""
+        return self.of_crops(level_crops(grey, track, self.size, self.margin))
 
     def of_crops(self, crops: np.ndarray) -> np.ndarray:
         """Histograms `[T, D]` float32 of grey crops `[T, size, size]`."""

@@ -64,6 +64,10 @@ class SideBySide:
         """Features `[T, D]` float32 of a waveform `[samples]` in -1..1 at 16 kHz, of parts that hear."""
         return join([(part.of_waveform(waveform), part.frames_per_second) for part in self.parts])
 
+    def of_film(self, frames: np.ndarray, grey: np.ndarray, track) -> np.ndarray:
+        """Features `[T, D]` float32 of frames, as of `base.FilmExtractor`, of parts that see; all are at the film's rate."""
+        return join([(part.of_film(frames, grey, track), 1.0) for part in self.parts])
+
 
 class JoinedStore:
     """The stores of several extractors, read as if they were one: what `FeatureStore` is to its readers.

@@ -13,7 +13,6 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from auxformer.errors import check_choice
-from auxformer.features.face import CENTRE_SHARE
 from auxformer.features.pretrained.packaged import YUNET, find_packaged
 
 ROWS = (180, 360, 720)
@@ -27,7 +26,7 @@ lean, and from 20 degrees on two thirds of that.
 SURE, OVERLAP = 0.6, 0.3
 """Score from which something is a face, and share of overlap from which two detections are of one."""
 STEP = 6
-"""Frames between two looks, at most."""
+"""Frames between two looks, at most; at every other one the lean of the face is looked at as well."""
 MOVED = 0.15
 """Part of the face's height by which it has moved, or grown, when it is looked for between two looks."""
 FAR = 2.0
@@ -36,6 +35,10 @@ SMOOTH = (5, 5, 15, 5)
 """Frames: deviations of the bell curves that smooth x, y, height and angle; a crop that breathes is worse than one that sways."""
 SLACK = (0.05, 0.05, 0.12)
 """Parts of the face's height by which the smooth x, y and height may leave those that were seen."""
+MARGIN = 1.15
+"""Side of a crop as a multiple of the face's height, where nothing else is said."""
+CENTRE_SHARE = 0.8
+"""Height of the face that is supposed where none is found, as a share of the picture's shorter side."""
 BOXES = ("track", "clip")
 """A box that follows the face, or one for the whole clip: the median of the path, as level as the picture."""
 
@@ -62,6 +65,10 @@ class FaceTrack(NamedTuple):
     angle: np.ndarray
     found: float
 
+    def at(self, frame: int) -> Face:
+        """The face in one frame."""
+        return Face(*(float(path[frame]) for path in self[:4]))
+
     def still(self) -> "FaceTrack":
         """One box for the whole clip: the median of each, not turned."""
         one = [np.full_like(path, np.median(path)) for path in (self.x, self.y, self.height)]
@@ -83,8 +90,10 @@ def track_face(frames: np.ndarray, boxes: str = "track") -> FaceTrack:
     known = sorted(frame for frame, face in seen.items() if face)
     if len(known) < min(2, len(seen)):  # once only: a mistake of the detector
         return _centre(frames)
-    faces = [seen[frame]._replace(angle=lean_of(frames[frame], seen[frame])) for frame in known]
-    raw = np.stack([np.interp(np.arange(len(frames)), known, path) for path in np.array(faces).T])  # [4, T]
+    raw = [np.interp(np.arange(len(frames)), known, path) for path in np.array([seen[frame][:3] for frame in known]).T]
+    looked_at = sorted({*known[::2], known[-1]})
+    leans = [lean_of(frames[frame], seen[frame]) for frame in looked_at]
+    raw = np.stack([*raw, np.interp(np.arange(len(frames)), looked_at, leans)])  # [4, T]
     smooth = np.stack([gaussian_filter1d(path, width, mode="nearest") for path, width in zip(raw, SMOOTH)])
     slack = np.outer(SLACK, raw[2])  # [3, T]
     smooth[:3] = raw[:3] + np.clip(smooth[:3] - raw[:3], -slack, slack)
@@ -94,16 +103,13 @@ def track_face(frames: np.ndarray, boxes: str = "track") -> FaceTrack:
 
 def faces_in(picture: np.ndarray) -> list[Face]:
     """The faces in a picture uint8 `[H, W]` (grey) or `[H, W, 3]` (RGB), down to a tenth of it."""
-    import cv2
-
     if picture.ndim == 2:
         picture = np.repeat(picture[..., None], 3, axis=2)
     for rows in ROWS:
         scale = rows / min(picture.shape[:2])
         if rows == ROWS[0]:
             scale = min(scale, 1.0)  # small pictures are enlarged in vain only where nothing else helps
-        shrinking = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        found = _detect(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=shrinking))
+        found = _detect(resize(picture, tuple(max(1, round(scale * side)) for side in picture.shape[:2])))
         if len(found):
             boxes = found[:, :4] / scale  # left, top, width, height
             return [Face(x + width / 2, y + height / 2, height, 0.0) for x, y, width, height in boxes.tolist()]
@@ -127,36 +133,46 @@ def lean_of(picture: np.ndarray, face: Face) -> float:
     return angle
 
 
-def level_crops(frames: np.ndarray, track: FaceTrack, size: int, margin: float = 1.15) -> np.ndarray:
+def level_crops(frames: np.ndarray, track: FaceTrack, size: int, margin: float = MARGIN) -> np.ndarray:
     """The face in every frame, its eyes level, smoothed where it shrinks: `[T, size, size]` or `[T, size, size, 3]` float32.
 
     Args:
         frames: uint8 `[T, H, W]` or `[T, H, W, 3]`; beyond their edges the last pixel goes on.
         track: Of these frames.
         size: Pixels per side.
-        margin: Side of the crop as a multiple of the face's height; 1.15 is what the cascade's crop was.
+        margin: Side of the crop as a multiple of the face's height.
     """
-    import cv2
-
     crops = np.empty((len(frames), size, size, *frames.shape[3:]), np.float32)
     for crop, frame, face in zip(crops, frames, zip(*track[:4])):
         large = size * max(1, math.ceil(margin * face[2] / size))  # whole pixels of the crop are averaged
-        cut = cut_out(frame, Face(*face), large, margin)
-        crop[:] = cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA)
+        crop[:] = resize(cut_out(frame, Face(*face), large, margin), (size, size))
     return crops
+
+
+def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A picture `[H, W]` or `[H, W, 3]` of any number type brought to (height, width): pixels averaged where it shrinks."""
+    import cv2
+
+    shrinks = size[0] < picture.shape[0] or size[1] < picture.shape[1]
+    return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def cut_out(picture: np.ndarray, face: Face, size: int, margin: float) -> np.ndarray:
     """The square around a face, turned level: `[size, size]` of a picture `[H, W]`, with colours where it has them."""
     import cv2
 
-    across = np.array([np.cos(face.angle), np.sin(face.angle)]) * margin * face.height
-    down = np.array([-across[1], across[0]])
-    corner = np.array([face.x, face.y]) - (across + down) / 2
-    corners = np.float32([corner, corner + across, corner + down])
+    corners = corners_of(face, margin)[[0, 1, 3]].astype(np.float32)
     warp = cv2.getAffineTransform(corners, np.float32([[0, 0], [size, 0], [0, size]]))
     warp[:, 2] += warp[:, :2].sum(1) / 2 - 0.5  # corners are edges of pixels, OpenCV counts from their middles
     return cv2.warpAffine(picture, warp, (size, size), borderMode=cv2.BORDER_REPLICATE)
+
+
+def corners_of(face: Face, margin: float = MARGIN) -> np.ndarray:
+    """The corners `[4, 2]` of the square around a face, x and y in pixels, clockwise from the one at its top left."""
+    across = np.array([np.cos(face.angle), np.sin(face.angle)]) * margin * face.height
+    down = np.array([-across[1], across[0]])
+    corner = np.array([face.x, face.y]) - (across + down) / 2
+    return np.stack([corner, corner + across, corner + across + down, corner + down])
 
 
 def _detect(picture: np.ndarray) -> np.ndarray:

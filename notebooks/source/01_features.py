@@ -294,27 +294,30 @@ print(len(SHOWN), "descriptors and", len(speakers), "puppets to choose from")
 print("gradient of 0, 0, 10, 20, 20:", np.gradient(np.array([0.0, 0, 10, 20, 20])).tolist())
 
 # %% [markdown]
-# HOG divides the crop into 6 × 6 cells and counts, in each, how much gradient points in each of 8 directions:
-# $6 \cdot 6 \cdot 8 = 288$. It knows where edges are and which way they run, but no longer the colour of the skin or
-# of the wall.
+# HOG divides the crop into 4 × 4 cells of 12 pixels and counts, in each, how much gradient points in each of 8 directions.
+# Then every block of 2 × 2 neighbouring cells is brought to unit length, which takes out how strong the light is. There
+# are 3 × 3 such blocks: $3 \cdot 3 \cdot (2 \cdot 2) \cdot 8 = 288$. It knows where edges are and which way they run,
+# but no longer the colour of the skin or of the wall.
+#
+# The crop follows the face: a detector looks for it now and then, the path between is straight and smooth, and the crop
+# is turned until the eyes are level. So what moves in the crop is the face and not the head.
 
 # %%
-from auxformer.features.face import crop, find_face
+from auxformer.features.track import corners_of, level_crops, track_face
 
 grey, _ = media.read_frames(row.video, grey=True)  # [T, H, W]
-box = find_face(grey)
-face = crop(grey, box, 48)[len(grey) // 2]  # [48, 48]
+track, middle = track_face(grey), len(grey) // 2
+face = level_crops(grey, track, 48)[middle]  # [48, 48]
 print("crop", face.shape, "· features", described["hog"].shape[1])
 
 # %% tags=["folded"]
 from skimage.feature import hog as oriented_gradients
 
-_, drawn = oriented_gradients(face, 8, (8, 8), (6, 6), block_norm="L2-Hys", visualize=True)
+_, drawn = oriented_gradients(face, 8, (12, 12), (2, 2), block_norm="L2-Hys", visualize=True)
 figure, axes = plt.subplots(1, 3, figsize=(7.4, 2.6))
-axes[0].imshow(frames[len(frames) // 2])
-axes[0].add_patch(
-    plt.Rectangle((box.left, box.top), box.side, box.side, fill=False, color="#D55E00", lw=2)
-)
+axes[0].imshow(frames[middle])
+corners = corners_of(track.at(middle))
+axes[0].add_patch(plt.Polygon(corners, fill=False, color="#D55E00", lw=2))
 axes[1].imshow(face, cmap="gray")
 axes[2].imshow(drawn, cmap="gray")
 for axis, title in zip(axes, ("frame and face box", "grey crop, 48 × 48", "gradients by cell")):
@@ -323,7 +326,7 @@ for axis, title in zip(axes, ("frame and face box", "grey crop, 48 × 48", "grad
 lab.show(
     figure, alt="A frame with a box around the face, the grey crop, and its edges as short strokes."
 )
-lab.fact("a box no larger than the picture, 36 cells", box.side <= min(grey.shape[1:]))
+lab.fact("a face in every frame", track.found == 1)
 
 # %% [markdown]
 # **See** brows, lids and mouth as strokes.

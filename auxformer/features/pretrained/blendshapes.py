@@ -10,6 +10,7 @@ from auxformer.features.base import Clip, FilmExtractor
 from auxformer.features.face import evenly
 from auxformer.features.pretrained.landmarks import LEFT_EYE, NAMES, RIGHT_EYE, FaceLandmarker, load_landmarker
 from auxformer.features.pretrained.packaged import FACE_LANDMARKER, weights_of
+from auxformer.features.track import FaceTrack
 
 POSE = ("headYaw", "headPitch", "headRoll")
 """Degrees: the face turned to the right of the picture, bent down, and leant clockwise."""
@@ -49,6 +50,10 @@ class Blendshapes(FilmExtractor):
         if np.isnan(features).all():
             raise MediaError(f"{self.source(clip)}: no face is in any of its {len(frames)} frames; leave the clip out")
         return features
+
+    def of_film(self, frames: np.ndarray, grey: np.ndarray | None, track: FaceTrack | None) -> np.ndarray:
+        """The same as `of_frames`; it follows the face by its points."""
+        return self.of_frames(frames)
 
     def of_frames(self, frames: np.ndarray) -> np.ndarray:
         """Blendshapes and pose `[T, 55]` float32 of RGB frames uint8 `[T, H, W, 3]`, NaN in a frame without a face."""

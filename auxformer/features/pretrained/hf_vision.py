@@ -7,6 +7,7 @@ import numpy as np
 
 from auxformer.errors import InputError, check_choice
 from auxformer.features.pretrained.networks import FaceNetwork, HubModel, choose_device, load_model, read_config
+from auxformer.features.track import MARGIN
 
 
 @dataclass(frozen=True)
@@ -19,15 +20,15 @@ class HuggingFaceVision(HubModel, FaceNetwork):
         model: Name on the hub (then it must be in the local cache) or folder.
         pooling: "pooler", the network's own summary; "cls", its first token; "mean", the mean over tokens or places;
             or "auto": the first of these that the network has with trained weights.
-        looks, margin: As of `GradientHistograms`.
+        margin, boxes: As of `GradientHistograms`.
         device: "auto", "cpu" or "cuda". Does not change the digest.
         content: Hash of the model's weights and settings.
     """
 
     model: str = field(repr=False)
     pooling: str = "auto"
-    looks: int = 5
-    margin: float = 1.2
+    margin: float = MARGIN
+    boxes: str = "track"
     device: str = field(default="auto", repr=False)
     content: str = field(init=False)
     folder: str = field(init=False, repr=False)

@@ -16,7 +16,9 @@ import numpy as np
 from auxformer.errors import InputError, check_choice, check_range
 from auxformer.features.base import Clip, FilmExtractor
 from auxformer.features.face import face_film
-from auxformer.files import whole_file
+from auxformer.features.pretrained.packaged import YUNET, find_packaged
+from auxformer.features.track import BOXES, FaceTrack, level_crops
+from auxformer.files import file_hash, whole_file
 
 ABOUT = ("config.json", "preprocessor_config.json")
 """Files beside the weights that say what network they belong to and what it expects."""
@@ -41,19 +43,32 @@ class HubModel:
 
 
 class FaceNetwork(FilmExtractor):
-    """An extractor whose network sees the face, cropped by `looks` and `margin`, some frames at a time.
+    """An extractor whose network sees the face, cropped by `boxes` and `margin` as for `hog`, some frames at a time.
 
     Each has `frames_at_once` and `see`, from so many colour pictures `[B, H, W, 3]` to vectors `[B, D]` float32.
     """
 
+    crop_size: ClassVar[int] = 224
+    """Pixels per side of the crop, what networks of this kind are trained on."""
+
     def check_crop(self) -> None:
-        """Raise `InputError` where `looks` or `margin` is out of range."""
-        check_range("looks", self.looks, 1, 100_000)
+        """Raise `InputError` where `boxes` or `margin` is out of range, or the face detector is not there."""
         check_range("margin", self.margin, 0.1, 10)
+        check_choice("boxes", self.boxes, BOXES)
+        find_packaged(YUNET, self.name)
 
     def __call__(self, clip: Clip) -> np.ndarray:
         """Vectors `[T, D]` float32 of a clip. Raises `MediaError` when its pictures cannot be read."""
-        return self.of_faces(face_film(self.source(clip), self.looks, self.margin))
+        return self.with_faces(clip)[0]
+
+    def with_faces(self, clip: Clip) -> tuple[np.ndarray, float]:
+        """The same, and the share of the frames with a face."""
+        faces, track = face_film(self.source(clip), self.crop_size, self.boxes, self.margin)
+        return self.of_faces(faces), track.found
+
+    def of_film(self, frames: np.ndarray, grey: np.ndarray | None, track: FaceTrack) -> np.ndarray:
+        """Vectors `[T, D]` float32 of RGB frames uint8 `[T, H, W, 3]` with a face on a path."""
+        return self.of_faces(level_crops(frames, track, self.crop_size, self.margin).round().astype(np.uint8))
 
     def of_faces(self, faces: np.ndarray) -> np.ndarray:
         """Vectors `[T, D]` float32 of colour pictures `[T, H, W, 3]` (RGB, 0..255) of any size."""
@@ -125,12 +140,6 @@ def model_hash(folder: str | os.PathLike) -> str:
     files = [Path(folder) / name for name in ABOUT] + sorted(Path(folder).glob("*.safetensors"))
     hashes = [f"{file.name} {file_hash(file)}" for file in files if file.is_file()]
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-
-
-def file_hash(path: str | os.PathLike) -> str:
-    """SHA-256 of a file as hex digits; a file that has not changed is read once per process."""
-    status = os.stat(path)
-    return _file_hash(os.fspath(path), status.st_size, status.st_mtime_ns)
 
 
 def choose_device(name: str) -> str:
@@ -205,12 +214,6 @@ def _in_cache(name: str) -> Path:
             "of a copy"
         )
     return Path(found).parent
-
-
-@functools.cache
-def _file_hash(path: str, size: int, modified_ns: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from auxformer.errors import InputError
-from auxformer.features.pretrained.networks import file_hash
+from auxformer.files import file_hash
 
 
 class Packaged(NamedTuple):

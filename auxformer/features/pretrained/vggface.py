@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from auxformer.errors import InputError, check_choice
-from auxformer.features.face import resize_colour
-from auxformer.features.pretrained.networks import FaceNetwork, choose_device, file_hash, read_pickled
+from auxformer.features.pretrained.networks import FaceNetwork, choose_device, read_pickled
+from auxformer.features.track import MARGIN, resize
+from auxformer.files import file_hash
 
 SIZE = 224
 """Height and width of the picture that the network expects, pixels."""
@@ -31,15 +32,15 @@ class VggFace(FaceNetwork):
         path: Weights as safetensors, or as .pth, which is read without running code that it may hold.
         channels: "rgb" or "bgr", the order that the weights expect: that of the MatConvNet file or that of the Caffe
             and Torch files. None tells them apart by their names, conv1_1 (rgb) and conv_1_1 (bgr).
-        looks, margin: As of `GradientHistograms`.
+        margin, boxes: As of `GradientHistograms`.
         sha256: Of the file; checked when given, looked up when not.
         device: "auto", "cpu" or "cuda". Does not change the digest.
     """
 
     path: str = field(repr=False)
     channels: str | None = None
-    looks: int = 5
-    margin: float = 1.2
+    margin: float = MARGIN
+    boxes: str = "track"
     sha256: str | None = None
     device: str = field(default="auto", repr=False)
 
@@ -67,7 +68,7 @@ class VggFace(FaceNetwork):
         import torch
 
         weights, order = _load(self.path, self.sha256, self.shrink, choose_device(self.device))
-        pictures = resize_colour(faces, (SIZE, SIZE))  # [B, 3, 224, 224]
+        pictures = np.stack([resize(face.astype(np.float32), (SIZE, SIZE)) for face in faces]).transpose(0, 3, 1, 2)
         pictures -= np.array(MEAN, np.float32)[:, None, None]
         if (self.channels or order) == "bgr":
             pictures = pictures[:, ::-1].copy()
