@@ -6,6 +6,8 @@
 import argparse
 import sys
 
+import pandas as pd
+
 from auxformer.benchmark.gpu import measure_gpu
 from auxformer.errors import InputError
 from auxformer.files import whole_file
@@ -15,15 +17,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", help="CSV file to write")
     parser.add_argument("--repeats", type=int, default=20, help="timed repetitions of each")
+    parser.add_argument("--no-compile", action="store_true", help="leave out the compiled step, a minute for each preset")
     arguments = parser.parse_args()
+    rows = []
     try:
-        table = measure_gpu(arguments.repeats)
+        for row in measure_gpu(arguments.repeats, compiling=not arguments.no_compile):
+            print(", ".join(f"{name} {value}" for name, value in row.items()), flush=True)
+            rows.append(row)
+            if arguments.out:  # after each: what is measured stays, however it ends
+                with whole_file(arguments.out) as part:
+                    pd.DataFrame(rows).to_csv(part, index=False)
     except InputError as error:
         sys.exit(str(error))
-    print(table.to_string(index=False))
-    if arguments.out:
-        with whole_file(arguments.out) as part:
-            table.to_csv(part, index=False)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """What a GPU does for AuxFormer: a training step in several precisions, compiled, recorded as a graph; large batches; transfers.
 
-Everything is measured in one call, in turns, on the machine that says it. Nothing here runs without a GPU.
+A step is timed as a user meets it, with the time that Python takes to hand its operations out. Nothing here runs without a GPU.
 """
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
-import pandas as pd
 import torch
 import torch.nn.functional as F
 
@@ -27,26 +27,26 @@ COLUMNS = ("what", "preset", "setting", "clips", "milliseconds", "clips_per_seco
 """Of the table."""
 
 
-def measure_gpu(repeats: int = 10, presets=tuple(SHAPES)) -> pd.DataFrame:
-    """One row per measurement: milliseconds (the median), clips per second, most memory in use (MiB), and what went wrong.
+def measure_gpu(repeats: int = 10, presets: Sequence[str] = tuple(SHAPES), compiling: bool = True) -> Iterator[dict]:
+    """One row per measurement, as it is made: see `COLUMNS`, the GPU's name, and torch's version.
+
+    `milliseconds` is the median, `peak_mib` the most memory in use; `note` says why something could not be measured here.
 
     Args:
-        repeats: Timed repetitions of each, after some that warm up.
+        repeats: Timed repetitions of each, after three that warm up.
         presets: Of `SHAPES`.
+        compiling: Whether the compiled step, which takes a minute before it begins, is among them.
 
     Raises:
         InputError: There is no GPU.
     """
     if not torch.cuda.is_available():
         raise InputError("this machine has no GPU that torch can use: there is nothing to measure.")
-    rows = []
+    about = {"device": torch.cuda.get_device_name(0), "torch": torch.__version__}
     for name in presets:
-        rows += _steps(name, repeats)
-        rows += _batches(name, repeats)
-        rows += _inference(name, repeats)
-        rows += _transfers(name, repeats)
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.assign(device=torch.cuda.get_device_name(0), torch=torch.__version__)
+        for part in (_transfers, _steps, _batches, _inference):
+            for row in part(name, repeats, compiling):
+                yield dict(zip(COLUMNS, row)) | about
 
 
 def random_batch(name: str, clips: int) -> Batch:
@@ -101,41 +101,41 @@ def _recorded(step: Callable[[], None], optimizer: torch.optim.Optimizer) -> Cal
     return graph.replay
 
 
-def _steps(name: str, repeats: int) -> Iterator[tuple]:
+def _steps(name: str, repeats: int, compiling: bool) -> Iterator[tuple]:
+    batch = random_batch(name, 32)
     for setting in STEPS:
-        yield _row("training step", name, setting, 32, lambda setting=setting: training_step(name, random_batch(name, 32), setting), repeats)
-    yield _row("training step", name, "processor, float32", 32, lambda: training_step(name, random_batch(name, 32), device="cpu"), 3)
+        if compiling or "compiled" not in setting:
+            yield _row("training step", name, setting, 32, partial(training_step, name, batch, setting), repeats)
+    yield _row("training step", name, "processor, float32", 32, partial(training_step, name, batch, device="cpu"), 3)
 
 
-def _batches(name: str, repeats: int) -> Iterator[tuple]:
+def _batches(name: str, repeats: int, compiling: bool) -> Iterator[tuple]:
     for clips in BATCHES:
-        yield _row("batch", name, "bf16", clips, lambda clips=clips: training_step(name, random_batch(name, clips), "bf16"), repeats)
+        yield _row("batch", name, "bf16", clips, partial(training_step, name, random_batch(name, clips), "bf16"), repeats)
 
 
-def _inference(name: str, repeats: int) -> Iterator[tuple]:
+def _inference(name: str, repeats: int, compiling: bool) -> Iterator[tuple]:
+    model = create_model("auxformer", preset(name).model, *SHAPES[name][1::2], 6).to("cuda").eval()
+    batch = random_batch(name, 512).to("cuda")
+
+    def make(setting: str) -> Callable[[], None]:
+        @torch.no_grad()
+        def forward():
+            torch.backends.cuda.matmul.allow_tf32 = False
+            with torch.autocast("cuda", torch.bfloat16, enabled=setting == "bf16"):
+                model(batch)
+
+        return forward
+
     for setting in ("float32", "bf16"):
-
-        def make(setting=setting):
-            audio_dims, video_dims = SHAPES[name][1::2]
-            model = create_model("auxformer", preset(name).model, audio_dims, video_dims, 6).to("cuda").eval()
-            batch = random_batch(name, 512).to("cuda")
-
-            @torch.no_grad()
-            def forward():
-                torch.backends.cuda.matmul.allow_tf32 = False
-                with torch.autocast("cuda", torch.bfloat16, enabled=setting == "bf16"):
-                    model(batch)
-
-            return forward
-
-        yield _row("inference", name, setting, 512, make, repeats)
+        yield _row("inference", name, setting, 512, partial(make, setting), repeats)
 
 
-def _transfers(name: str, repeats: int) -> Iterator[tuple]:
+def _transfers(name: str, repeats: int, compiling: bool) -> Iterator[tuple]:
     batch = random_batch(name, 32)
     pinned = Batch(*(value.pin_memory() if torch.is_tensor(value) else value for value in batch))
     for setting, source in (("ordinary memory", batch), ("pinned memory", pinned)):
-        yield _row("transfer", name, setting, 32, lambda source=source: lambda: source.to("cuda"), repeats)
+        yield _row("transfer", name, setting, 32, lambda source=source: partial(source.to, "cuda"), repeats)
 
 
 def _row(what: str, name: str, setting: str, clips: int, make: Callable[[], Callable], repeats: int) -> tuple:

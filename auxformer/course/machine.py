@@ -1,8 +1,7 @@
 """What lesson 4 asks of a machine: where a step's time goes, what it fetches from memory, and what a killed training leaves."""
 
+import math
 import os
-import resource
-import signal
 import statistics
 import subprocess
 import sys
@@ -65,11 +64,19 @@ def times_as_fast(step: Callable, plain: Callable, turns: int = 3) -> float:
 
 
 def page_faults(step: Callable, steps: int = 3) -> tuple[float, float]:
-    """Page faults of this process per step, and the seconds of one, after one that warms up."""
+    """Page faults of this process per step (NaN on Windows, which counts otherwise), and the seconds of one, after one that warms up."""
     step()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    before = _faults()
     taken = [seconds(step) for _ in range(steps)]
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / steps, statistics.median(taken)
+    return (_faults() - before) / steps, statistics.median(taken)
+
+
+def _faults() -> float:
+    try:
+        import resource
+    except ImportError:
+        return math.nan
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
 QUIET = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
@@ -104,7 +111,7 @@ class Trainings:
         victim = subprocess.Popen(self._command(name), **look)
         while victim.poll() is None and not self._checkpoints(name):
             time.sleep(0.01)
-        victim.send_signal(signal.SIGKILL)
+        victim.kill()
         return victim.wait(), self._checkpoints(name)
 
     def weights(self, name: str) -> dict[str, torch.Tensor]:

@@ -60,8 +60,8 @@ def shared_loss(
         label_smoothing: Share of each target spread over the classes.
     """
     losses = [F.cross_entropy(head, target, reduction="none", label_smoothing=label_smoothing) for head in logits[:3]]
-    counted = torch.stack(losses, 1) * logits.weights  # [B, 3]
-    loss = (counted * counted.new_tensor(loss_weights)).sum(1).mean()
+    counted = (torch.stack(losses, 1) * logits.weights).unbind(1)  # 3 x [B]
+    loss = sum(weight * head for weight, head in zip(loss_weights, counted)).mean()  # numbers: a tensor of them makes a GPU wait
     return loss if logits.extra is None else loss + loss_weights[0] * logits.extra
 
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import os
 
 # From glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
@@ -17,5 +18,7 @@ def keep_freed_memory() -> bool:
     change. The price: memory once used stays with the process. `benchmarks/training.py` measures it; the settings are
     described in the manual page mallopt(3).
     """
+    if os.name == "nt":  # where a process's own symbols have no name
+        return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     return bool(mallopt and mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, -1))

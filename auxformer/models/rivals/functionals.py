@@ -42,6 +42,7 @@ class FunctionalsLR:
         self.models = {
             condition: _best_model(_beside(x_train, streams), y_train, _beside(x_dev, streams), y_dev)
             for condition, streams in STREAMS.items()
+            if all(getattr(train, stream).clips for stream in streams)
         }
         return self
 
@@ -58,7 +59,7 @@ class FunctionalsLR:
         for name in conditions:
             table, present = _table(dataset, name)
             result[name] = np.zeros((len(dataset), self.classes))
-            for streams, (scaler, model) in ((streams, self.models[key]) for key, streams in STREAMS.items()):
+            for streams, (scaler, model) in ((STREAMS[key], model) for key, model in self.models.items()):
                 rows = np.flatnonzero([there == streams for there in present])
                 if len(rows):
                     x = _scaled(scaler, _beside(table, streams)[rows])
@@ -99,7 +100,7 @@ def _table(dataset: ClipDataset, condition: str = "complete") -> tuple[dict[str,
     Of a store of one vector per clip these are its functionals. Those of an absent stream are zeros, which nobody reads.
     """
     parts, present = {"audio": [], "video": []}, []
-    whole = {name: max(getattr(dataset, name).lengths.values()) == 1 for name in parts}
+    whole = {name: max(getattr(dataset, name).lengths.values(), default=0) == 1 for name in parts}
     for index in range(len(dataset)):
         batch = apply_condition(collate([dataset[index]]), condition)
         present.append(tuple(name for name in parts if getattr(batch, f"{name}_present").item()))
