@@ -1,5 +1,6 @@
 """The course's machinery, on a toy lesson: building, running, failing, explorers and pages."""
 
+import base64
 import importlib.util
 import io
 import subprocess
@@ -14,7 +15,7 @@ from PIL import Image
 from toy_lesson import TOY_LESSON
 
 from auxformer import plots
-from auxformer.course import address, build, lessons, page, run, widgets
+from auxformer.course import address, build, lab, lessons, page, run, widgets
 from auxformer.errors import InputError
 
 plt.switch_backend("Agg")
@@ -294,22 +295,109 @@ def test_any_media_file_can_be_drawn_and_a_broken_one_gets_a_sentence(tmp_path):
         draw_media(tmp_path / "broken.mp4")
 
 
-def test_guesses_start_from_their_defaults_and_follow_the_learner(tmp_path, monkeypatch):
-    monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)
+@pytest.fixture
+def silent(monkeypatch):
+    """Nothing is displayed."""
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: SimpleNamespace(update=lambda *_, **__: None))
+
+
+def test_no_clip_is_guessed_before_the_learner_guesses(tmp_path, silent):
     (tmp_path / "clip.mp4").write_bytes(b"film")
-    guesses = widgets.guess_clips({"one": tmp_path / "clip.mp4"}, ["happy", "sad"], {"one": "sad"})
-    assert guesses.values == {"one": "sad"}
+    guesses = widgets.guess_clips({"one": tmp_path / "clip.mp4"}, ["happy", "sad"])
+    assert guesses.values == {"one": None}
     guesses._widgets["one"].value = "happy"
     assert guesses.values == {"one": "happy"}
 
 
-def test_a_prediction_is_compared_with_what_was_measured(monkeypatch, capsys):
-    monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)
-    for default, moved, measured in ((0.1, 0.5, 0.52), (0.1, 0.5, 0.9), (0.1, 0.01, 0.03), (0.5, 0.5, 0.52)):
-        guess = widgets.predict("how many?", default=default)
-        guess._widget.value = moved
+def test_a_prediction_is_compared_with_what_was_measured(silent, capsys):
+    for entered, measured in (("0.5", 0.52), ("50 %", 0.9), (" ,01", 0.03), ("0", 0.0)):
+        guess = widgets.predict("how many?")
+        guess._widget.value = entered
         guess.against(measured)
-    close, far, small, untouched = capsys.readouterr().out.splitlines()
-    assert "close" in close and "0.90" in far and "surprised" in far
-    assert "close" not in small and "left at 0.50" in untouched and "close" not in untouched
-    assert widgets.predict("which?", default="a", choices=["a", "b"]).value == "a"
+    close, far, small, zero = capsys.readouterr().out.splitlines()
+    assert "you said 0.50" in close and "close" in close and "0.90" in far and "surprised" in far
+    assert "close" not in small and "you said 0.01" in small and "you said 0.00" in zero and "close" in zero
+
+
+@pytest.mark.parametrize("settings", [{}, {"choices": ["a", "b"]}])
+def test_a_prediction_that_nobody_made_is_said_to_be_none(settings, silent, capsys):
+    guess = widgets.predict("how many?", **settings)
+    print("you said:", guess.value, f"and you said {guess.value:.2f} before")
+    guess.against(0.5)
+    said, against = capsys.readouterr().out.splitlines()
+    assert said == "you said: nothing and you said nothing before"
+    assert against == "you made no prediction; measured 0.50"
+
+
+@pytest.mark.parametrize("entered", ["four", "4", "-0.1", "nan", "", " "])
+def test_what_is_no_number_from_0_to_1_is_no_prediction_and_the_field_says_so(entered, monkeypatch):
+    shown = []
+    monkeypatch.setattr(widgets, "display_controls", lambda controls, caption: shown.extend(controls))
+    guess = widgets.predict("how many?")
+    state = shown[1].children[1]
+    assert state.value == widgets.UNSET
+    guess._widget.value = "0.25"
+    assert (guess.value, state.value) == (0.25, "0.25")
+    guess._widget.value = entered
+    assert guess.value == "nothing"
+    assert state.value == (widgets.UNSET if not entered.strip() else "no number from 0 to 1")
+
+
+def test_a_choice_is_made_of_buttons_none_of_them_pressed(silent):
+    guess = widgets.predict("which?", choices=["a", "b"])
+    assert isinstance(guess._widget, ipywidgets.ToggleButtons) and guess._widget.value is None
+    guess._widget.value = "b"
+    assert guess.value == "b"
+
+
+def test_every_control_can_be_worked_by_keyboard_in_jupyterlab(monkeypatch):
+    """JupyterLab takes the arrow keys and letters of menus and radio buttons (seen in 4.6); buttons and sliders keep theirs."""
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)
+    monkeypatch.setattr(widgets, "display_controls", lambda controls, caption: shown.extend(controls))
+    settings = {"few": ["a", "b"], "many": list("abcdefghi"), "named": {"one": 1, "two": 2}, "level": (0.0, 1.0, 0.5)}
+    widgets.explorer(lambda **_: plt.subplots()[0], alt="An empty pair of axes.", **settings)
+    for control in shown:
+        assert not isinstance(control, (ipywidgets.Dropdown, ipywidgets.Select, ipywidgets.RadioButtons))
+    assert [control.value for control in shown] == ["a", "a", 1, 0.5]
+    assert [control.description for control in shown] == list(settings)
+    plt.close("all")
+
+
+def test_a_live_explorer_draws_while_its_slider_is_dragged(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)
+    monkeypatch.setattr(widgets, "display_controls", lambda controls, caption: shown.extend(controls))
+    for live in (True, False):
+        widgets.explorer(
+            lambda **_: plt.subplots()[0],
+            alt="An empty pair of axes.",
+            live=live,
+            lag=(-5, 5, 0),
+            level=(0.0, 1.0, 0.5),
+        )
+    assert [control.continuous_update for control in shown] == [True, True, False, False]
+    plt.close("all")
+
+
+def test_in_front_of_a_person_the_description_is_where_jupyterlab_keeps_it(monkeypatch):
+    """JupyterLab shows `text/html` before `image/png`, whose description it drops."""
+    alt = 'A line "as steep" as <that>.'
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    data, metadata = widgets.picture(plt.subplots()[0], alt)
+    assert "text/html" not in data and metadata["image/png"]["alt"] == alt
+    monkeypatch.setenv("JPY_SESSION_NAME", "02_fusion.ipynb")
+    live, _ = widgets.picture(plt.subplots()[0], alt)
+    image = live["text/html"]
+    assert 'alt="A line &quot;as steep&quot; as &lt;that&gt;."' in image
+    assert base64.b64decode(image.partition("base64,")[2].partition('"')[0]) == data["image/png"]
+    plt.close("all")
+
+
+def test_a_fact_that_does_not_hold_is_no_verdict_on_the_learner(capsys):
+    lab.fact("it fell", True)
+    lab.fact("it rose", False)
+    assert capsys.readouterr().out.splitlines() == [
+        "yes: it fell",
+        "not so here: it rose (it was so where this lesson was written)",
+    ]

@@ -48,8 +48,11 @@ def begin(threads: int | None = 1) -> None:
 
 
 def fact(statement: str, holds) -> None:
-    """Print whether a statement holds, for what is true on every machine while its digits differ."""
-    print(f"{'yes' if holds else 'no'}: {statement}")
+    """Print that a statement holds, for what is true on every machine while its digits differ.
+
+    Where it does not, with other settings or an odd training, the lesson goes on and says so.
+    """
+    print(f"yes: {statement}" if holds else f"not so here: {statement} (it was so where this lesson was written)")
 
 
 def versions(seed: int = 0) -> None:

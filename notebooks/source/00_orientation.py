@@ -55,7 +55,7 @@ lab.begin()
 # your number down before you run the next cell; a prediction that was never written down is always right.
 
 # %%
-voice_guess = lab.predict("share of voice-only votes that name the intended emotion", default=0.75)
+voice_guess = lab.predict("share of voice-only votes that name the intended emotion")
 
 # %%
 from auxformer.corpora import EMOTIONS
@@ -160,7 +160,7 @@ print("most often taken for neutral:", max(others, key=others.get))
 # Voices get four in ten, faces nearly six in ten. **Predict.** And both together?
 
 # %%
-both_guess = lab.predict("share of audiovisual votes that name the intended emotion", default=0.8)
+both_guess = lab.predict("share of audiovisual votes that name the intended emotion")
 
 # %%
 both_guess.against(share_right["audiovisual"])
@@ -381,13 +381,14 @@ print("a frame:", frames.shape[1:], frames.dtype)
 # %% [markdown]
 # ## You against the crowd
 #
-# Ten clips, chosen by lot. Play each one (in JupyterLab) and say what you hear and see. Until you do, the answers
-# below are those of somebody who only *heard* the clips: one of the ten voice-only raters, drawn by lot as well.
+# Ten clips, chosen by lot. Play each one (in JupyterLab) and say what you hear and see. Beside your answers stand those
+# of a *listener*: one of the ten voice-only raters of each clip, drawn by lot as well. If you answer no clip at all, it
+# is the listener who is held against the crowd.
 #
 # **Predict.** On what share of the ten will you agree with the majority of those who heard and saw?
 
 # %%
-agreement_guess = lab.predict("share of the clips on which you agree with the crowd", default=0.7)
+agreement_guess = lab.predict("share of the clips on which you agree with the crowd")
 
 # %%
 rng = np.random.default_rng([seed, 10])
@@ -403,20 +404,25 @@ shares = shares_by("audiovisual")
 decided = shares.index[shares.max(axis=1) > 0.5]
 chosen = list(rng.choice(decided, guess_count, replace=False))
 by_ear = {clip: str(rng.choice(EMOTIONS, p=shares_by("voice").loc[clip])) for clip in chosen}
-guesses = lab.guess_clips({clip: corpus.clips.video[clip] for clip in chosen}, EMOTIONS, by_ear)
+guesses = lab.guess_clips({clip: corpus.clips.video[clip] for clip in chosen}, EMOTIONS)
 
 # %%
 table = pd.DataFrame(
     {
-        "you": guesses.values,
+        "you": guesses.values,  # None where you have not chosen
+        "listener": by_ear,
         "crowd": shares.loc[chosen].idxmax(axis=1),
         "of the crowd": shares.loc[chosen].max(axis=1).round(1),
         "intended": corpus.clips.intended[chosen],
     }
 )
-print(table.reset_index(drop=True).to_string())
-agreement_guess.against((table.you == table.crowd).mean())
-print("you named what was intended:", int((table.you == table.intended).sum()), "of", guess_count)
+print(table.fillna({"you": "not chosen yet"}).reset_index(drop=True).to_string())
+answered = table[table.you.notna()]
+who, judged = ("you", answered.you) if len(answered) else ("the listener", table.listener)
+print(f"you answered {len(answered)} of {guess_count} clips; the next two lines are about {who}:")
+agreement_guess.against((judged == table.crowd[judged.index]).mean())
+intended = judged == table.intended[judged.index]
+print(f"{who} named what was intended: {intended.sum()} of {len(judged)}")
 
 # %% [markdown]
 # **Where it goes wrong.** There are two right answers in that table, and they differ: what was *intended* and what
@@ -483,7 +489,7 @@ lesson0.macro_f1(macro_f1)
 # **Predict.** How far does the ideal observer get when it cannot see?
 
 # %%
-ceiling_guess = lab.predict("macro-F1 of the ideal observer from the voice alone", default=0.8)
+ceiling_guess = lab.predict("macro-F1 of the ideal observer from the voice alone")
 
 # %%
 truth = majority.map(EMOTIONS.index).to_numpy()  # [clips]
@@ -554,7 +560,7 @@ print(scores.round(2).to_string(na_rep="-"))
 # **Predict.** Its macro-F1 on puppets it has never met, hearing and seeing?
 
 # %%
-machine_guess = lab.predict("macro-F1 of the first machine", default=0.6)
+machine_guess = lab.predict("macro-F1 of the first machine")
 
 # %% tags=["nbval-ignore-output"] reason="seconds of extraction, when the stores are made for the first time"
 split = lab.open_task(corpus).split(0)  # train, dev and test clips, by speaker
