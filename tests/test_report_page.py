@@ -357,7 +357,8 @@ def test_the_command_that_runs_it_again():
 
 def test_results_of_others_have_sources_and_stand_beside_ours(folder):
     table = literature()
-    assert tuple(table.columns) == LITERATURE_COLUMNS and table.link.str.startswith("https://").all()
+    assert tuple(table.columns) == LITERATURE_COLUMNS
+    assert (table.link.str.startswith("https://") | table.source.str.contains("second hand")).all()
     assert not table.duplicated(["corpus", "system", "metric", "condition"]).any()
     assert set(table.corpus) == {"crema-d", "ravdess"} and literature("msp-improv").empty
     results = pd.read_csv(folder / "results.csv").assign(corpus="ravdess")

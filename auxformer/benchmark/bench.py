@@ -6,7 +6,7 @@ comparisons.csv       paired tests of every two systems
 classes.csv, groups.csv   scores per emotion, and per sex and age band of the speakers
 cost.csv              parameters and training time of each system
 people.csv            how people's answers confuse the classes, per condition
-suite.json            what was run, and what failed
+suite.json            what was run, what failed, and which stream no clip has
 """
 
 import json
@@ -57,8 +57,10 @@ def bench(
     out = Path(out or Path("build/bench") / suite.name)
     conditions, configs, tests = suite.conditions(), suite.configs(), suite.tests()
     make_folder(out)  # before hours of training
+    if suite.absent:
+        print(f'No clip has {suite.absent} here: "complete" is what elsewhere is called "no-{suite.absent}".', flush=True)
     task, partitions = suite.prepare(root and Path(root), Path(data), work.jobs)
-    human_rows, confusions = _people(task, partitions)
+    human_rows, confusions = _people(task, partitions, suite.absent)
     failed: dict[str, str] = {}
     seeds = range(suite.protocol.get("seeds", 1))
     predictions = predictions_of(task, configs, partitions, seeds, conditions, work, failed)
@@ -67,7 +69,7 @@ def bench(
     more = [
         rows.assign(partition=pooled)
         for rows in (_robustness(task, predictions, confusions), human_rows)
-        if rows is not None
+        if rows is not None and len(rows)
     ]
     results = pd.concat([results_of(task, predictions), *more], ignore_index=True)
     metric = "ccc" if task.target == "attributes" else "macro-f1"
@@ -85,6 +87,7 @@ def bench(
                 table.to_csv(part, index=False, float_format="%.4f")
     write_predictions(predictions, out / "predictions.parquet")
     about = {**asdict(suite), "version": auxformer.__version__, "failed": failed, "classes": task.classes}
+    about["absent"] = suite.absent
     with whole_file(out / "suite.json") as part:
         part.write_text(json.dumps(about, indent=1), "utf-8")
     return results
@@ -103,10 +106,11 @@ def people_table(
     return people.human_rows(read_corpus(root, corpus, on_error="skip"), target, rule, resamples=resamples)
 
 
-def _people(task: Task, partitions) -> tuple[pd.DataFrame | None, dict[str, pd.DataFrame]]:
+def _people(task: Task, partitions, absent: str) -> tuple[pd.DataFrame | None, dict[str, pd.DataFrame]]:
     """Rows of people on the test clips, and condition -> how one rater confuses the classes, in shares per class.
 
-    They are judged on the clips of the systems, by the labels of the systems, an official file's too.
+    They are judged on the clips of the systems, by the labels of the systems, an official file's too. Where no clip has one of
+    the streams (`absent`), those who went without it stand beside the systems, and nobody else does.
     """
     if task.target not in task.corpus.ratings or task.target not in people.CONDITION_OF_WAY:
         return None, {}
@@ -115,11 +119,14 @@ def _people(task: Task, partitions) -> tuple[pd.DataFrame | None, dict[str, pd.D
     clips = [clip for clip in tested if clip in task.audio or clip in task.video]
     judged = {"clips": clips, "classes": task.classes, "labels": task.table}
     rows = people.human_rows(task.corpus, task.target, task.rule, **judged)
+    beside = {name: name for name in people.CONDITION_OF_WAY.values()} if not absent else {f"no-{absent}": "complete"}
+    rows = rows[rows.condition.isin(beside)].assign(condition=lambda table: table.condition.map(beside))
     tables = {}
     for way, condition in people.CONDITION_OF_WAY.items():
-        if way in task.corpus.ratings:
+        if way in task.corpus.ratings and condition in beside:
             counts = people.human_confusions(task.corpus, "human-rater", way, task.target, task.rule, **judged).sum(0)
-            tables[condition] = pd.DataFrame(counts / counts.sum(1, keepdims=True), task.classes, task.classes)
+            shares = counts / counts.sum(1, keepdims=True)
+            tables[beside[condition]] = pd.DataFrame(shares, task.classes, task.classes)
     return rows, tables
 
 

@@ -13,7 +13,7 @@ from auxformer.corruption import CONDITIONS as MEDIA_CONDITIONS
 from auxformer.corruption import parse_condition
 from auxformer.data.missing import CONDITIONS as BASIC
 from auxformer.data.missing import GROUPS, PROTOCOL, conditions_of
-from auxformer.data.task import RULES, TARGETS, Task
+from auxformer.data.task import NORMALISE, RULES, TARGETS, Task
 from auxformer.errors import InputError, check_choice, check_name, check_range, suggest
 from auxformer.evaluation import people
 from auxformer.files import read_toml
@@ -29,11 +29,12 @@ class Suite:
         name: Of the file.
         what: One line about it.
         systems: Models and references by name; "mult@mult-published" is a model with the settings of another preset.
-        corpus: name, audio, video (extractors); root (folder; puppets are generated when it is absent), binding (share of
-            puppet clips out of step).
+        corpus: name, audio, video (extractors; "" where no clip has that stream); root (folder; puppets are generated when
+            it is absent), binding (share of puppet clips out of step).
         task: target, rule, classes, as `Task` takes them.
-        protocol: partitions (number of 70/15/15 partitions) or folds (by speaker) or official (the authors' files); seeds
-            (number); conditions: names, or the groups of `data.missing.GROUPS`; tests (conditions of the paired tests).
+        protocol: partitions (number of 70/15/15 partitions) or folds (by speaker) or official (the authors' files, in the
+            corpus' folder or elsewhere); seeds (number); conditions: names, or the groups of `data.missing.GROUPS`; tests
+            (conditions of the paired tests).
         settings: preset, and under `change` the settings that differ from it.
         variant: Label -> model, preset, change: a system that differs in some settings.
     """
@@ -49,7 +50,7 @@ class Suite:
 
     _KEYS = {
         "corpus": {"name": str, "root": str, "audio": str, "video": str, "binding": float},
-        "task": {"target": str, "rule": str, "classes": list},
+        "task": {"target": str, "rule": str, "classes": list, "normalise": str},
         "protocol": {"partitions": int, "folds": int, "official": str, "seeds": int, "conditions": list, "tests": list},
         "settings": {"preset": str, "change": dict},
     }
@@ -75,9 +76,11 @@ class Suite:
             raise InputError(f"{self.name}: names no systems.")
         for key, low in (("partitions", 1), ("seeds", 1), ("folds", 0)):
             check_range(f"{self.name}: protocol.{key}", self.protocol.get(key, low), low, 1000)
-        for key, allowed in (("target", TARGETS), ("rule", RULES)):
+        for key, allowed in (("target", TARGETS), ("rule", RULES), ("normalise", NORMALISE)):
             check_choice(f"{self.name}: task.{key}", self.task.get(key, allowed[0]), allowed)
         check_range(f"{self.name}: corpus.binding", self.corpus.get("binding", 0), 0, 1)
+        if self.corpus.get("audio") == self.corpus.get("video") == "":
+            raise InputError(f"{self.name}: corpus.audio and corpus.video are empty; name the features of one at least.")
 
     @classmethod
     def load(cls, name: str | Path) -> "Suite":
@@ -108,11 +111,19 @@ class Suite:
         changes = {key: value for key, value in protocol.items() if value is not None}
         return replace(self, systems=[*self.systems, *add], protocol={**self.protocol, **changes})
 
+    @property
+    def absent(self) -> str:
+        """The stream that no clip has, "audio" or "video"; "" where both are there."""
+        return next((stream for stream in ("audio", "video") if self.corpus.get(stream) == ""), "")
+
     def conditions(self) -> list[str]:
         """Names of the conditions, "complete" first, groups written out.
 
+        Where no clip has one of the streams, the conditions of a group that take it away are left out: they are "complete"
+        under another name, or leave nothing.
+
         Raises:
-            InputError: for one that does not exist.
+            InputError: for one that does not exist, or that changes a stream which no clip has.
         """
         names = ["complete", *self.protocol.get("conditions", ["basic"])]
         media = [name for name in names if name not in PROTOCOL and name not in GROUPS]
@@ -122,7 +133,14 @@ class Suite:
             except InputError as error:
                 known = [*PROTOCOL, *GROUPS, *MEDIA_CONDITIONS]
                 raise InputError(f"{self.name}: {error}{suggest(name, known)}") from error
-        return conditions_of(names, media)
+        found = conditions_of(names, media)
+        if not self.absent:
+            return found
+        other = "video" if self.absent == "audio" else "audio"
+        kept = [name for name in found if name == "complete" or name.startswith(f"{other}-")]
+        if gone := [name for name in names if name in found and name not in kept]:
+            raise InputError(f"{self.name}: {gone[0]} is about the {self.absent} stream, which no clip of it has; leave it out.")
+        return kept
 
     def tests(self) -> list[str]:
         """Conditions of the paired tests. Raises InputError for one that the suite does not score under."""
@@ -157,8 +175,9 @@ class Suite:
             root = make_corpus(name, binding=given.get("binding", 0.0), jobs=jobs)
         corpus = read_corpus(root, name, on_error="skip")
         task = Task(corpus, given.get("audio", "lld"), given.get("video", "hog"), **self.task, data=data, jobs=jobs)
-        if protocol.get("official"):
-            return task.official(protocol["official"])
+        if official := protocol.get("official"):
+            inside = Path(corpus.root) / official
+            return task.official(inside if inside.exists() else official)
         return task, task.partitions(protocol.get("partitions", 1), protocol.get("folds") or 0)
 
 

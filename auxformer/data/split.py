@@ -144,12 +144,12 @@ def make_split(audio, video, targets: pd.DataFrame, speakers: pd.Series, partiti
         task: Kept in the split.
 
     Raises:
-        InputError: a part without a labelled clip, or no training clip with features of a stream.
+        InputError: a part without a labelled clip, or no training clip with features of a stream that some clip has.
     """
     parts, normalizers = parts_of(targets, speakers, partition), []
     for store in (audio, video):
         usable = [clip for clip in parts["train"].index if clip in store]
-        if not usable:
+        if not usable and store.clips:
             raise InputError(f"partition {partition.name}: no training clip has {store.name} features.")
         normalizers.append(Normalizer.fit(store, usable))
     datasets = (ClipDataset(audio, video, part, *normalizers, speakers) for part in parts.values())

@@ -51,7 +51,7 @@ class Task:
 
         Args:
             corpus: As `read_corpus` reads it, or its folder.
-            audio, video: Extractors by name ("lld", "hog", "lld+voice"; "table:FILE.csv" for clip-level numbers).
+            audio, video: Extractors by name ("lld", "hog", "lld+voice"; "table:FILE.csv" for clip-level numbers; "" for none).
             target: One of `TARGETS`; "intended" where a corpus has no ratings.
             rule: One of `RULES`; without effect on "intended" and "attributes".
             classes: Class names to keep, in order; empty = all classes of the corpus.
@@ -105,8 +105,8 @@ class Task:
 
     @property
     def features(self) -> str:
-        """Names of both extractors: "lld+hog"."""
-        return f"{self.audio.name}+{self.video.name}"
+        """Names of both extractors: "lld+hog"; of one where the other stream is absent throughout."""
+        return "+".join(filter(None, (self.audio.name, self.video.name)))
 
     def partitions(self, count: int = 1, folds: int | None = None, seed: int = 0) -> list[Partition]:
         """Divisions of the speakers; see `partitions_of`."""

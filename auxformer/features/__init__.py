@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from auxformer.errors import InputError, suggest
+from auxformer.features.absent import NoExtractor
 from auxformer.features.base import Clip, Extractor
 
 EXTRACTORS = {
@@ -62,7 +63,8 @@ def create_extractor(
     Args:
         spec: "lld", "logmel", "hog", or a name with what it needs: "table:FILE.csv", "wav2vec2:MODEL", "vggface:FILE",
             "emoca:FOLDER", "hf-vision:MODEL", "arrays:PATH@RATE". MODEL is a folder or a name in the local cache of
-            Hugging Face models. Several of one stream are joined: "lld+voice" (`joined.SideBySide`).
+            Hugging Face models. Several of one stream are joined: "lld+voice" (`joined.SideBySide`). "" where no clip has the
+            stream (`absent.NoExtractor`).
         root: Folder of the corpus, in which FILE and FOLDER are looked for before the working folder.
         modality: "audio" or "video": which stream it is wanted for. A table describes either (video unless told).
         options: Settings of the extractor, such as `orientations=9` for "hog".
@@ -70,6 +72,8 @@ def create_extractor(
     Raises:
         InputError: No such extractor, setting or file, or one for the other modality.
     """
+    if not spec:
+        return NoExtractor(modality or "video")
     several = split_spec(spec)
     if len(several) > 1:
         from auxformer.features.joined import SideBySide
@@ -115,9 +119,9 @@ def split_spec(spec: str) -> list[str]:
 
 
 def reads_media(spec: str) -> bool:
-    """Whether features are taken from sound and pictures here; if not, from files that somebody else made of them."""
+    """Whether features are taken from sound and pictures here; if not, from files that somebody else made of them, or not at all."""
     names = [each.partition(":")[0] for each in split_spec(spec)]
-    return not any(EXTRACTORS[name][0].startswith("imported.") for name in names if name in EXTRACTORS)
+    return bool(spec) and not any(EXTRACTORS[name][0].startswith("imported.") for name in names if name in EXTRACTORS)
 
 
 def _find(spec: str, what: str, root: str | os.PathLike | None, may_be_a_name: bool, words: str) -> str:

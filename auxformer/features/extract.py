@@ -19,6 +19,7 @@ from joblib.externals.loky import get_reusable_executor
 from auxformer import media
 from auxformer.corpora.base import Corpus
 from auxformer.errors import InputError, MediaError, check_choice, check_range
+from auxformer.features.absent import NoExtractor, NoStore
 from auxformer.features.base import Clip, Extractor
 from auxformer.features.joined import JoinedStore, SideBySide
 from auxformer.features.store import Extracted, FeatureStore, Source, check_features
@@ -51,10 +52,10 @@ def store_folder(features_root: str | os.PathLike, corpus: Corpus, extractor: Ex
 
 
 def features_of(
-    corpus: Corpus, extractor: Extractor | SideBySide, data: str | os.PathLike, jobs: int = 2, on_error: str = "skip",
-    scheduler: str | None = None, extracting: bool = True,
-) -> FeatureStore | JoinedStore:  # fmt: skip
-    """The features of a corpus, in the usual folder below `data`; several side by side have a folder each.
+    corpus: Corpus, extractor: Extractor | SideBySide | NoExtractor, data: str | os.PathLike, jobs: int = 2,
+    on_error: str = "skip", scheduler: str | None = None, extracting: bool = True,
+) -> FeatureStore | JoinedStore | NoStore:  # fmt: skip
+    """The features of a corpus, in the usual folder below `data`; several side by side have a folder each, none has none.
 
     Args:
         corpus, extractor, jobs, on_error, scheduler: As of `extract`.
@@ -64,6 +65,8 @@ def features_of(
     Raises:
         MediaError, InputError: As of `extract`; or there are none and none may be extracted.
     """
+    if isinstance(extractor, NoExtractor):
+        return NoStore(extractor.modality)
     if isinstance(extractor, SideBySide):
         parts = (features_of(corpus, part, data, jobs, on_error, scheduler, extracting) for part in extractor.parts)
         return JoinedStore(list(parts))

@@ -118,7 +118,7 @@ def curves(folder: ResultsFolder) -> Figure | None:
         told.append(f"{title}: from 0 to {max(there):.0%} lost, {'; '.join(pairs)}.")
     caption = f"Bands are 95 % intervals over speakers{' (first system only)' if len(systems) > 3 else ''}."
     if set(REFERENCE_LINES) & set(folder.references()):
-        caption += " Level lines are references with both streams; short ones, without the stream that is lost."
+        caption += f" Level lines are references with {folder.whole}; short ones, without the stream that is lost."
     if left := len(folder.systems()) - len(systems):
         caption += f" Drawn are the best and {folder.lead()}; the other {left} stand in the table of all conditions."
     return _finished(drawing, "curves", caption, f"Score against frames lost. {' '.join(told)}")
@@ -223,7 +223,7 @@ def emotions(folder: ResultsFolder) -> Figure | None:
 
 @_look()
 def cost(folder: ResultsFolder) -> Figure | None:
-    """Score with both streams against parameters and against seconds of training."""
+    """Score under "complete" against parameters and against seconds of training."""
     if folder.cost is None:
         return None
     table = folder.cost.set_index("system").assign(score=folder.board.value.xs("complete", level="condition"))
@@ -242,7 +242,7 @@ def cost(folder: ResultsFolder) -> Figure | None:
         most, least = (f"{share(part.score[name])} at {costs[name]:,.0f}" for name in (best, cheap))
         told.append(f"Score against {label}: {best} scores most ({most}), {cheap} costs least ({least}).")
     axes[0].set_ylabel("score")
-    caption = "Score with both streams against cost: up and to the left is better. Seconds are those of one run on the machine at hand."
+    caption = f"Score with {folder.whole} against cost: up and to the left is better. Seconds are those of one run on the machine at hand."
     return _finished(drawing, "cost", caption, " ".join(told))
 
 

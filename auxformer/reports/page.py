@@ -20,7 +20,7 @@ from auxformer.reports.tables import (
     signed,
 )
 
-STREAMS = {"complete": "with both streams", "no-audio": "without audio", "no-video": "without video"}
+STREAMS = {"no-audio": "without audio", "no-video": "without video"}
 
 
 def write_report(folder: Path, out: Path | None = None) -> list[Path]:
@@ -47,6 +47,7 @@ def title(folder: ResultsFolder) -> str:
 def summary(folder: ResultsFolder) -> str:
     """The results in a few sentences, computed from the tables; code between backticks."""
     systems, sentences, leaders = folder.systems(), [_what_was_run(folder)], {}
+    streams = {"complete": f"with {folder.whole}", **STREAMS}
     if not systems:
         return f"{sentences[0]} Only people and references were scored."
     for condition in folder.streams():
@@ -61,8 +62,8 @@ def summary(folder: ResultsFolder) -> str:
         metric = f" {METRIC_NAMES[folder.metric]}" if condition == "complete" or len(systems) == 1 else ""
         score = f"{share(row.value)} {interval_text(row.low, row.high)}".strip()
         ties = _told_ties(rows[rows.mark == TIED].value.sort_values(ascending=False).index) if tested else ""
-        sentences.append(f"{STREAMS[condition].capitalize()}, `{leader}` {verb}{metric} {score}{ties}.")
-    sentences += _distances(folder.board, leaders)
+        sentences.append(f"{streams[condition].capitalize()}, `{leader}` {verb}{metric} {score}{ties}.")
+    sentences += _distances(folder.board, leaders, streams)
     if folder.about.get("failed"):
         sentences.append(f"Failed and left out: {', '.join(f'`{name}`' for name in folder.about['failed'])}.")
     return " ".join(sentences)
@@ -91,13 +92,13 @@ def _told_ties(others: Sequence[str]) -> str:
     return f"; the paired tests do not set {named} apart from it"
 
 
-def _distances(board: pd.DataFrame, leaders: Mapping[str, float]) -> list[str]:
+def _distances(board: pd.DataFrame, leaders: Mapping[str, float], streams: Mapping[str, str]) -> list[str]:
     """How far the leaders are from the ideal observer and from people."""
 
     def scores_of(names: Mapping[str, str]) -> str:
         known = [(condition, board.value.get((name, condition))) for condition, name in names.items()]
         text = "{} {} ({})".format
-        return _list_of([text(share(v), STREAMS[c], signed(leaders[c] - v)) for c, v in known if v is not None])
+        return _list_of([text(share(v), streams[c], signed(leaders[c] - v)) for c, v in known if v is not None])
 
     sentences = []
     if said := scores_of(dict.fromkeys(leaders, "ideal-observer")):

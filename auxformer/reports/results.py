@@ -11,6 +11,7 @@ import pandas as pd
 
 from auxformer.data.missing import CONDITIONS, PROTOCOL
 from auxformer.errors import InputError
+from auxformer.evaluation.people import CONDITION_OF_WAY
 from auxformer.evaluation.scores import RESULT_COLUMNS, confusion_per_speaker, headline
 from auxformer.evaluation.tests import tied_with_best
 
@@ -166,6 +167,22 @@ class ResultsFolder:
     def own(self) -> pd.DataFrame:
         """The board without the references."""
         return self.board[~self.board.index.isin(REFERENCE_ROWS, level="system")]
+
+    @property
+    def absent(self) -> str:
+        """The stream that no clip of the benchmark has, "audio" or "video"; "" where both are there."""
+        return self.about.get("absent", "")
+
+    @property
+    def whole(self) -> str:
+        """What a clip has under "complete", in words."""
+        return {"": "both streams", "video": "the voice alone", "audio": "the face alone"}[self.absent]
+
+    @property
+    def watched(self) -> dict[str, str]:
+        """Condition -> what a person goes by who has as much as a system then."""
+        ways = {condition: way for way, condition in CONDITION_OF_WAY.items()}
+        return {"complete": ways[f"no-{self.absent}"]} if self.absent else ways
 
     def lead(self) -> str:
         """The system that is looked at most closely: "auxformer", else the first one of the results."""

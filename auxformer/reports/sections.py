@@ -19,7 +19,6 @@ from auxformer.reports.literature import literature
 from auxformer.reports.results import LEVEL, ResultsFolder
 from auxformer.reports.tables import (
     METRIC_NAMES,
-    WATCHED,
     Cell,
     Table,
     interval_text,
@@ -105,11 +104,15 @@ def _failures_and_seeds(folder: ResultsFolder) -> str:
 
 
 def _literature(folder: ResultsFolder) -> list[Table]:
-    lead, rows = folder.lead(), []
-    for row in literature(folder.corpus).itertuples():
+    """Where no clip has one of the streams, the results of those who went without it, beside ours with all there is."""
+    lead, rows, known = folder.lead(), [], literature(folder.corpus)
+    if folder.absent:
+        known = known[known.condition == f"no-{folder.absent}"]
+    for row in known.itertuples():
         spread = f"± {share(row.spread)}" if np.isfinite(row.spread) else ""
         cells = [Cell(row.condition), Cell(METRIC_NAMES[row.metric]), Cell(share(row.value), spread)]
-        cells += [score_cell(folder.scores(row.metric), lead, row.condition), Cell(row.differs)]
+        ours = "complete" if folder.absent else row.condition
+        cells += [score_cell(folder.scores(row.metric), lead, ours), Cell(row.differs)]
         rows.append((row.system, [*cells, Cell(row.source, link=row.link)]))
     table = Table(
         "literature", f"Results on {folder.corpus} as others report them, and {lead} under our protocol",
@@ -141,7 +144,7 @@ def _scores(folder: ResultsFolder, name: str, caption: str, *metrics: str, order
 
 def _confusions(folder: ResultsFolder) -> list[Table]:
     tables = []
-    for system, (condition, way) in product((folder.lead(), "human-rater", "ideal-observer"), WATCHED.items()):
+    for system, (condition, way) in product((folder.lead(), "human-rater", "ideal-observer"), folder.watched.items()):
         shares = folder.confusion(system, condition)
         if shares is not None:
             what = f"One rater, {way}" if system == "human-rater" else f"{system}, {condition}"
@@ -163,12 +166,12 @@ def _divergence(folder: ResultsFolder) -> list[Table]:
 def _attributes(folder: ResultsFolder) -> list[Table]:
     names = [name for name in dict.fromkeys(folder.results.metric) if name.startswith("ccc-")]
     columns = {name.removeprefix("ccc-"): (name, "complete") for name in names}
-    caption = "CCC per attribute with both streams"
+    caption = f"CCC per attribute with {folder.whole}"
     return [score_table(folder, "attributes-table", caption, columns)] if names else []
 
 
 def _complete(table: pd.DataFrame | None, metric: str) -> pd.DataFrame:
-    """The rows of a file beside the results that say a score with both streams; without the file none."""
+    """The rows of a file beside the results that say a score under "complete"; without the file none."""
     return pd.DataFrame() if table is None else table[(table.metric == metric) & (table.condition == "complete")]
 
 
@@ -181,7 +184,7 @@ def _classes(folder: ResultsFolder) -> list[Table]:
     values = values.loc[[name for name in folder.rows() if name in values.index]]
     clips = part[part.system == values.index[0]].set_index("class").clips.reindex(labels, fill_value=0)
     head = ["system", *(f"{name} ({int(number):,})" for name, number in clips.items())]
-    caption = "F1 per emotion with both streams; in brackets clips, counted once per seed and partition"
+    caption = f"F1 per emotion with {folder.whole}; in brackets clips, counted once per seed and partition"
     return [Table("classes", caption, head, shaded_rows(values))]
 
 
@@ -198,7 +201,7 @@ def _groups(folder: ResultsFolder) -> list[Table]:
             scores = part.loc[system].reindex(keys)
             rows.append((system, [Cell(share(r.value), interval_text(r.low, r.high)) for r in scores.itertuples()]))
     head = ["system", *(f"{row.group} ({count(int(row.speakers), 'speaker')})" for row in groups.itertuples())]
-    caption = f"{METRIC_NAMES[folder.metric]} with both streams per group of speakers, intervals drawn within the group"
+    caption = f"{METRIC_NAMES[folder.metric]} with {folder.whole} per group of speakers, intervals drawn within the group"
     return [Table("groups-table", caption, head, rows)]
 
 
@@ -221,7 +224,7 @@ def _tests(folder: ResultsFolder) -> list[Table]:
         return Cell(signed(difference), small, mark, strong=bool(mark))
 
     rows = [(name, [cell((name, other)) for other in names]) for name in names]
-    caption = f"Row minus column, {METRIC_NAMES[folder.metric]} with both streams; ▲ higher, ▽ lower with corrected p < {LEVEL}"
+    caption = f"Row minus column, {METRIC_NAMES[folder.metric]} with {folder.whole}; ▲ higher, ▽ lower with corrected p < {LEVEL}"
     return [Table("tests-table", caption, ["system", *names], rows, wide=crowded)]
 
 
@@ -273,7 +276,8 @@ def command_of(about: dict) -> str:
         words += [f"--add {_quoted(label)}" for label in more]
         if protocol.get("seeds", 1) != given.get("protocol", {}).get("seeds", 1):
             words += ["--seeds", str(protocol["seeds"])]
-        if protocol.get("official") or protocol.get("published"):  # "published" is what folders made before 0.2 say
+        official = protocol.get("official") or protocol.get("published")
+        if official and official != given.get("protocol", {}).get("official"):  # "published" is what folders made before 0.2 say
             words += ["--official", "FOLDER"]
     return " ".join(words)
 

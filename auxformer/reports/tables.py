@@ -9,16 +9,12 @@ import pandas as pd
 from auxformer.data.missing import CONDITIONS
 from auxformer.errors import InputError
 from auxformer.evaluation.intervals import FEWEST
-from auxformer.evaluation.people import CONDITION_OF_WAY
 from auxformer.reports.results import BEST, LEVEL, PEOPLE, REFERENCE_ROWS, TIED, ResultsFolder, view
 
 METRIC_NAMES = {
     "macro-f1": "macro-F1", "micro-f1": "micro-F1", "micro-recall": "accuracy (WAR)", "macro-recall": "UAR", "ccc": "mean CCC",
     "ece": "ECE", "brier": "Brier",
 }  # fmt: skip
-
-WATCHED = {condition: way for way, condition in CONDITION_OF_WAY.items()}
-"""Condition -> what a person goes by who has as much."""
 
 
 def share(value: float, digits: int = 3) -> str:
@@ -209,6 +205,8 @@ def _note(folder: ResultsFolder) -> str:
     if own.mark.any():
         note += f" {BEST} best; {TIED} not set apart from it by paired permutation tests over speakers (max-T, "
         note += f"corrected p ≥ {LEVEL}), which is no proof of being as good."
+    if folder.absent:
+        note += f' No clip has {folder.absent} here: "complete" is {folder.whole}, elsewhere called "no-{folder.absent}".'
     beside = ["people"] if set(PEOPLE) & set(references) else []
     beside += ["what a generated corpus allows at best"] if "ideal-observer" in references else []
     return note + (f" The last rows are references: {' and '.join(beside)}." if beside else "")
