@@ -87,11 +87,15 @@ test-browser: corpus site ## lessons in JupyterLab in a real browser, controls m
 student: $(INSTALLED) ## notebooks with stubs in place of the solutions
 	$(BIN)/auxformer course student
 
-# RAVDESS=FOLDER, the recordings of actors 1-12, adds their table.
+# RAVDESS=FOLDER, the recordings of actors 1-12 with what others extracted from their films, and CREMA_D=FOLDER, ratings, the
+# authors' partitions and log-mel spectra, add the tables of people.
 results: corpus  ## recompute the tables that README and lessons quote (hours; goes on where it stopped)
 	for suite in puppets seeds binding ablation; do $(BIN)/auxformer bench $$suite --table data/results/$$suite.csv || exit 1; done
 ifdef RAVDESS
-	$(BIN)/auxformer bench ravdess --root $(RAVDESS) --table data/results/ravdess.csv
+	for suite in ravdess ravdess-voice ravdess-frames; do $(BIN)/auxformer bench $$suite --root $(RAVDESS) --table data/results/$$suite.csv || exit 1; done
+endif
+ifdef CREMA_D
+	$(BIN)/auxformer bench crema-d-voice --root $(CREMA_D) --table data/results/crema-d-voice.csv
 endif
 	$(BIN)/auxformer report data/results/puppets.csv data/results/seeds.csv data/results/binding.csv data/results/ravdess.csv --into README.md
 

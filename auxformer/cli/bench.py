@@ -47,7 +47,8 @@ def bench(
     suite: Annotated[
         str,
         Argument(
-            help='quick, puppets, seeds, binding, ablation, ravdess, crema-d, msp-improv, a TOML file of your own, or "humans".'
+            help="quick, puppets, seeds, binding, ablation, ravdess, ravdess-voice, ravdess-frames, crema-d, crema-d-voice, "
+            'msp-improv, a TOML file of your own, or "humans".'
         ),
     ],
     root: Annotated[Path | None, Option(help="Folder of the corpus; puppets are generated when absent.")] = None,
