@@ -1,9 +1,11 @@
 """The course's machinery, on a toy lesson: building, running, failing, explorers and pages."""
 
+import ast
 import base64
 import importlib.util
 import io
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import ipywidgets
@@ -11,13 +13,16 @@ import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from toy_lesson import TOY_LESSON
 
 from auxformer import plots
 from auxformer.course import address, build, lab, lessons, page, run, widgets
+from auxformer.course.grading.cells import bound
 from auxformer.errors import InputError
 
+ROOT = Path(__file__).parents[1]
 plt.switch_backend("Agg")
 
 
@@ -401,3 +406,72 @@ def test_a_fact_that_does_not_hold_is_no_verdict_on_the_learner(capsys):
         "yes: it fell",
         "not so here: it rose (it was so where this lesson was written)",
     ]
+
+
+# The explorers of lessons
+
+
+def defined_in(number: int, *names: str, **given) -> dict:
+    """What the cells of a lesson define under these names, without running the rest of it."""
+    (lesson,) = lessons.find_lessons([number], ROOT / "notebooks" / "source")
+    namespace = {"np": np, "torch": torch, "plt": plt, "plots": plots, "seed": 0, **given}
+    for cell in build.complete_notebook(lesson).cells:
+        for statement in ast.parse(cell.source).body if cell.cell_type == "code" else []:
+            if bound(statement) & set(names):
+                exec(compile(ast.Module([statement], []), lesson.name, "exec"), namespace)
+    return namespace
+
+
+def likeness(first, second) -> float:
+    return np.corrcoef(first, second)[0, 1]
+
+
+def test_the_slider_of_widths_in_lesson_2_keeps_its_random_keys():
+    draw = defined_in(2, "generator", "random_query", "random_keys", "draw_weights")["draw_weights"]
+    bars = [[bar.get_height() for bar in draw(width, "yes").axes[0].patches] for width in (127, 128, 8)]
+    assert likeness(bars[0], bars[1]) > 0.95 > likeness(bars[0], bars[2])
+    plt.close("all")
+
+
+def test_the_sliders_of_experiments_in_lesson_6_keep_their_luck():
+    world = ("SPEAKERS_VARY", "SYSTEMS_VARY", "CLIPS", "chance_of_right", "simulate")
+    experiments = defined_in(6, *world, "SIGNS", "LUCK", "swap_p", "experiments")["experiments"]
+    (small, p_small), (large, p_large), (more, p_more) = (
+        experiments(*way) for way in ((12, 0.03), (12, 0.032), (13, 0.03))
+    )
+    assert likeness(small.mean(1), large.mean(1)) > 0.99 and likeness(p_small, p_large) > 0.95
+    np.testing.assert_array_equal(more[:, :12], small)
+
+
+@pytest.mark.parametrize("kind", ["single", "gap", "window"])
+def test_what_is_lost_at_a_small_share_stays_lost_at_a_larger_one(kind):
+    """As the explorer of lesson 5 says."""
+    from auxformer.data.batch import Batch
+    from auxformer.data.missing import lose_frames
+
+    mask, present = torch.ones(40, 100, dtype=torch.bool), torch.ones(40, dtype=torch.bool)
+    clips = tuple(map(str, range(40)))
+    batch = Batch(
+        torch.ones(40, 100, 2), mask, torch.ones(40, 100, 2), mask, present, present, torch.ones(40, 2) / 2, clips
+    )
+    kept = [lose_frames(batch, "audio", share, kind, "darkness").audio_mask for share in (0.3, 0.5, 0.9)]
+    for less, more in zip(kept, kept[1:]):
+        assert (more & ~less).sum() <= 1  # a rounded end
+
+
+def test_the_drag_of_lesson_2_slides_the_mouth_along_the_voice():
+    curve = np.exp(-(((np.arange(60) - 30) / 4) ** 2))  # opens once
+    late = np.concatenate([np.zeros(5), curve[:-5]])
+    made = defined_in(
+        2, "fit", "best_shift", "draw_clip", clips=["one"], bound={"one": False}, curves={"one": (late, curve)}
+    )
+    assert made["best_shift"](late, curve) == 5
+    titles, places = [], []
+    for shift in (0, 5):
+        axis = made["draw_clip"](shift, 0, "out of step").axes[0]
+        titles.append(axis.get_title() + axis.get_title(loc="left"))
+        face, voice = axis.lines
+        places.append(voice.get_xdata()[curve.argmax()] - face.get_xdata()[late.argmax()])
+    assert "200 ms" in titles[1] and "200 ms" not in titles[0]
+    np.testing.assert_allclose(places, [-0.2, 0], atol=1e-9)
+    plt.close("all")

@@ -4,7 +4,7 @@
 #     number: 5
 #     title: Robustness to missing modalities
 #     question: What is left when a stream fails, and is it all that could be left?
-#     reading: 50
+#     reading: 45
 #     exercises: 36
 #     seconds: 130
 #     profiles: {full: {epochs: 15, width: 64, device: auto}}
@@ -61,7 +61,7 @@ print(f"{test} test clips of {puppets} puppets; {len(PROTOCOL)} conditions")
 # **Predict.** Macro-F1 on complete clips is about .85. And with half of the frames?
 
 # %%
-half_guess = lab.predict("macro-F1 with half of all frames lost, one by one", default=0.5)
+half_guess = lab.predict("macro-F1 with half of all frames lost, one by one")
 
 # %%
 run = lab.small_auxformer(split, width, epochs, seed, device)
@@ -148,9 +148,7 @@ lesson5.lose_frames(lose_frames)
 # **Predict.** 90 % of the *video* frames are lost, one by one. By how much does being told help?
 
 # %%
-told_guess = lab.predict(
-    "macro-F1 of flags less that of zeros, 90 % of the video lost", default=0.05
-)
+told_guess = lab.predict("macro-F1 of flags less that of zeros, 90 % of the video lost")
 
 
 # %%
@@ -328,7 +326,6 @@ print(areas.sort_index().round(2).to_string())
 # %%
 scrap_guess = lab.predict(
     "a scrap of voice, against no voice",
-    default="better",
     choices=["better", "the same", "worse"],
 )
 
@@ -364,7 +361,6 @@ lab.fact(
 # %%
 window_guess = lab.predict(
     "a window of a tenth of the video, against no video",
-    default="the same",
     choices=["better", "the same", "worse"],
 )
 
@@ -495,9 +491,10 @@ print(kept.round(2).to_string())
 # ## Lose them yourself
 #
 # A clip whose picture and sound go dark frame by frame, what the network makes of it, and where it stands on the
-# curve. Find the share at which the answer tips; then switch from *singly* to *gap* and to *window*.
+# curve. What is lost at a small share stays lost at a larger one. Find the share at which the answer tips; then switch from
+# *singly* to *gap* and to *window*.
 
-# %%
+# %% tags=["folded"]
 from auxformer.data.batch import collate, seed_of
 
 shown = corpus.truth.loc[sorted(split.test.clips)]
@@ -602,7 +599,7 @@ lab.fact("and the network is surer of it than of the complete clip", gap.max() >
 
 # %%
 absent_guess = lab.predict(
-    "the best way to be absent", default="flag", choices=["zeros", "flag", "token", "no difference"]
+    "the best way to be absent", choices=["zeros", "flag", "token", "no difference"]
 )
 
 # %%
@@ -626,72 +623,10 @@ print(written.unstack(0).loc[list(CONDITIONS)].to_string())
 # %% [markdown]
 # Six test speakers are too few to tell them apart (overlapping intervals do not say "alike"; lesson 6 has the right
 # test). What a network loses that never met an absence in training is plainer: .09 without audio, .08 without video, in
-# the table of lesson 3; `lab.small_auxformer(split, drop_audio=0, drop_video=0)` trains one. The flag earns its keep where the loss is partial, and where, as in lesson 3, nobody may be
-# asked about what they did not see.
+# the table of lesson 3. The flag earns its keep where the loss is partial, and where, as in lesson 3, nobody may be asked
+# about what they did not see.
 #
-# **Training-time choices.** What modality dropout takes away is a *law*, what it puts in the place is a *fill*. Twelve
-# toy clips of four audio and four video frames, under the package's four laws and two fills:
-
-# %% tags=["folded"]
-ones, yes = torch.ones(12, 4, 3), torch.ones(12, dtype=torch.bool)
-every = torch.ones(12, 4, dtype=torch.bool)
-names = tuple(str(number) for number in range(12))
-toy = af.Batch(
-    ones, every, ones.clone(), every.clone(), yes, yes.clone(), torch.full((12, 2), 0.5), names
-)
-COLOURS = np.array([[255, 255, 255], [0, 114, 178], [230, 159, 0], [120, 120, 120]], np.uint8)
-
-
-def state(features: torch.Tensor) -> np.ndarray:
-    """0 absent, 1 untouched, 2 scaled down, 3 noise, `[12, 4]`."""
-    flat = features.std(-1) < 1e-6  # noise differs between features, the rest does not
-    value = features.mean(-1)
-    kinds = torch.where(value == 0, 0, torch.where(value == 1, 1, 2))
-    return torch.where(flat, kinds, 3).numpy()
-
-
-figure, axes = plt.subplots(2, 4, figsize=(8.8, 4.6))
-counts = {}
-for row, fill in zip(axes, missing.DROP_FILLS):
-    for axis, law in zip(row, missing.DROP_LAWS):
-        coins = torch.Generator().manual_seed(seed + 1)
-        dropped = missing.modality_dropout(toy, 0.3, 0.3, "clip", coins, law, fill)
-        gap = np.full((12, 1), -1)
-        kinds = np.concatenate([state(dropped.audio), gap, state(dropped.video)], 1)  # [12, 9]
-        picture = np.where(kinds[..., None] < 0, 60, COLOURS[kinds])
-        axis.imshow(picture.astype(np.uint8), aspect="auto")
-        for place, frame in zip(*np.nonzero(kinds >= 2)):  # a second cue beside the colour
-            sign = "/" if kinds[place, frame] == 2 else "~"
-            axis.text(frame, place, sign, fontsize=8, ha="center", va="center")
-        flags_off = {"a": ~dropped.audio_present, "v": ~dropped.video_present}
-        for letter, off in flags_off.items():
-            for place in np.flatnonzero(off):
-                look = {"color": "white", "fontsize": 8, "ha": "center", "va": "center"}
-                axis.text(4, place, letter, **look)
-        axis.hlines(np.arange(0.5, 11), -0.5, 8.5, color="#bbbbbb", linewidth=0.6)
-        axis.vlines(np.arange(0.5, 8), -0.5, 11.5, color="#bbbbbb", linewidth=0.6)
-        axis.set(title=f"{law}, {fill}", xticks=[1.5, 6.5], yticks=[])
-        axis.set_xticklabels(["audio", "video"])
-        counts[law, fill] = {
-            "flags off": int(sum(off.sum() for off in flags_off.values())),
-            "masked frames": int((~dropped.audio_mask).sum() + (~dropped.video_mask).sum()),
-            "noise frames": int((kinds == 3).sum()),
-            "scaled frames": int((kinds == 2).sum()),
-        }
-lab.show(
-    figure,
-    alt="Eight panels, a row per clip: frames untouched, absent, noise or scaled, by law and fill.",
-)
-print(pd.DataFrame(counts).T.to_string())
-
-# %% [markdown]
-# **See** blue for untouched, white for absent, orange (/) for scaled down, grey (~) for noise; a letter between the
-# streams says whose flag is off. *either* is AuxFormer's law: one draw, audio or else video, never both (lesson 3). *uniform* takes a stream from two clips in three. *soft*
-# also turns both streams down, one the more the less the other. *frames* is the only one that meets partial loss, and
-# then singly, not in gaps. With *noise* in its place nobody is told: the letters vanish, and the network has to find out
-# by itself what is rubbish.
-#
-# > **Moral.** A network can stand what it has met. Choose the law by what fails in use.
+# > **Moral.** A network can stand what it has met. Train it on what fails in use (`missing.DROP_LAWS` has four ways).
 
 # %% [markdown]
 # ## Surer with less
@@ -700,7 +635,7 @@ print(pd.DataFrame(counts).T.to_string())
 # test clips does our network's largest probability *rise* when the audio is removed?
 
 # %%
-rise_guess = lab.predict("share of clips that it is surer of without the voice", default=0.1)
+rise_guess = lab.predict("share of clips that it is surer of without the voice")
 
 # %% [markdown] exercise="rising_share" difficulty=2 importance=4 minutes=8
 # ### Exercise 3 · Who grows surer?
@@ -793,7 +728,7 @@ lesson5.vote_of_three(vote_of_three)
 # from its mean confidence; 0 is perfect.
 
 # %%
-class_guess = lab.predict("share of clips whose predicted class changes", default=0.1)
+class_guess = lab.predict("share of clips whose predicted class changes")
 
 # %%
 from auxformer.evaluation.calibration import calibration_of
