@@ -5,8 +5,8 @@
 the network sees them. Nothing is uploaded anywhere, and a file chosen in a notebook is gone when its kernel ends.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from auxformer.data.normalise import Normalizer
 from auxformer.errors import InputError, MediaError
 from auxformer.features import create_extractor
 from auxformer.features.base import SAMPLING_RATE, Extractor
+from auxformer.features.by_speaker import FEWEST, by_speaker_digest
 from auxformer.features.face import evenly
 from auxformer.features.track import MARGIN, FaceTrack, faces_in, track_face
 
@@ -150,6 +151,8 @@ class Recogniser:
         classes: Their names.
         audio, video: Extractors of sound and of pictures, one or several side by side.
         audio_normalizer, video_normalizer: Fitted on the clips that the network was trained on.
+        by_speaker: Whether these stood on each speaker's own scale before (`normalise = "speaker"`).
+        scales: Stream -> the scale of the person in the film, see `of_speaker`; None where nobody knows it.
     """
 
     model: torch.nn.Module
@@ -158,11 +161,14 @@ class Recogniser:
     video: Extractor
     audio_normalizer: Normalizer
     video_normalizer: Normalizer
+    by_speaker: bool = False
+    scales: Mapping[str, Normalizer] | None = None
 
     @classmethod
     def of(
-        cls, model: torch.nn.Module, classes: Sequence[str], features: dict, normalizers: dict[str, Normalizer]
-    ) -> "Recogniser":
+        cls, model: torch.nn.Module, classes: Sequence[str], features: dict, normalizers: dict[str, Normalizer],
+        by_speaker: bool = False,
+    ) -> "Recogniser":  # fmt: skip
         """A network with the classes, the extractors and the normalisers that it was trained with.
 
         Args:
@@ -170,6 +176,7 @@ class Recogniser:
             classes: Their names.
             features: "audio" and "video" -> {"spec": name of the extractor, "digest": of its settings}.
             normalizers: "audio" and "video" -> how features are standardised.
+            by_speaker: As of the class.
 
         Raises:
             InputError: features that cannot be taken from a film in memory, or of other settings than today's.
@@ -180,23 +187,58 @@ class Recogniser:
             extractor = create_extractor(spec)
             if not all(hasattr(part, way) for part in getattr(extractor, "parts", (extractor,))):
                 raise InputError(f"{spec}: is read from files; own clips take a network trained on features of media.")
-            if features[stream]["digest"] != extractor.digest():
+            digest = by_speaker_digest(extractor.digest()) if by_speaker else extractor.digest()
+            if features[stream]["digest"] != digest:
                 raise InputError(
                     f"{spec}: the network was trained on features of other settings; extract and train again."
                 )
             extractors.append(extractor)
-        return cls(model.eval(), tuple(classes), *extractors, normalizers["audio"], normalizers["video"])
+        both = normalizers["audio"], normalizers["video"]
+        return cls(model.eval(), tuple(classes), *extractors, *both, by_speaker)
+
+    def of_speaker(self, paths: Sequence[str | Path]) -> "Recogniser":
+        """The same for films of one person, whose own clips set the scale; their labels are not asked for.
+
+        Raises:
+            InputError: fewer than `by_speaker.FEWEST` clips with a stream; MediaError: one cannot be read.
+        """
+        raw, scales = [self._raw(decode(path)) for path in paths], {}
+        for stream, dims in (("audio", self.audio.dims), ("video", self.video.dims)):
+            clips = {str(i): getattr(one, stream) for i, one in enumerate(raw) if getattr(one, stream) is not None}
+            if clips and len(clips) < FEWEST:
+                words = f"{len(clips)} clips of the person with {stream} are too few to know their own scale"
+                raise InputError(f"{words}; give {FEWEST} or more.")
+            scales[stream] = Normalizer.fit(_Held(clips, dims), list(clips))
+        return replace(self, scales=scales)
 
     def features(self, film: Film) -> Features:
-        """The film as the network is given it, normalised by what the network was trained on."""
+        """The film as the network is given it, normalised by what the network was trained on.
+
+        Raises:
+            InputError: that was each speaker's own scale, and the scale of this person is not known.
+        """
+        if self.by_speaker and self.scales is None:
+            raise InputError(
+                'this network was trained with normalise = "speaker", on each speaker\'s own scale, which a single film does '
+                f"not show; give {FEWEST} or more clips of the person: recognise(path, of_speaker=[...])."
+            )
+        raw, found = self._raw(film), {}
+        for stream, normalizer in (("audio", self.audio_normalizer), ("video", self.video_normalizer)):
+            frames = getattr(raw, stream)
+            if frames is not None:
+                found[stream] = normalizer(self.scales[stream](frames) if self.by_speaker else frames)
+        return raw._replace(**found)
+
+    def _raw(self, film: Film) -> Features:
+        """Features as they are extracted."""
         audio = video = face = None
         if film.waveform is not None:
-            audio = self.audio_normalizer(self.audio.of_waveform(film.waveform))
+            audio = self.audio.of_waveform(film.waveform)
         rate = 25.0
         if film.grey is not None:
             order = evenly(film.times)
             face = track_face(film.grey[order], getattr(self.video, "boxes", "track"))
-            video = self.video_normalizer(self.video.of_film(film.frames[order], film.grey[order], face))
+            video = self.video.of_film(film.frames[order], film.grey[order], face)
             if len(film.times) > 1:
                 rate = (len(film.times) - 1) / max(film.times[-1] - film.times[0], 1e-6)
         return Features(audio, video, self.audio.frames_per_second, rate, face)
@@ -264,7 +306,15 @@ class Recogniser:
         return found
 
 
-def recognise(path: str | Path, recogniser: Recogniser) -> Recognition:
+class _Held(dict):
+    """Features by clip, as `Normalizer.fit` reads them from a store."""
+
+    def __init__(self, clips: dict[str, np.ndarray], dims: int):
+        super().__init__(clips)
+        self.dims = dims
+
+
+def recognise(path: str | Path, recogniser: Recogniser, of_speaker: Sequence[str | Path] = ()) -> Recognition:
     """What a trained network says about a film.
 
     It says something about every film. Whether that means anything for yours depends on what it was trained on.
@@ -272,10 +322,13 @@ def recognise(path: str | Path, recogniser: Recogniser) -> Recognition:
     Args:
         path: A film of up to `LONGEST` seconds, a sound file or a silent film.
         recogniser: Of a network; `run.recognise(path)` makes it from a run.
+        of_speaker: Ten or more clips of the same person, for networks trained with `normalise = "speaker"`.
 
     Raises:
-        MediaError: the file cannot be read; InputError: it is too long.
+        MediaError: the file cannot be read; InputError: it is too long, or too little is known of the person.
     """
+    if of_speaker:
+        recogniser = recogniser.of_speaker(of_speaker)
     film = decode(path)
     features = recogniser.features(film)
     notes = (*film.problems, *face_notes(film, features.face, getattr(recogniser.video, "size", 0)))

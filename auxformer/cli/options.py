@@ -50,6 +50,7 @@ class TaskOptions:
     ] = None
     rule: Annotated[str | None, _task(help="majority, plurality or distributional labels.")] = None
     classes: Annotated[str | None, _task(help='Classes to keep: "happy,sad"; "4" = angry, happy, neutral, sad.')] = None
+    normalise: Annotated[str | None, _task(help='Whose clips set the scale: "train", or each "speaker" their own.')] = None
     folds: Annotated[int | None, _task(help="Speaker folds; 0 = 70/15/15 partitions.")] = None
     official: Official = None
     on_error: OnError = "skip"
@@ -60,7 +61,7 @@ class TaskOptions:
         from auxformer.data.task import Task
 
         corpus = read_corpus(self._folder(work.jobs), self.corpus, on_error=self.on_error)
-        chosen = {"target": self.target, "rule": self.rule, "classes": class_names(self.classes)}
+        chosen = {"target": self.target, "rule": self.rule, "classes": class_names(self.classes), "normalise": self.normalise}
         given = {key: value for key, value in chosen.items() if value}
         return Task(
             corpus, self.audio, self.video, **given, data=work.data, jobs=work.jobs, on_error=self.on_error,

@@ -14,9 +14,11 @@ from auxformer.corpora.labels import attribute_targets, keep_classes, targets
 from auxformer.corpora.partitions import Partition, partitions_of, read_partition_file
 from auxformer.corruption import derive_corpus, stream_of
 from auxformer.data.missing import PROTOCOL
+from auxformer.data.normalise import Normalizer
 from auxformer.data.split import Split, made_from, make_split, parts_of
 from auxformer.errors import InputError, check_choice
 from auxformer.features import create_extractor, reads_media
+from auxformer.features.by_speaker import SpeakerStore
 from auxformer.features.extract import features_of
 from auxformer.features.store import FeatureStore
 
@@ -26,6 +28,9 @@ classes, or four) and the attributes valence, arousal and dominance, which are l
 
 RULES = ("majority", "plurality", "distributional")
 """How votes become a target; see `corpora.labels`."""
+
+NORMALISE = ("train", "speaker")
+"""Whose clips set the scale of a feature: all training clips, or each speaker's own, before that (`features.by_speaker`)."""
 
 
 class Task:
@@ -45,7 +50,7 @@ class Task:
     def __init__(
         self, corpus: Corpus | str | Path, audio: str = "lld", video: str = "hog", target: str = "audiovisual",
         rule: str = "majority", classes: Sequence[str] = (), *, data: str | Path = "data/features", jobs: int = 2,
-        on_error: str = "skip", scheduler: str | None = None, extracting: bool = True,
+        on_error: str = "skip", scheduler: str | None = None, extracting: bool = True, normalise: str = "train",
     ):  # fmt: skip
         """Extract the features that are missing, with a bar, and make the targets.
 
@@ -60,37 +65,37 @@ class Task:
             on_error: "skip" a clip that cannot be read and count it, or "stop".
             scheduler: Address of a Dask cluster that extracts instead of processes here.
             extracting: Whether features may be extracted; if not, those that are there are taken as they are.
+            normalise: One of `NORMALISE`.
 
         Raises:
             InputError: an unknown target, rule, class or extractor; no corpus in the folder; nothing to extract from.
         """
         check_choice("target", target, TARGETS)
         check_choice("rule", rule, RULES)
+        check_choice("normalise", normalise, NORMALISE)
         if classes and target == "attributes":
             raise InputError("classes names classes, but the target is attributes; leave one of them out.")
         self.corpus = corpus if isinstance(corpus, Corpus) else read_corpus(corpus, on_error=on_error)
         data = Path(data).absolute()  # workers may stand in another folder
-        self.audio, self.video = (
-            _features(self.corpus, spec, stream, data, jobs, on_error, scheduler, extracting)
-            for stream, spec in (("audio", audio), ("video", video))
-        )
+        how = (data, normalise, jobs, on_error, scheduler, extracting)
+        self.audio, self.video = _features(self.corpus, audio, "audio", *how), _features(self.corpus, video, "video", *how)
         if not self.corpus.ratings and target not in ("intended", "attributes"):
             print(f"{self.corpus.name} has no ratings: the target is the intended emotion.")
             target = "intended"
         self.target, self.rule, self._classes = target, rule, tuple(classes)
-        self.table = self._usable(
-            attribute_targets(self.corpus) if target == "attributes" else targets(self.corpus, target, rule)
-        )
+        rated = attribute_targets(self.corpus) if target == "attributes" else targets(self.corpus, target, rule)
+        self.table = self._usable(rated)
         self.corrupted: dict[str, tuple[str, FeatureStore]] = {}
         self.origin = {
             "corpus": str(Path(self.corpus.root).resolve()), "audio": audio, "video": video, "target": target,
-            "rule": rule, "classes": list(classes), "data": str(data), "official": "",
+            "rule": rule, "classes": list(classes), "data": str(data), "official": "", "normalise": normalise,
         }  # fmt: skip
 
     @classmethod
     def again(cls, origin: dict, jobs: int = 2, extracting: bool = True) -> "Task":
         """The task of an `origin`, as a run keeps it. Raises InputError for one with other keys, or whose corpus is gone."""
-        known = ("corpus", "audio", "video", "target", "rule", "classes", "data", "official")
+        origin = {"normalise": "train", **origin}  # of runs made before there was a choice
+        known = ("corpus", "audio", "video", "target", "rule", "classes", "data", "official", "normalise")
         texts = [value for key, value in origin.items() if key != "classes"]
         texts += origin["classes"] if isinstance(origin.get("classes"), list) else [None]
         if sorted(origin) != sorted(known) or not all(isinstance(text, str) for text in texts):
@@ -155,9 +160,8 @@ class Task:
         for file, labels in zip(files, tables):
             other = labels.index[(labels != table.loc[labels.index]).any(axis=1)]
             if len(other):
-                raise InputError(
-                    f"{file}: labels {other[0]} and {len(other) - 1} more clips otherwise than the files before it."
-                )
+                others = f"{other[0]} and {len(other) - 1} more clips"
+                raise InputError(f"{file}: labels {others} otherwise than the files before it.")
         origin = {**self.origin, "official": str(Path(path).resolve())}
         return self.with_(table=self._usable(table), origin=origin), list(partitions)
 
@@ -184,7 +188,7 @@ class Task:
             # Its files are where the originals were, but for their endings; labels and speakers are the task's own.
             read = read_corpus(folder, self.corpus.name, on_error="skip")
             read = replace(read, clips=read.clips.loc[read.clips.index.intersection(clips)])
-            stores[name] = stream, _features(read, spec, stream, Path(self.origin["data"]), jobs)
+            stores[name] = stream, _features(read, spec, stream, Path(self.origin["data"]), self.origin["normalise"], jobs)
         return self.with_(corrupted={**self.corrupted, **stores})
 
     def with_(self, **changes) -> "Task":
@@ -200,5 +204,6 @@ class Task:
         return table.loc[[clip for clip in table.index if clip in self.audio or clip in self.video]]
 
 
-def _features(corpus: Corpus, spec: str, stream: str, data: Path, *how) -> FeatureStore:
-    return features_of(corpus, create_extractor(spec, root=corpus.root, modality=stream), data, *how)
+def _features(corpus: Corpus, spec: str, stream: str, data: Path, normalise: str, *how) -> FeatureStore:
+    store = features_of(corpus, create_extractor(spec, root=corpus.root, modality=stream), data, *how)
+    return SpeakerStore(store, corpus.clips.speaker, Normalizer.fit) if normalise == "speaker" else store

@@ -96,9 +96,7 @@ class AuxFormer(nn.Module):
         super().__init__()
         self.config = config
         d = config.width
-        if (
-            config.absent == "token"
-        ):  # one learned frame stands for an absent stream; features are normalised, hence the 0s
+        if config.absent == "token":  # one learned frame stands for an absent stream; features are normalised, hence 0s
             self.audio_token, self.video_token = nn.Parameter(torch.zeros(d)), nn.Parameter(torch.zeros(d))
         if config.relative:
             audio_dims, video_dims = 2 * audio_dims, 2 * video_dims

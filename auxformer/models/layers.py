@@ -162,10 +162,8 @@ class Stack(nn.Module):
             valid: `[B, Tk]`, the valid frames among the keys; None = all.
             device: Of the answer.
         """
-        causal = None
-        if self.causal:
-            hidden = torch.ones(queries, keys, dtype=torch.bool, device=device).triu(1 + abs(keys - queries))
-            causal = ~hidden  # [Tq, Tk]
+        every = torch.ones(queries, keys, dtype=torch.bool, device=device)
+        causal = every.tril(abs(keys - queries)) if self.causal else None  # [Tq, Tk]
         if valid is None:
             return causal
         # The softmax of a row without one visible key is not a number. A clip without a valid frame sees its padding (nobody

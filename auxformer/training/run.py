@@ -83,17 +83,18 @@ class Run:
         finally:
             self.model.to("cpu")
 
-    def recognise(self, path):
+    def recognise(self, path, of_speaker=()):
         """What the network says about a film, a sound file or a silent film: see `auxformer.recognise.recognise`."""
         from auxformer.recognise import recognise  # pulls the decoders
 
-        return recognise(path, self.recogniser())
+        return recognise(path, self.recogniser(), of_speaker)
 
     def recogniser(self):
         """The network with everything it takes to show it a film, step by step: `auxformer.recognise.Recogniser`."""
         from auxformer.recognise import Recogniser
 
-        return Recogniser.of(self.model, self.classes, self.about["features"], self.normalizers)
+        by_speaker = self.about["task"].get("normalise") == "speaker"
+        return Recogniser.of(self.model, self.classes, self.about["features"], self.normalizers, by_speaker)
 
     def _check_fits(self, dataset: ClipDataset) -> None:
         if dataset.classes != self.classes:
@@ -203,10 +204,8 @@ def read_about(folder: Path) -> dict | None:
     file = Path(folder) / "run.json"
     if not file.is_file():
         if (Path(folder) / "environment.json").is_file():
-            raise InputError(
-                f"{folder}: holds a run of auxformer 0.1, which did not keep what it was made from; train it again in "
-                "another folder. Nothing was deleted."
-            )
+            what = "a run of auxformer 0.1, which did not keep what it was made from"
+            raise InputError(f"{folder}: holds {what}; train it again in another folder. Nothing was deleted.")
         return None
     try:
         about = json.loads(file.read_text("utf-8"))
