@@ -135,6 +135,21 @@ def test_code_lines_fit_a_page(lesson):
 
 
 @every_lesson
+def test_every_fact_that_is_printed_holds(lesson):
+    """A "no" reads as a failure of the reader's; what does not change is stated as that."""
+    printed = [
+        line.strip() for cell in code_cells(committed(lesson)) for text in texts(cell) for line in text.splitlines()
+    ]
+    facts = [line for line in printed if line.startswith(("yes: ", "no: ", "not so here: "))]
+    assert facts and not [line for line in facts if not line.startswith("yes: ")]
+
+
+@every_lesson
+def test_a_lesson_is_read_in_three_quarters_of_an_hour(lesson):
+    assert lesson.reading <= 45
+
+
+@every_lesson
 def test_the_parameters_are_literals_and_come_before_any_other_code(lesson):
     first = code_cells(committed(lesson))[0]
     assert "parameters" in tags(first)
