@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import pickle
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from safetensors import safe_open
 from auxformer.errors import InputError, MediaError
 from auxformer.features import store as store_module
 from auxformer.features.store import Extracted, FeatureStore, Source, find_stores
+from auxformer.files import fingerprint_of_file
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,21 @@ def test_verify_names_numbers_that_went_bad_and_rows_that_are_not_there(store):
     problems = FeatureStore.open(store.folder).verify()
     assert len(problems) == 2 and "clip b are not those that were written" in problems[0]
     assert "clip c are not all in it" in problems[1]
+
+
+def test_verify_sees_another_file_of_the_same_size_and_time(tmp_path):
+    wav = tmp_path / "a.wav"
+    wav.write_bytes(b"the voice of one")
+    status = wav.stat()
+    source = Source(str(wav), status.st_size, status.st_mtime_ns, fingerprint_of_file(wav))
+    made = FeatureStore.prepare(tmp_path / "store", Toy())
+    made.append([item("a")._replace(source=source)])
+    assert made.verify() == [] and made.is_current("a", str(wav))
+    wav.write_bytes(b"that of somebody")
+    os.utime(wav, ns=(status.st_atime_ns, status.st_mtime_ns))
+    store_module._content.cache_clear()  # as in a process of its own
+    (problem,) = FeatureStore.open(tmp_path / "store").verify()
+    assert "a.wav: is another file than the one" in problem
 
 
 def test_verify_sees_a_single_flipped_bit_and_a_lost_index(store):

@@ -60,7 +60,7 @@ def ls(data: Data = Path("data/features"), wide: Wide = False):
 
 @app.command("verify")
 def verify(data: Data = Path("data/features")):
-    """Read every stored feature; exit 1 when something is wrong.
+    """Read every stored feature and the media that it was taken from; exit 1 when something is wrong.
 
     Example: auxformer features verify --data data/features
     """

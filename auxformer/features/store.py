@@ -276,7 +276,7 @@ class FeatureStore:
             self.skipped = skipped
 
     def verify(self) -> list[str]:
-        """Read everything and say what is wrong, a sentence per problem; empty when all is well."""
+        """Read everything, the media too, and say what is wrong, a sentence per problem; empty when all is well."""
         damaged = self._damaged_shards()
         problems = list(damaged.values())
         if not len(self) and list(self.folder.glob("shard-*.safetensors")):
@@ -289,6 +289,11 @@ class FeatureStore:
                 problems.append(f"{path}: the rows of the clip {clip} are not all in it")
             elif _fingerprint(frames) != row.content:
                 problems.append(self._not_as_written(clip))
+            elif self._is_another_file(row):
+                problems.append(
+                    f"{row.source}: is another file than the one the features of the clip {clip} were taken from, although of its "
+                    "size and time; touch it, and extract again"
+                )
         return problems
 
     def remove(self) -> None:
@@ -305,6 +310,15 @@ class FeatureStore:
     def _not_as_written(self, clip: str) -> str:
         path = self._shard_path(self._rows[clip].shard)
         return f"{path}: the features of the clip {clip} are not those that were written; delete the file and extract again"
+
+    @staticmethod
+    def _is_another_file(row: Row) -> bool:
+        """Whether a file of the same size and time as the source has another content; `is_current` does not look that far."""
+        if not os.path.isfile(row.source):
+            return False
+        now = os.stat(row.source)
+        same = (row.size, row.modified_ns) == (now.st_size, now.st_mtime_ns)
+        return same and row.hash != _content(row.source, now.st_size, now.st_mtime_ns)
 
     def _row(self, clip: str) -> Row:
         if clip not in self:

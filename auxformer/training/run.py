@@ -120,10 +120,11 @@ def load(folder: str | Path) -> Run:
     folder = Path(folder)
     about = read_about(folder)
     if about is None or not (folder / "finished.json").is_file():
-        state = "no run" if about is None else "no finished run"
-        raise InputError(f'{folder}: {state} here; train first ("auxformer train", af.fit).')
+        raise InputError(f'{folder}: no {"finished " * (about is not None)}run here; train first ("auxformer train", af.fit).')
     try:
         config = Config.load(folder / "config.toml")
+        if not (folder / "config.toml").stat().st_size:  # every setting is written, so nothing is no default
+            raise ValueError("config.toml is empty")
         dims = (about["features"][stream]["dims"] for stream in STREAMS)
         model = create_model(config.model.name, config.model, *dims, len(about["classes"]))
         model.load_state_dict(load_file(folder / "model.safetensors"))
