@@ -201,7 +201,7 @@ for stream, other, line in (("voice", "face", "-"), ("face", "voice", "--")):
     arrow(row[1], rows[other][2], colour, line)
 lab.show(
     figure,
-    alt="Voice and face, each projected, ask one another, ask themselves, are summarised and joined.",
+    alt="Voice and face: each is projected, asks the other, asks itself, is summarised and joined.",
 )
 sizes = {name: sum(p.numel() for p in part.parameters()) for name, part in asker.named_children()}
 for name in ("conv_1d_a", "trans_a_with_v", "trans_a_mem", "proj1", "out_layer"):
