@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from auxformer import media
+from auxformer.config import override, preset
 from auxformer.corpora import read_corpus
 from auxformer.data.task import Task
 from auxformer.errors import InputError, MediaError
@@ -20,6 +21,7 @@ from auxformer.features.base import Clip
 from auxformer.features.pretrained import landmarks
 from auxformer.features.pretrained.blendshapes import head_pose
 from auxformer.features.pretrained.landmarks import MEMBERS, NAMES, FaceLandmarker, Place
+from auxformer.training.fit import fit
 
 REAL = Path(__file__).parents[1].parent / "shared" / "real" / "crema_d" / "clips"
 with_package = pytest.mark.skipif(
@@ -187,7 +189,7 @@ def test_a_small_face_is_found_down_to_a_tenth_of_the_picture(puppet):
 
 
 @with_package
-def test_blendshapes_of_puppets_are_learned_from_alone_and_beside_hog(tiny_puppets):
+def test_blendshapes_of_puppets_are_learned_from_alone_and_beside_hog(tiny_puppets, tmp_path):
     root, features = tiny_puppets
     corpus = read_corpus(root)
     corpus = replace(corpus, clips=corpus.clips.groupby("speaker").head(3))
@@ -198,7 +200,14 @@ def test_blendshapes_of_puppets_are_learned_from_alone_and_beside_hog(tiny_puppe
     clip = both.video.clips[0]
     assert both.video.dims == 288 + 55 and both.video.lengths[clip] == alone.video.lengths[clip]
     np.testing.assert_array_equal(both.video[clip][:, 288:], alone.video[clip])
-    assert np.isfinite(both.split(0).train[0][2]).all()
+    split = both.split(0)
+    assert np.isfinite(split.train[0][2]).all()
+    small = {"model": {"width": 8, "heads": 2, "layers": 1, "aux_hidden": [8, 8]}, "training": {"epochs": 1, "device": "cpu"}}
+    run = fit(override(preset("quick"), small), split, tmp_path / "run", progress=False)
+    mine = run.recognise(corpus.clips.video[clip])  # a film of one's own is shown to a network of several extractors as well
+    expected = run.normalizers["video"](both.video[clip])
+    np.testing.assert_allclose(mine.features.video, expected, atol=1e-3)
+    assert mine.answer in split.train.classes
 
 
 @with_package
