@@ -10,6 +10,8 @@ from auxformer.models import list_models
 
 def test_parameters_of_the_published_form_are_the_published_number():
     table = cost_table(preset("paper").model, 130, 4096)
+    layer = 2 * 12 * 250 * 130**2 + 4 * 250**2 * 130  # projections and feed-forward, then queries with keys and weights with values
+    assert table.mflops["a_mem"] == pytest.approx(3 * 5 * layer / 1e6, rel=0.01), "three passes of five layers"
     assert table.parameters["total"] == 7_038_632
     assert table.parameters.drop("total").sum() == table.parameters["total"]
 

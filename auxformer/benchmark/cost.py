@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from auxformer.config import ModelConfig
 from auxformer.data.batch import Batch
 from auxformer.errors import InputError
-from auxformer.models import create_model
+from auxformer.models import create_model, fast
 
 
 def cost_table(
@@ -30,7 +30,8 @@ def cost_table(
 
     Returns:
         Indexed by part. Columns: `parameters`; `mflops`, million floating-point operations of one clip's forward pass (a
-        multiplication with its addition counts as two; elementwise work is left out); `saved_mb`, megabytes (10⁶ bytes)
+        multiplication with its addition counts as two; elementwise work is left out, and so are the shortcuts of
+        `models.fast`); `saved_mb`, megabytes (10⁶ bytes)
         that PyTorch keeps of one batch for the backward pass when nothing is recomputed.
 
     Raises:
@@ -53,6 +54,7 @@ def cost_table(
         return tensor
 
     with (
+        fast.switched_off(),
         FlopCounterMode(display=False, depth=1) as counter,
         torch.autograd.graph.saved_tensors_hooks(note, lambda t: t),
     ):

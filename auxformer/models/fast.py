@@ -273,7 +273,10 @@ def output_at(stack, x: torch.Tensor, mask: torch.Tensor | None, frames: torch.T
         x, mask: `[B, T, d]` and `[B, T]`, as the stack takes them.
         frames: `[B]`, the index of the frame that is wanted.
     """
-    x, clips = stack.embed(x), torch.arange(len(x), device=x.device)
+    clips = torch.arange(len(x), device=x.device)
+    if not _wanted.get():
+        return stack(x, mask)[clips, frames]
+    x = stack.embed(x)
     visible = stack.visible(x.shape[1], x.shape[1], mask, x.device)
     for layer in stack.layers[:-1]:
         x = layer(x, None, visible)

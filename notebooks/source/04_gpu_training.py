@@ -58,7 +58,7 @@ print("a batch:", clips, "clips, audio and video features", dims)
 # **Predict.** What share of the step's time goes into products of matrices?
 
 # %%
-share_guess = lab.predict("share of the time spent on products of matrices", default=0.9)
+share_guess = lab.predict("share of the time spent on products of matrices")
 
 # %%
 from auxformer.data.batch import collate
@@ -129,9 +129,7 @@ lab.fact("with fast paths it takes less time", ours["dropout"] < plain["dropout"
 # **Predict.** At which length does the second term overtake the first, for $d = 130$?
 
 # %%
-length_guess = lab.predict(
-    "frames, in thousands, at which attention overtakes the rest", default=0.1
-)
+length_guess = lab.predict("frames, in thousands, at which attention overtakes the rest")
 
 # %% [markdown] exercise="layer_operations" difficulty=2 importance=4 minutes=8
 # ### Exercise 1 · Count before you buy
@@ -221,7 +219,7 @@ lab.fact(
 # **Predict.** What share of all audio frames of an epoch is padding when batches of 32 are drawn at random?
 
 # %%
-padding_guess = lab.predict("share of padding, random batches", default=0.05)
+padding_guess = lab.predict("share of padding, random batches")
 
 # %% [markdown] exercise="bucket_batches" difficulty=3 importance=4 minutes=12
 # ### Exercise 2 · Birds of a feather
@@ -291,7 +289,7 @@ lab.fact("the package's sampler lies between", shares["sorted"] < shares["ours"]
 
 # %%
 fault_guess = lab.predict(
-    "page faults in a step", default="a dozen", choices=["a dozen", "thousands", "tens of millions"]
+    "page faults in a step", choices=["a dozen", "thousands", "tens of millions"]
 )
 
 # %%
@@ -327,9 +325,7 @@ print(f"times as fast: {gone_seconds / kept_seconds:.2f}")
 # are 128 of them, 1/128 apart. **Predict.** We start from 0 and add 1, five hundred times, in bf16. Where do we end?
 
 # %%
-sum_guess = lab.predict(
-    "500 times plus one", default="500", choices=["500", "496", "256", "an overflow"]
-)
+sum_guess = lab.predict("500 times plus one", choices=["500", "496", "256", "an overflow"])
 
 # %%
 total = torch.tensor(0.0, dtype=torch.bfloat16)
@@ -419,7 +415,7 @@ print("device:", device)
 
 # %%
 gpu_guess = lab.predict(
-    "ms of a step with 128 clips on the GPU", default="700", choices=["180", "190", "350", "700"]
+    "ms of a step with 128 clips on the GPU", choices=["180", "190", "350", "700"]
 )
 
 # %%
@@ -529,7 +525,7 @@ print(f"kept for backward: 32 clips {one / 1000:.1f} GB, 8 clips {part / 1000:.1
 # **Predict.** By how much do the final weights of the killed run differ?
 
 # %%
-kill_guess = lab.predict("largest difference of a weight, killed against whole", default=0.01)
+kill_guess = lab.predict("largest difference of a weight, killed against whole")
 
 # %% tags=["nbval-ignore-output"] reason="process numbers and times belong to the machine"
 runs = machine.Trainings(split.task.corpus)
