@@ -30,6 +30,8 @@ SIDE = 240
 """Pixels to which the shorter side of a larger picture is scaled while decoding."""
 HEADS = ("fusion", "audio", "video", "mean")
 """Rows of a table of posteriors: the three heads and the prediction, the softmax of their weighted mean logits."""
+EXACT_ZEROS = 0.05
+"""Seconds of exact zeros in a row, from which on they are said: a microphone in a room gives none."""
 
 
 class Film(NamedTuple):
@@ -73,7 +75,8 @@ class Features(NamedTuple):
 class Recognition(NamedTuple):
     """What was decoded, what reached the network, and what it says: posteriors `[4 heads, classes]`, NaN where a head has no stream.
 
-    `notes` are sentences about the film that make the answer doubtful: a stream that is not there, no face, a small one, several.
+    `notes` are sentences about the film that make the answer doubtful: a stream that is not there, exact zeros in the sound, no
+    face, a small one, several.
     """
 
     film: Film
@@ -331,8 +334,83 @@ def recognise(path: str | Path, recogniser: Recogniser, of_speaker: Sequence[str
         recogniser = recogniser.of_speaker(of_speaker)
     film = decode(path)
     features = recogniser.features(film)
-    notes = (*film.problems, *face_notes(film, features.face, getattr(recogniser.video, "size", 0)))
+    notes = (
+        *film.problems, *sound_notes(film),
+        *face_notes(film, features.face, getattr(recogniser.video, "size", 0)),
+    )  # fmt: skip
     return Recognition(film, features, recogniser.posteriors(features), notes)
+
+
+def exact_zeros(waveform: np.ndarray, shortest: float = EXACT_ZEROS) -> list[tuple[float, float]]:
+    """Where a waveform `[samples]` at 16 kHz is exactly zero for `shortest` seconds or more: from and to, seconds."""
+    edges = np.diff(np.concatenate([[0], waveform == 0, [0]]).astype(int))  # [samples + 1]
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    long = ends - starts >= max(1, round(shortest * SAMPLING_RATE))
+    return [(float(a), float(b)) for a, b in np.stack([starts, ends], 1)[long] / SAMPLING_RATE]
+
+
+def sound_notes(film: Film, most: int = 3) -> tuple[str, ...]:
+    """A sentence about exact zeros in the sound: the first `most` places of them, and how much they are. Empty where there are none."""
+    found = [] if film.waveform is None else exact_zeros(film.waveform)
+    if not found:
+        return ()
+    length = len(film.waveform) / SAMPLING_RATE
+    share = sum(end - start for start, end in found) / length
+    if share == 1:
+        return ("The sound is exactly zero throughout: nothing was recorded, yet the network answers.",)
+    places = [_place(start, end, length) for start, end in found[:most]]
+    places += [f"at {len(found) - most} more places"] if len(found) > most else []
+    return (
+        f"The sound is exactly zero {', '.join(places)}: {share:.0%} of it. No room sounds like that, so what the network "
+        "answers, it answers to that silence too; cut it off or record without noise suppression.",
+    )
+
+
+def _place(start: float, end: float, length: float) -> str:
+    where = "at the beginning" if start == 0 else "at the end" if end == length else f"from {start:.2f} s"
+    return f"for {end - start:.2f} s {where}"
+
+
+def feature_names(extractor: Extractor) -> list[str]:
+    """A name for each number `[D]` of an extractor: its own; for hog the cell of the face and the direction; else a number.
+
+    The cells of hog are counted in the crop, rows from above and columns from the left as one looks at the picture. A cell is in
+    several blocks, and is brought to unit length in each with other neighbours; blocks are counted row by row, from 1.
+    """
+    if hasattr(extractor, "parts"):
+        return [name for part in extractor.parts for name in feature_names(part)]
+    if hasattr(extractor, "names"):
+        return list(extractor.names)
+    if extractor.name != "hog":
+        return [f"{extractor.name} {i}" for i in range(extractor.dims)]
+    cells, inside, turns = extractor.size // extractor.cell, extractor.block, extractor.orientations
+    blocks = cells - inside + 1
+    return [
+        f"hog: row {down + i + 1} and column {right + j + 1} of {cells}, gradients at {(turn + 0.5) * 180 / turns:.0f} degrees "
+        f"(block {down * blocks + right + 1})"
+        for down in range(blocks) for right in range(blocks)
+        for i in range(inside) for j in range(inside) for turn in range(turns)
+    ]  # fmt: skip
+
+
+def far_out(clip: np.ndarray, known: np.ndarray, names: Sequence[str], count: int = 5) -> tuple[float, pd.DataFrame]:
+    """How far a clip is from known ones, and in which features most.
+
+    Args:
+        clip: `[D]`, the mean over time of its features.
+        known: `[N, D]`, those of the clips that the network was trained on.
+        names: Of the features, D.
+        count: Rows of the table.
+
+    Returns:
+        d, the root of the mean of z² over the features, z being how many deviations of the known clips it is from their mean;
+        and the features with the largest |z|: columns feature and z, the farthest first.
+    """
+    deviation = known.std(0)
+    z = (clip - known.mean(0)) / np.where(deviation > 1e-6, deviation, 1.0)  # [D]; a constant feature stays as it is
+    farthest = np.argsort(-np.abs(z), kind="stable")[:count]
+    table = pd.DataFrame({"feature": [names[i] for i in farthest], "z": z[farthest]})
+    return float(np.sqrt(np.mean(z**2))), table
 
 
 def face_notes(film: Film, face: FaceTrack | None, wanted: int = 0, looks: int = 5) -> tuple[str, ...]:

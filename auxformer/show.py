@@ -64,17 +64,25 @@ def _draw(video: str | Path, audio: str | Path):
 
 
 def _film(path: str | Path) -> tuple:
-    """Frames, their times, and the points `[T, 478, 3]` of the face in them, NaN where there is none; None without the weights."""
+    """Frames, their times, and the points of the face in them, see `face_points`."""
+    frames, times = media.read_frames(path)
+    return frames, times, face_points(frames)
+
+
+def face_points(frames: np.ndarray) -> np.ndarray | None:
+    """Points `[T, 478, 3]` of the face in RGB frames uint8 `[T, H, W, 3]`, NaN where there is none.
+
+    None, and a sentence is printed, where the weights that find them are not installed.
+    """
     from auxformer.features.pretrained.blendshapes import Blendshapes
 
-    frames, times = media.read_frames(path)
     try:
-        return frames, times, Blendshapes().points(frames)
+        return Blendshapes().points(frames)
     except MediaError:
         raise
     except InputError as error:  # its packages are not installed: everything else can be drawn
         print(error)
-        return frames, times, None
+        return None
 
 
 def _frames(axes, content, path):
@@ -109,20 +117,35 @@ def _hog(axes, content, path):
 
 
 def _blendshapes(axes, content, path):
+    _, times, points = content
+    draw_blendshapes(axes, points, times)
+
+
+def draw_blendshapes(axes, points: np.ndarray | None, times: np.ndarray) -> tuple[str, ...]:
+    """Curves over time of the `LIVELIEST` blendshapes of a face, those that vary most; a gap where there is no face.
+
+    Args:
+        axes: Where to draw. Where there is nothing to draw, the reason is written there.
+        points: `[T, 478, 3]`, as `face_points` finds them; None without the weights.
+        times: `[T]`, s.
+
+    Returns:
+        Their names, the liveliest first; () where no frame has a face or the weights are not installed.
+    """
     from auxformer.features.pretrained.blendshapes import POSE, Blendshapes
 
-    _, times, points = content
     seen = np.zeros(1, bool) if points is None else ~np.isnan(points[:, 0, 0])
     if not seen.any():
-        why = "their weights are not installed" if points is None else "no face in any frame"
-        _instead(axes, why)
-        return
+        _instead(axes, "their weights are not installed" if points is None else "no face in any frame")
+        return ()
     extractor = Blendshapes()
     values = extractor.of_points(points)[:, : -len(POSE)]  # [T, 52]
-    for line, which in zip(LINES, np.argsort(-np.nanstd(values, axis=0), kind="stable")[:LIVELIEST]):
+    chosen = np.argsort(-np.nanstd(values, axis=0), kind="stable")[:LIVELIEST]
+    for line, which in zip(LINES, chosen):
         axes.plot(times, values[:, which], linestyle=line, linewidth=1.2, label=extractor.names[which])
     axes.set(xlabel=f"s; a face in {seen.mean():.0%} of the frames", xlim=(0, max(times[-1], 0.1)), ylim=(-0.02, 1.02))
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7, frameon=False, handlelength=3)
+    return tuple(extractor.names[which] for which in chosen)
 
 
 def _instead(axes, why: str) -> None:

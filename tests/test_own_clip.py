@@ -15,7 +15,18 @@ from auxformer.course.upload import choose_clip
 from auxformer.data.task import Task
 from auxformer.errors import InputError, MediaError
 from auxformer.features.track import resize
-from auxformer.recognise import Film, Recogniser, decode, describe, face_notes, recognise
+from auxformer.recognise import (
+    Film,
+    Recogniser,
+    decode,
+    describe,
+    exact_zeros,
+    face_notes,
+    far_out,
+    feature_names,
+    recognise,
+    sound_notes,
+)
 from auxformer.training.fit import fit
 from auxformer.training.run import load
 
@@ -206,6 +217,66 @@ def test_recognising_says_what_makes_the_answer_doubtful(run, film_of, tmp_path)
     media.write_video(tmp_path / "wall.mp4", np.full((20, 96, 96, 3), 90, np.uint8), 25)
     notes = run.recognise(tmp_path / "wall.mp4").notes
     assert len(notes) == 2 and "audio" in notes[0] and "No face" in notes[1]
+
+
+def _sound(*parts: float) -> np.ndarray:
+    """Noise and exact zeros by turns, of so many seconds each."""
+    rng = np.random.default_rng(0)
+    pieces = [rng.uniform(0.1, 0.2, round(16000 * s)) * (i % 2 == 0) for i, s in enumerate(parts)]
+    return np.concatenate(pieces).astype(np.float32)
+
+
+def test_exact_zeros_are_found_where_they_are_and_short_ones_are_none():
+    assert exact_zeros(_sound(1, 0.3, 1)) == [pytest.approx((1, 1.3))]
+    assert exact_zeros(_sound(0, 0.05, 1, 0.049, 1, 0.1)) == [pytest.approx((0, 0.05)), pytest.approx((2.099, 2.199))]
+    assert exact_zeros(_sound(1)) == [] and exact_zeros(1e-5 * _sound(1)) == []
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ((0, 0.3, 1.2), "for 0.30 s at the beginning: 20% of it"),
+        ((1.5, 0.5), "for 0.50 s at the end: 25% of it"),
+        ((1, 0.5, 1), "for 0.50 s from 1.00 s: 20% of it"),
+        ((0, 0.2, 0.6, 0.2), "for 0.20 s at the beginning, for 0.20 s at the end: 40% of it"),
+        ((0.2, 0.1, 0.2, 0.1, 0.2, 0.1, 0.2, 0.1, 0.3, 0.1), "from 0.80 s, at 2 more places"),
+        ((0, 1), "zero throughout"),
+    ],
+)
+def test_exact_zeros_are_said_where_and_how_long(parts, words):
+    (note,) = sound_notes(Film(_sound(*parts), None, None, None))
+    assert words in note
+
+
+def test_a_sound_of_a_room_and_a_silent_film_get_no_note_of_zeros():
+    assert sound_notes(Film(_sound(1, 0.04, 1), None, None, None)) == () == sound_notes(Film(None, None, None, None))
+
+
+def test_recognising_says_that_a_recording_begins_with_zeros(run, film_of, tmp_path):
+    sound = np.concatenate([np.zeros(4800), media.read_audio(film_of.audio)])
+    media.write_wav(tmp_path / "late.wav", sound, 16000)
+    notes = run.recognise(tmp_path / "late.wav").notes
+    assert len(notes) == 2 and "for 0.30 s at the beginning" in notes[1]  # the first: it has no pictures
+
+
+def test_every_feature_has_a_name_and_that_of_hog_is_its_place_in_the_crop(recogniser):
+    hog = recogniser.video
+    names = feature_names(hog)
+    assert len(set(names)) == len(names) == hog.dims == 288
+    grey = np.zeros((1, 48, 48), np.float32)
+    grey[0, 24:36, 42:] = 200  # an edge between left and right, in the third row and the last column
+    largest = {names[i] for i in np.flatnonzero(hog.of_crops(grey)[0] > 0.3)}
+    assert largest and all("row 3 and column 4 of 4, gradients at 11 degrees" in name for name in largest)
+    lld = recogniser.audio
+    assert feature_names(lld) == list(lld.names) and len(lld.names) == lld.dims
+
+
+def test_the_features_that_are_farthest_out_come_first_by_name_with_their_deviations():
+    known = np.random.default_rng(0).normal(size=(200, 4)) * (1, 10, 0.1, 0) + 5  # the last is constant
+    clip = known.mean(0) + known.std(0) * (1, -3, 2, 0)
+    distance, table = far_out(clip, known, ["a", "b", "c", "d"], count=3)
+    assert table.feature.tolist() == ["b", "c", "a"] and np.allclose(table.z, [-3, 2, 1])
+    assert distance == pytest.approx(np.sqrt(14 / 4))
 
 
 def test_a_picture_that_stands_still_is_a_film_too(recogniser):
