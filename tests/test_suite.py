@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -16,10 +18,17 @@ from auxformer.benchmark.bench import bench, people_table
 from auxformer.benchmark.run import Work
 from auxformer.benchmark.suite import Suite, list_suites
 from auxformer.cli import main
+from auxformer.corpora import read_corpus
 from auxformer.data.missing import CONDITIONS, FRAME_CONDITIONS
 from auxformer.data.task import Task
 from auxformer.errors import InputError
 from auxformer.evaluation.scores import RESULT_COLUMNS
+from auxformer.features import EXTRACTORS, split_spec
+from auxformer.models import list_models, list_references
+from auxformer.reports import report
+from auxformer.reports.literature import literature
+from auxformer.reports.sections import command_of
+from auxformer.training.run import load, read_metrics
 
 SMALL = """
 what = "tiny"
@@ -242,10 +251,17 @@ def test_what_a_suite_gets_wrong_is_said_before_any_work(change, message, tiny_p
 
 def test_the_suites_of_the_package_can_be_read_and_say_what_they_are():
     suites = list_suites()
-    assert {"quick", "puppets", "binding", "ravdess", "crema-d", "msp-improv"} <= set(suites) and all(suites.values())
+    people = {"ravdess", "ravdess-voice", "ravdess-frames", "crema-d", "crema-d-voice", "msp-improv"}
+    assert {"quick", "puppets", "binding", *people} <= set(suites) and all(suites.values())
     for name in suites:
         suite = Suite.load(name)
         assert suite.configs() and suite.conditions()[0] == "complete"
+        assert {config.model.name for config in suite.configs().values()} <= {*list_models(), *list_references()}, name
+        for stream in ("audio", "video"):
+            kinds = {spec.partition(":")[0] for spec in split_spec(suite.corpus[stream])} - {""}
+            assert kinds <= set(EXTRACTORS), name
+    assert Suite.load("crema-d-voice").conditions() == ["complete"] == Suite.load("crema-d-voice").tests()
+    assert command_of(asdict(Suite.load("crema-d-voice"))) == "auxformer bench crema-d-voice --root FOLDER"
     quick = Suite.load("quick")
     assert len(quick.systems) >= 8 and len(quick.conditions()) >= 12 and quick.protocol["seeds"] >= 2
     assert set(FRAME_CONDITIONS) < set(Suite.load("puppets").conditions())
@@ -293,3 +309,128 @@ def test_the_command_says_by_its_exit_code_that_a_system_failed(tiny_puppets, tm
              "--jobs", "1", "--models", tmp_path / "mine.py", "--add", "mine"]  # fmt: skip
     result = CliRunner().invoke(app, list(map(str, words)))
     assert result.exit_code == 1 and "failed and left out: mine" in result.output, result.output
+
+
+VOICE = (
+    SMALL.replace('["auxformer", "functionals-lr",', '["auxformer", "audio-only", "functionals-lr",')
+    .replace('name = "puppets"', 'name = "puppets"\nvideo = ""')
+    .replace("seeds = 2", "seeds = 1")
+    .replace(', "video-blur"', "")
+    .split("[variant")[0]
+)
+
+
+@pytest.fixture(scope="module")
+def voices(tiny_puppets, tmp_path_factory):
+    """A suite of the voice alone that has run: (results, folder of tables, folder of runs)."""
+    root, data = tiny_puppets
+    folder = tmp_path_factory.mktemp("voices")
+    results = bench(suite_of(folder, VOICE), folder / "out", root, data, Work(folder / "runs", 1))
+    return results, folder / "out", folder / "runs"
+
+
+def test_without_video_in_the_corpus_complete_is_what_is_elsewhere_called_no_video(done, voices):
+    results, out, _ = voices
+    asked = {"complete", *(f"audio-frames-{share}" for share in (0.1, 0.3, 0.5, 0.7, 0.9))}
+    assert set(results[results.metric != "area"].condition) == asked
+    assert set(results[results.features != "people"].features) == {"lld"}
+    alike = ["functionals-lr", "ideal-observer", "human-crowd", "human-rater"]  # they know of a clip what the voice says
+
+    def scores_of(table: pd.DataFrame, condition: str) -> pd.DataFrame:
+        known = table.metric.isin(["macro-f1", "micro-f1"]) & (table.partition == "all") & (table.condition == condition)
+        scores = table[known & table.system.isin(alike)].set_index(["system", "metric"])[["value", "low", "high"]]
+        assert scores.index.is_unique and len(scores) == 8
+        return scores
+
+    pd.testing.assert_frame_equal(scores_of(results, "complete"), scores_of(done[0], "no-video"), check_like=True)
+    assert "human-rater-others" not in set(results.system), "they heard and saw"
+    people = pd.read_csv(out / "people.csv")
+    assert set(people.condition) == {"complete"}
+    heard = pd.read_csv(done[1] / "people.csv").query("condition == 'no-video'")
+    np.testing.assert_allclose(people.select_dtypes("number"), heard.select_dtypes("number"))
+
+
+def test_without_video_in_the_corpus_the_checkpoint_is_chosen_by_the_voice_alone(voices):
+    _, _, runs = voices
+    folders = sorted(path.parent for path in runs.glob("*/finished.json"))
+    assert len(folders) == 4
+    for folder in folders:
+        metrics = read_metrics(folder)
+        assert [name for name in metrics if name.startswith("dev_macro")] == ["dev_macro_f1_complete"]
+        assert json.loads((folder / "finished.json").read_text())["score"] == pytest.approx(metrics.dev_macro_f1_complete.max())
+
+
+def test_a_network_of_the_voice_alone_hears_a_film_and_does_not_look(voices, tiny_puppets):
+    _, _, runs = voices
+    run = load(next(path for path in runs.glob("puppets-auxformer-*") if path.is_dir()))
+    clip = next(iter(sorted((tiny_puppets[0] / "VideoFlash").iterdir())))
+    seen = run.recognise(clip)
+    assert seen.film.frames is not None and seen.posteriors.loc["video"].isna().all()
+    heard = run.recogniser().posteriors(seen.features.without("video"))
+    pd.testing.assert_frame_equal(seen.posteriors, heard)
+
+
+def test_a_report_of_the_voice_alone_says_so_and_shows_what_others_report_of_voices(voices, tmp_path):
+    out = shutil.copytree(voices[1], tmp_path / "out")
+    results = pd.read_csv(out / "results.csv").assign(corpus="crema-d")
+    results.to_csv(out / "results.csv", index=False)
+    text = next(path for path in report(out) if path.suffix == ".md").read_text()
+    assert 'No clip has video here: "complete" is the voice alone' in text and "One rater, voice" in text
+    assert "both streams" not in text and "One rater, audiovisual" not in text
+    rows = [line for line in text.splitlines() if line.startswith("|") and "second hand" in line]
+    ours = results.query("system == 'auxformer' and condition == 'complete' and metric == 'macro-f1'").set_index("partition").value["all"]
+    assert [row.split("|")[4].strip() for row in rows] == [".574", ".591"]
+    assert all(row.split("|")[5].strip().startswith(f"{ours:.3f}"[1:]) for row in rows)
+    known = literature("crema-d")
+    heard = known.condition == "no-video"
+    assert not any(f"| {name} |" in text for name in set(known.system[~heard]) - set(known.system[heard]))
+
+
+@pytest.mark.parametrize("name", ["no-video", "no-audio", "video-frames-0.5", "both-frames-0.5", "video-dark", "desync-300"])
+def test_a_condition_about_a_stream_that_no_clip_has_is_refused(tmp_path, name):
+    suite = suite_of(tmp_path, VOICE.replace('"basic"', f'"basic", "{name}"'))
+    with pytest.raises(InputError, match=f"{name} is about the video stream, which no clip of it has"):
+        suite.conditions()
+
+
+def test_a_suite_needs_one_stream_at_least(tmp_path):
+    with pytest.raises(InputError, match="corpus.audio and corpus.video are empty"):
+        suite_of(tmp_path, VOICE.replace('video = ""', 'video = ""\naudio = ""'))
+
+
+def test_ratings_without_media_and_a_file_of_arrays_are_a_corpus(tiny_puppets, tmp_path):
+    """As what lies beside the tables of CREMA-D where nobody has the recordings."""
+    for name in ("tabulatedVotes.csv", "VideoDemographics.csv"):
+        shutil.copy(next(tiny_puppets[0].rglob(name)), tmp_path / name)
+    corpus = read_corpus(tmp_path, on_error="skip")
+    names, rng = list(corpus.clips.index), np.random.default_rng(0)
+    np.savez(tmp_path / "voices.npz", **{name: rng.normal(size=(9, 4)) for name in names[1:]})
+    task = Task(corpus, "arrays:voices.npz@20", "", data=tmp_path / "features")
+    assert corpus.name == "crema-d" and corpus.clips.audio.isna().all() and not corpus.skipped
+    assert set(task.audio.skipped) == {names[0]} and names[0] not in task.table.index and len(task.table) > 9
+    split = task.split(0)
+    *_, has_audio, has_video, _ = split.train[0]
+    assert has_audio and not has_video
+    with pytest.raises(InputError, match=f"none of its {len(names)} clips has a file to take lld from; add the media"):
+        Task(corpus, "lld", "", data=tmp_path / "features")
+
+
+def test_official_partitions_are_looked_for_in_the_corpus_folder_first(tiny_puppets, tmp_path, monkeypatch):
+    asked = []
+
+    class Asked:
+        def __init__(self, corpus, *features, **how):
+            self.corpus = corpus
+
+        def official(self, path):
+            asked.append(str(path))
+            return self, []
+
+    monkeypatch.setattr("auxformer.benchmark.suite.Task", Asked)
+    (tmp_path / "labels").mkdir()
+    for name in ("tabulatedVotes.csv", "VideoDemographics.csv"):
+        shutil.copy(next(tiny_puppets[0].rglob(name)), tmp_path / name)
+    text = VOICE.replace('name = "puppets"', 'name = "crema-d"')
+    for place in ("labels", "elsewhere"):
+        suite_of(tmp_path, text.replace("partitions = 2", f'official = "{place}"')).prepare(tmp_path, tmp_path, 1)
+    assert asked == [str(tmp_path / "labels"), "elsewhere"]
