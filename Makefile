@@ -92,7 +92,7 @@ student: $(INSTALLED) ## notebooks with stubs in place of the solutions
 results: corpus  ## recompute the tables that README and lessons quote (hours; goes on where it stopped)
 	for suite in puppets seeds binding ablation; do $(BIN)/auxformer bench $$suite --table data/results/$$suite.csv || exit 1; done
 ifdef RAVDESS
-	for suite in ravdess ravdess-voice ravdess-frames; do $(BIN)/auxformer bench $$suite --root $(RAVDESS) --table data/results/$$suite.csv || exit 1; done
+	for suite in ravdess ravdess-voice ravdess-speaker ravdess-frames; do $(BIN)/auxformer bench $$suite --root $(RAVDESS) --table data/results/$$suite.csv || exit 1; done
 endif
 ifdef CREMA_D
 	$(BIN)/auxformer bench crema-d-voice --root $(CREMA_D) --table data/results/crema-d-voice.csv

@@ -408,6 +408,8 @@ def test_ratings_without_media_and_a_file_of_arrays_are_a_corpus(tiny_puppets, t
     task = Task(corpus, "arrays:voices.npz@20", "", data=tmp_path / "features")
     assert corpus.name == "crema-d" and corpus.clips.audio.isna().all() and not corpus.skipped
     assert set(task.audio.skipped) == {names[0]} and names[0] not in task.table.index and len(task.table) > 9
+    own_scale = Task(corpus, "arrays:voices.npz@20", "", data=tmp_path / "features", normalise="speaker")
+    assert (task.features, own_scale.features) == ("arrays:voices.npz", "arrays:voices.npz-by-speaker")
     split = task.split(0)
     *_, has_audio, has_video, _ = split.train[0]
     assert has_audio and not has_video

@@ -47,7 +47,7 @@ def bench(
     suite: Annotated[
         str,
         Argument(
-            help="quick, puppets, seeds, binding, ablation, ravdess, ravdess-voice, ravdess-frames, crema-d, crema-d-voice, "
+            help="quick, puppets, seeds, binding, ablation, ravdess, ravdess-voice, ravdess-speaker, ravdess-frames, crema-d, crema-d-voice, "
             'msp-improv, a TOML file of your own, or "humans".'
         ),
     ],

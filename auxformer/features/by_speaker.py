@@ -25,7 +25,8 @@ class SpeakerStore:
 
     def __init__(self, store, speakers: Mapping[str, str], fit: Callable):
         self.store, self._speakers, self._fit = store, speakers, fit
-        self.name, self.modality, self.dims = f"{store.name}-by-speaker", store.modality, store.dims
+        self.name = f"{store.name}-by-speaker" if store.name else ""  # a stream that no clip has stays nameless
+        self.modality, self.dims = store.modality, store.dims
         self.digest = by_speaker_digest(store.digest)
         self._clips_of: dict[str, list[str]] = {}
         for clip in store.clips:
