@@ -315,7 +315,7 @@ for axis, title in zip(axes, ("frame and face box", "grey crop, 48 × 48", "grad
 lab.show(
     figure, alt="A frame with a box around the face, the grey crop, and its edges as short strokes."
 )
-lab.fact("a face in every frame", track.found == 1)
+lab.fact("a face in 100 % of the frames", track.found == 1)
 
 # %% [markdown]
 # **See** brows, lids and mouth as strokes.
@@ -346,7 +346,7 @@ liveliest = show.draw_blendshapes(below, points, times)
 below.set_ylabel("movement")
 lab.show(
     figure,
-    alt="Sixty face gradients over time, and below them the six liveliest named movements as curves.",
+    alt="Sixty face gradients over time; below, the six liveliest named movements as curves.",
 )
 print(f"the {len(liveliest)} liveliest:", ", ".join(liveliest))
 print(f"you said: {part_guess.value}")
