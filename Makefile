@@ -12,6 +12,7 @@ PIP_FILTER := 2> >(grep -v "is ignored: it is neither a file nor a directory" >&
 # A test has a core to itself; tests of one file stay together, because they share what they set up.
 TWO_AT_A_TIME := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 LONGEST_FIRST := notebooks/06*.ipynb notebooks/04*.ipynb $(filter-out notebooks/04% notebooks/06%,$(wildcard notebooks/*.ipynb))
+README_TABLES := crema-d-voice ravdess-voice ravdess-frames ravdess puppets seeds binding
 FAST := config dataset evaluation files labels missing packaging partitions plain ravdess report
 export AUXFORMER_PROGRESS ?= $(if $(MAKE_TERMERR),1,)
 export PYTHONWARNINGS ?= default
@@ -97,7 +98,7 @@ endif
 ifdef CREMA_D
 	$(BIN)/auxformer bench crema-d-voice --root $(CREMA_D) --table data/results/crema-d-voice.csv
 endif
-	$(BIN)/auxformer report data/results/puppets.csv data/results/seeds.csv data/results/binding.csv data/results/ravdess.csv --into README.md
+	$(BIN)/auxformer report $(addprefix data/results/,$(addsuffix .csv,$(README_TABLES))) --into README.md
 
 clean:           ## remove what can be made again (not the corpora, not the runs)
 	rm -rf build .pytest_cache .hypothesis
