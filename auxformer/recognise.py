@@ -360,10 +360,8 @@ def sound_notes(film: Film, most: int = 3) -> tuple[str, ...]:
         return ("The sound is exactly zero throughout: nothing was recorded, yet the network answers.",)
     places = [_place(start, end, length) for start, end in found[:most]]
     places += [f"at {len(found) - most} more places"] if len(found) > most else []
-    return (
-        f"The sound is exactly zero {', '.join(places)}: {share:.0%} of it. No room sounds like that, so what the network "
-        "answers, it answers to that silence too; cut it off or record without noise suppression.",
-    )
+    words = f"The sound is exactly zero {', '.join(places)}: {share:.0%} of it. No room sounds like that"
+    return (f"{words}, so the answer is one to that silence too; cut it off, or record without noise suppression.",)
 
 
 def _place(start: float, end: float, length: float) -> str:
