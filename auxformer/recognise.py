@@ -391,6 +391,12 @@ def feature_names(extractor: Extractor) -> list[str]:
     ]  # fmt: skip
 
 
+def mean_over_time(frames: np.ndarray) -> np.ndarray:
+    """Mean `[D]` of the valid frames of `[T, D]`; NaN where there is none."""
+    valid = ~np.isnan(frames[:, 0])
+    return frames[valid].mean(0) if valid.any() else np.full(frames.shape[1], np.nan, np.float32)
+
+
 def far_out(clip: np.ndarray, known: np.ndarray, names: Sequence[str], count: int = 5) -> tuple[float, pd.DataFrame]:
     """How far a clip is from known ones, and in which features most.
 

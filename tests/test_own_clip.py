@@ -24,6 +24,7 @@ from auxformer.recognise import (
     face_notes,
     far_out,
     feature_names,
+    mean_over_time,
     recognise,
     sound_notes,
 )
@@ -277,6 +278,11 @@ def test_the_features_that_are_farthest_out_come_first_by_name_with_their_deviat
     distance, table = far_out(clip, known, ["a", "b", "c", "d"], count=3)
     assert table.feature.tolist() == ["b", "c", "a"] and np.allclose(table.z, [-3, 2, 1])
     assert distance == pytest.approx(np.sqrt(14 / 4))
+
+
+def test_the_mean_over_time_is_that_of_the_valid_frames():
+    frames = np.array([[1, 2], [np.nan, np.nan], [3, 6]], np.float32)
+    assert mean_over_time(frames).tolist() == [2, 4] and np.isnan(mean_over_time(frames[1:2])).all()
 
 
 def test_a_picture_that_stands_still_is_a_film_too(recogniser):
