@@ -533,9 +533,9 @@ lab.fact("with both streams AuxFormer is ahead", ahead["complete"] > 0 and signi
 lab.fact("by the voice alone it is behind", ahead["no-video"] < 0 and significant["no-video"])
 
 # %% [markdown]
-# Twelve actors and 600 clips to train on. A network of this size learns those by heart; a logistic regression on averages
-# cannot. What the fusion gains it gains from both streams together; the voice's own network would need more voices than
-# ten people have.
+# Each fold trains on 480 clips of eight actors. A network of this size learns those by heart; a logistic regression on
+# averages cannot as easily. What AuxFormer gains it gains from both streams together; its audio network would need more
+# voices than eight.
 #
 # > **Moral.** A result on puppets is a result on puppets. Ask again on people, and on how many.
 

@@ -421,7 +421,7 @@ gpu_guess = lab.predict(
 # %%
 recorded = lab.result_table("gpu")
 steps = recorded[recorded.what == "batch"].set_index("clips").milliseconds
-gpu_guess.against(f"{round(steps[128], -1):.0f}")
+print(f"you said: {gpu_guess.value} | it took: {steps[128]:.0f} ms")
 shown = recorded[["what", "setting", "clips", "milliseconds", "clips_per_second", "peak_mib"]]
 print(recorded.device[0], "· torch", recorded.torch[0])
 print(shown[recorded.note.isna()].round(1).to_string(index=False))
