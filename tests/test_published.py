@@ -82,7 +82,7 @@ def test_people_are_judged_on_the_clips_and_by_the_labels_of_the_systems(task, f
     table[["angry", "happy"]] = table[["happy", "angry"]].to_numpy()  # and labels that are not the corpus's own
     table.to_csv(tmp_path / "label_consensus_1.csv", index=False)
     published, partitions = task.official(tmp_path)
-    rows, shares = _people(published, partitions, "")
+    rows, shares = _people(published, partitions)
     split = published.split(partitions[0])
     counts = human_confusions(
         task.corpus, "human-rater", "face", clips=split.test.clips, classes=published.classes, labels=published.table

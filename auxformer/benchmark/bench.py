@@ -106,7 +106,7 @@ def people_table(
     return people.human_rows(read_corpus(root, corpus, on_error="skip"), target, rule, resamples=resamples)
 
 
-def _people(task: Task, partitions, absent: str) -> tuple[pd.DataFrame | None, dict[str, pd.DataFrame]]:
+def _people(task: Task, partitions, absent: str = "") -> tuple[pd.DataFrame | None, dict[str, pd.DataFrame]]:
     """Rows of people on the test clips, and condition -> how one rater confuses the classes, in shares per class.
 
     They are judged on the clips of the systems, by the labels of the systems, an official file's too. Where no clip has one of
