@@ -178,7 +178,7 @@ if "video" in streams:
 # does the mean give to its favourite?
 
 # %%
-sure_guess = lab.predict("probability of the network's favourite", default=0.5)
+sure_guess = lab.predict("probability of the network's favourite")
 
 # %% tags=["folded"]
 print(f"you said {sure_guess.value:.2f}")
@@ -268,7 +268,7 @@ if len(streams) == 2:
 # any.
 
 # %%
-zeros_guess = lab.predict("share called angry after 300 ms of zeros", default=0.3)
+zeros_guess = lab.predict("share called angry after 300 ms of zeros")
 
 # %% tags=["folded"]
 sentences = sorted(set(corpus.clips.sentence[list(split.test.clips)]))
@@ -417,7 +417,7 @@ if len(streams) == 2:
 # **Predict.** How sure is the network of what the *cup* feels?
 
 # %%
-cup_guess = lab.predict("probability of the cup's emotion", default=0.3)
+cup_guess = lab.predict("probability of the cup's emotion")
 
 # %% tags=["folded"]
 from skimage import data as pictures
@@ -577,7 +577,7 @@ for name, part, stream in [*looked, ("coffee", seen["coffee"], "video")]:
 # phone is held sideways?
 
 # %%
-sideways_guess = lab.predict("share right, picture turned by a quarter", default=0.7)
+sideways_guess = lab.predict("share right, picture turned by a quarter")
 
 # %%
 from scipy.signal import resample_poly
@@ -682,7 +682,7 @@ print(shift.round(2).to_string())
 # **Predict.** As it is, the video head is right on about a quarter of these clips. On what share is it after it was adapted?
 
 # %%
-taught_guess = lab.predict("share right after the head was adapted", default=0.2)
+taught_guess = lab.predict("share right after the head was adapted")
 
 
 # %%
@@ -749,7 +749,8 @@ if len(by_person) > 4:
 # **See** how much a dozen clips of *the person* may be worth, where thousands of others were not enough. See also the
 # limits. Some puppets lose: a head that reads a masked face well by luck has more to forget than to learn, as one without
 # a mask has. Twelve clips are few, one answer is .08 of them. And six puppets are few: the interval of the gain reaches zero or
-# nearly. The copies are gone when the kernel ends.
+# nearly. Besides, the mask and the number of steps were chosen while four of these six puppets were looked at, so the gain
+# is flattered; a fair one would be measured on puppets that nobody had looked at. The copies are gone when the kernel ends.
 #
 # > **Moral.** A few labelled clips of a person can be worth a lot. Ask who has them: your phone, and whoever runs the meeting or
 # the call centre.
@@ -764,7 +765,7 @@ if len(by_person) > 4:
 # **Predict.** A tenth of the films. What share of the films of the third of puppets with the *darkest skin*?
 
 # %%
-dark_guess = lab.predict("share of films missed, darkest third", default=0.1)
+dark_guess = lab.predict("share of films missed, darkest third")
 
 # %% [markdown] exercise="miss_rates" difficulty=2 importance=5 minutes=12
 # ### Exercise 3 · By speaker, then by group
