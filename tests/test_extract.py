@@ -162,7 +162,7 @@ def test_rate_of_video_features_is_that_of_the_file(tmp_path):
 
 def test_folder_names_corpus_clips_and_settings(corpus, tmp_path):
     folders = [store_folder(tmp_path, corpus, create_extractor(name)) for name in ("lld", "logmel", "hog")]
-    folders.append(store_folder(tmp_path, corpus, create_extractor("hog", looks=3)))
+    folders.append(store_folder(tmp_path, corpus, create_extractor("hog", boxes="clip")))
     folders.append(store_folder(tmp_path, make_corpus(tmp_path / "corpus", 7), create_extractor("lld")))
     folders.append(store_folder(tmp_path, make_corpus(tmp_path / "other"), create_extractor("lld")))
     assert len(set(folders)) == 6

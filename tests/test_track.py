@@ -162,6 +162,15 @@ def test_the_share_of_frames_with_a_face_is_kept_in_the_store(puppets, tmp_path)
     assert share == 0 and np.isfinite(features).all()
 
 
+def test_a_face_without_a_size_is_none(monkeypatch):
+    """As the detector says of some pictures of a film that was cut short."""
+    nothing = np.zeros((1, 15))
+    nothing[0, :4] = 20, 20, 12, 0
+    monkeypatch.setattr(track, "_detect", lambda picture: nothing)
+    frames = np.zeros((9, 60, 60), np.uint8)
+    assert faces_in(frames[0]) == [] and track_face(frames).found == 0
+
+
 def test_a_detection_in_one_frame_only_is_taken_for_a_mistake(monkeypatch):
     frames = np.zeros((30, 100, 100), np.uint8)
     frames[8] = 1

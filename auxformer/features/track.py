@@ -110,6 +110,7 @@ def faces_in(picture: np.ndarray) -> list[Face]:
         if rows == ROWS[0]:
             scale = min(scale, 1.0)  # small pictures are enlarged in vain only where nothing else helps
         found = _detect(resize(picture, tuple(max(1, round(scale * side)) for side in picture.shape[:2])))
+        found = found[(found[:, 2:4] >= 1).all(1)]  # of a damaged picture it may say that a face has no size
         if len(found):
             boxes = found[:, :4] / scale  # left, top, width, height
             return [Face(x + width / 2, y + height / 2, height, 0.0) for x, y, width, height in boxes.tolist()]

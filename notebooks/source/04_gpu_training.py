@@ -446,7 +446,7 @@ lab.fact("pinned memory: a batch there in a fifth of the time", ways.min() < way
 # from the processor to the GPU in every step. On a processor nobody had noticed. That is mended, and how fast the graph is
 # has not been measured yet. The next cell measures it, if you have a GPU.
 
-# %% tags=["nbval-ignore-output"] reason="times belong to the machine"
+# %%
 from auxformer.benchmark import gpu
 
 if torch.cuda.is_available():
