@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from plain import PlainAuxFormer
 
+from auxformer.benchmark.gpu import random_batch
 from auxformer.config import Config, preset
 from auxformer.data.batch import Batch
 from auxformer.models import create_model, shared_loss
@@ -14,12 +15,7 @@ SHAPE = dict(audio_dims=130, video_dims=4096, classes=6)
 
 def make_batch(clips=32, audio_frames=250, video_frames=75) -> Batch:
     """Random features, every frame valid."""
-    generator = torch.Generator().manual_seed(0)
-    audio = torch.randn(clips, audio_frames, 130, generator=generator)
-    video = torch.randn(clips, video_frames, 4096, generator=generator)
-    present = torch.ones(clips, dtype=torch.bool)
-    target = F.one_hot(torch.arange(clips) % 6, 6).float()
-    return Batch(audio, torch.ones(audio.shape[:2], dtype=torch.bool), video, torch.ones(video.shape[:2], dtype=torch.bool), present, present, target, tuple(map(str, range(clips))))  # fmt: skip
+    return random_batch(clips, audio_frames, SHAPE["audio_dims"], video_frames, SHAPE["video_dims"])
 
 
 def plain_step(batch: Batch):

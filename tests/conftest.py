@@ -107,3 +107,12 @@ def tiny_puppets(shared_folder, tiny_corpus):
         for audio in ("lld", "logmel"):
             Task(tiny_corpus, audio, "hog", data=features)
     return tiny_corpus, features
+
+
+@pytest.fixture(scope="session")
+def tiny_split(tiny_puppets):
+    """The tiny puppets, divided by speaker."""
+    from auxformer.data.task import Task
+
+    root, features = tiny_puppets
+    return Task(root, data=features, jobs=1).split(0)

@@ -25,7 +25,7 @@ def test_every_row_is_a_time_or_a_reason():
 
 @pytest.mark.parametrize("name", list(gpu.SHAPES))
 def test_a_timed_step_learns(name):
-    batch = gpu.random_batch(name, 4)
+    batch = gpu.random_batch(4, *gpu.SHAPES[name])
     assert batch.audio.shape[1:] == gpu.SHAPES[name][:2] and batch.video.shape[1:] == gpu.SHAPES[name][2:]
     step = gpu.training_step(name, batch, "bf16", device="cpu")
     network = next(cell.cell_contents for cell in step.__closure__ if isinstance(cell.cell_contents, torch.nn.Module))

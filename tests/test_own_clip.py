@@ -12,7 +12,6 @@ from auxformer import media
 from auxformer.config import override, preset
 from auxformer.course import lab
 from auxformer.course.upload import choose_clip
-from auxformer.data.task import Task
 from auxformer.errors import InputError, MediaError
 from auxformer.features.hog import block_histograms
 from auxformer.features.track import resize
@@ -36,18 +35,11 @@ SMALL = {"width": 8, "heads": 2, "layers": 1, "aux_hidden": [12, 10]}
 
 
 @pytest.fixture(scope="module")
-def split(tiny_puppets):
-    """The tiny puppets, divided by speaker."""
-    root, data = tiny_puppets
-    return Task(root, data=data, jobs=1).split(0)
-
-
-@pytest.fixture(scope="module")
-def run(split, tmp_path_factory):
+def run(tiny_split, tmp_path_factory):
     """A small network, trained on them for an epoch and read from its folder."""
     config = override(preset("quick"), {"model": SMALL, "training": {"epochs": 1, "device": "cpu"}})
     folder = tmp_path_factory.mktemp("runs") / "small"
-    fit(config, split, folder, progress=False)
+    fit(config, tiny_split, folder, progress=False)
     return load(folder)
 
 
@@ -57,15 +49,15 @@ def recogniser(run):
 
 
 @pytest.fixture(scope="module")
-def film_of(split):
+def film_of(tiny_split):
     """The media of one clip, by kind."""
-    return split.task.corpus.clips.iloc[7]
+    return tiny_split.task.corpus.clips.iloc[7]
 
 
-def test_a_film_gives_the_very_features_that_the_store_holds(split, recogniser, film_of):
-    train = split.train
+def test_a_film_gives_the_very_features_that_the_store_holds(tiny_split, recogniser, film_of):
+    train = tiny_split.train
     name = film_of.name if film_of.name in train.clips else train.clips[0]
-    row = split.task.corpus.clips.loc[name]
+    row = tiny_split.task.corpus.clips.loc[name]
     _, audio, video, *_ = train[train.clips.index(name)]
     film = decode(row.video)._replace(waveform=media.read_audio(row.audio))  # the film's own sound is AAC
     features = recogniser.features(film)
@@ -294,12 +286,12 @@ def test_a_picture_that_stands_still_is_a_film_too(recogniser):
     assert np.isfinite(recogniser.posteriors(features).loc["mean"]).all()
 
 
-def test_the_small_network_of_the_lessons_is_trained_once_and_read_back(split, tmp_path, monkeypatch):
+def test_the_small_network_of_the_lessons_is_trained_once_and_read_back(tiny_split, tmp_path, monkeypatch):
     monkeypatch.setattr(lab, "run_root", lambda: tmp_path)
-    first = lab.small_auxformer(split, width=8, epochs=1)
+    first = lab.small_auxformer(tiny_split, width=8, epochs=1)
     assert first.config.model.width == 8 and first.config.training.epochs == 1
     monkeypatch.setattr("auxformer.training.fit._Trainer.run", lambda self: pytest.fail("trained again"))
-    again = lab.small_auxformer(split, width=8, epochs=1)
+    again = lab.small_auxformer(tiny_split, width=8, epochs=1)
     assert again.folder == first.folder
     assert all(torch.equal(a, b) for a, b in zip(first.model.state_dict().values(), again.model.state_dict().values()))
 

@@ -9,7 +9,6 @@ import torch
 
 from auxformer.config import override, preset
 from auxformer.course.teach import adapt, known_split, leave_one_out, video_summaries
-from auxformer.data.task import Task
 from auxformer.errors import InputError
 from auxformer.models.auxformer import AuxiliaryHead
 from auxformer.recognise import Features
@@ -19,25 +18,19 @@ MODEL = {"width": 16, "heads": 2, "layers": 1, "aux_hidden": [16, 16], "summary"
 
 
 @pytest.fixture(scope="module")
-def split(tiny_puppets):
-    root, data = tiny_puppets
-    return Task(root, data=data, jobs=1).split(0)
-
-
-@pytest.fixture(scope="module")
-def run(split, tmp_path_factory):
+def run(tiny_split, tmp_path_factory):
     config = override(preset("quick"), {"model": MODEL, "training": {"epochs": 2, "device": "cpu"}})
-    return fit(config, split, tmp_path_factory.mktemp("runs") / "small", progress=False)
+    return fit(config, tiny_split, tmp_path_factory.mktemp("runs") / "small", progress=False)
 
 
 @pytest.fixture(scope="module")
-def person(split, run):
+def person(tiny_split, run):
     """Function from a speaker to the features of their clips and what each face shows, as numbers."""
-    corpus, scale = split.task.corpus, run.normalizers["video"]
+    corpus, scale = tiny_split.task.corpus, run.normalizers["video"]
 
     def of(speaker: str) -> tuple[list[Features], np.ndarray]:
-        mine = [name for name in corpus.clips.index[corpus.clips.speaker == speaker] if name in split.test.video]
-        clips = [Features(None, scale(split.test.video[name]), 100.0, 25.0, None) for name in mine]
+        mine = [name for name in corpus.clips.index[corpus.clips.speaker == speaker] if name in tiny_split.test.video]
+        clips = [Features(None, scale(tiny_split.test.video[name]), 100.0, 25.0, None) for name in mine]
         return clips, np.array([run.classes.index(face) for face in corpus.truth.face[mine]])
 
     return of
@@ -103,10 +96,10 @@ def test_summaries_are_what_the_video_head_reads_whoever_else_is_there(run, pers
     assert not run.model.aux._forward_pre_hooks
 
 
-def test_puppets_are_read_better_by_a_head_that_saw_their_other_clips(run, person, split):
+def test_puppets_are_read_better_by_a_head_that_saw_their_other_clips(run, person, tiny_split):
     """Their films stand upside down to the network, as a stranger's face does: the order of the features is turned round."""
     shares = []
-    for speaker in sorted(split.task.corpus.speakers.index)[:4]:
+    for speaker in sorted(tiny_split.task.corpus.speakers.index)[:4]:
         clips, labels = person(speaker)
         strange = [clip._replace(video=clip.video[:, ::-1].copy()) for clip in clips]
         summaries = video_summaries(run.recogniser(), strange)
@@ -125,8 +118,8 @@ def test_a_clip_without_pictures_and_a_network_without_a_video_head_are_refused(
         video_summaries(replace(recogniser, model=torch.nn.Linear(1, 1)), clips[:1])
 
 
-def test_the_clips_that_a_run_knows_are_found_again_unless_they_are_gone(run, split):
-    assert known_split(run).train.clips == split.train.clips
+def test_the_clips_that_a_run_knows_are_found_again_unless_they_are_gone(run, tiny_split):
+    assert known_split(run).train.clips == tiny_split.train.clips
     elsewhere = copy.deepcopy(run.about)
     elsewhere["task"]["corpus"] += "-gone"
     assert known_split(replace(run, about=elsewhere)) is None

@@ -49,9 +49,23 @@ def measure_gpu(repeats: int = 10, presets: Sequence[str] = tuple(SHAPES), compi
                 yield dict(zip(COLUMNS, row)) | about
 
 
-def random_batch(name: str, clips: int) -> Batch:
-    """Random features of the shapes of a preset, on the processor, every frame valid."""
-    audio_frames, audio_dims, video_frames, video_dims = SHAPES[name]
+def wait() -> None:
+    """Wait for a GPU, which only takes orders; a processor is done when a call returns."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def seconds(step: Callable) -> float:
+    """Time of one step."""
+    wait()
+    started = time.perf_counter()
+    step()
+    wait()
+    return time.perf_counter() - started
+
+
+def random_batch(clips: int, audio_frames: int, audio_dims: int, video_frames: int, video_dims: int) -> Batch:
+    """Random features on the processor, every frame valid."""
     draw = torch.Generator().manual_seed(0)
     audio = torch.randn(clips, audio_frames, audio_dims, generator=draw)
     video = torch.randn(clips, video_frames, video_dims, generator=draw)
@@ -102,7 +116,7 @@ def _recorded(step: Callable[[], None], optimizer: torch.optim.Optimizer) -> Cal
 
 
 def _steps(name: str, repeats: int, compiling: bool) -> Iterator[tuple]:
-    batch = random_batch(name, 32)
+    batch = random_batch(32, *SHAPES[name])
     for setting in STEPS:
         if compiling or "compiled" not in setting:
             yield _row("training step", name, setting, 32, partial(training_step, name, batch, setting), repeats)
@@ -111,12 +125,12 @@ def _steps(name: str, repeats: int, compiling: bool) -> Iterator[tuple]:
 
 def _batches(name: str, repeats: int, compiling: bool) -> Iterator[tuple]:
     for clips in BATCHES:
-        yield _row("batch", name, "bf16", clips, partial(training_step, name, random_batch(name, clips), "bf16"), repeats)
+        yield _row("batch", name, "bf16", clips, partial(training_step, name, random_batch(clips, *SHAPES[name]), "bf16"), repeats)
 
 
 def _inference(name: str, repeats: int, compiling: bool) -> Iterator[tuple]:
     model = create_model("auxformer", preset(name).model, *SHAPES[name][1::2], 6).to("cuda").eval()
-    batch = random_batch(name, 512).to("cuda")
+    batch = random_batch(512, *SHAPES[name]).to("cuda")
 
     def make(setting: str) -> Callable[[], None]:
         @torch.no_grad()
@@ -132,7 +146,7 @@ def _inference(name: str, repeats: int, compiling: bool) -> Iterator[tuple]:
 
 
 def _transfers(name: str, repeats: int, compiling: bool) -> Iterator[tuple]:
-    batch = random_batch(name, 32)
+    batch = random_batch(32, *SHAPES[name])
     pinned = Batch(*(value.pin_memory() if torch.is_tensor(value) else value for value in batch))
     for setting, source in (("ordinary memory", batch), ("pinned memory", pinned)):
         yield _row("transfer", name, setting, 32, lambda source=source: partial(source.to, "cuda"), repeats)
@@ -146,17 +160,9 @@ def _row(what: str, name: str, setting: str, clips: int, make: Callable[[], Call
         step = make()
         for _ in range(3):
             step()
-        taken = statistics.median(_seconds(step) for _ in range(repeats))
+        taken = statistics.median(seconds(step) for _ in range(repeats))
     except (RuntimeError, ImportError) as error:  # out of memory, no compiler, an operation that no graph can hold
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         return what, name, setting, clips, float("nan"), float("nan"), float("nan"), reason[:200]
     peak = torch.cuda.max_memory_allocated() / 2**20 if "processor" not in setting else float("nan")
     return what, name, setting, clips, round(1000 * taken, 3), round(clips / taken, 1), round(peak, 1), ""
-
-
-def _seconds(step: Callable) -> float:
-    torch.cuda.synchronize()
-    started = time.perf_counter()
-    step()
-    torch.cuda.synchronize()
-    return time.perf_counter() - started

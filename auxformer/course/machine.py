@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from auxformer.benchmark.gpu import seconds, wait
 from auxformer.course.lab import feature_root
 
 GROUPS = {
@@ -22,12 +23,6 @@ GROUPS = {
     "multiply, add, copy": ("mul", "add", "copy", "div", "sum", "ge", "gt"),
 }
 """Kind of operation -> what the names of PyTorch's operations have in them; the first kind that fits."""
-
-
-def wait() -> None:
-    """Wait for a GPU, which only takes orders; a processor is done when a call returns."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def time_by_group(step: Callable) -> pd.Series:
@@ -46,15 +41,6 @@ def time_by_group(step: Callable) -> pd.Series:
         groups = [group for group, parts in GROUPS.items() if any(part in name for part in parts)]
         sums[groups[0] if groups else "the rest"] += getattr(entry, kind)
     return pd.Series(sums) / 1000  # the profiler counts microseconds
-
-
-def seconds(step: Callable) -> float:
-    """Time of one step."""
-    wait()
-    started = time.perf_counter()
-    step()
-    wait()
-    return time.perf_counter() - started
 
 
 def times_as_fast(step: Callable, plain: Callable, turns: int = 3) -> float:
