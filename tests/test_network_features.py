@@ -19,13 +19,12 @@ from auxformer.errors import InputError, MediaError
 from auxformer.features import Clip, Extractor, create_extractor
 from auxformer.features import extract as extract_module
 from auxformer.features.extract import extract
-from auxformer.features.face import face_film
 from auxformer.features.imported.emoca import in_order
 from auxformer.features.pretrained.networks import convert
 from auxformer.features.pretrained.vggface import MEAN, VggFace, layout, read_weights
 from auxformer.features.pretrained.wav2vec2 import Wav2Vec2, _load
 from auxformer.features.store import FeatureStore
-from auxformer.features.track import level_crops, resize
+from auxformer.features.track import level_crops, resize, track_face
 
 RATE = 16000
 WIDTH, LAYERS, HEADS = 32, 4, 4
@@ -409,8 +408,10 @@ def film(tmp_path_factory):
 
 
 def test_face_in_colour_is_the_face_in_grey(film):
-    faces, track = face_film(film.video, 64)
+    frames, _ = media.read_frames(film.video)
     grey, _ = media.read_frames(film.video, grey=True)
+    track = track_face(frames)
+    faces = level_crops(frames, track, 64).round().astype(np.uint8)
     assert faces.shape == (5, 64, 64, 3) and faces.dtype == np.uint8 and track.found == 1
     bright = faces.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     assert np.corrcoef(bright.ravel(), level_crops(grey, track, 64).ravel())[0, 1] > 0.99
@@ -648,7 +649,8 @@ def test_vision_transformer_gives_what_transformers_gives(models, film, pooling,
     import torch
     from transformers import ViTModel
 
-    faces, _ = face_film(film.video, 224)
+    frames, _ = media.read_frames(film.video)
+    faces = level_crops(frames, track_face(frames), 224).round().astype(np.uint8)
     small = [np.asarray(Image.fromarray(face).resize((32, 32), Image.Resampling.BILINEAR)) for face in faces]
     small = np.stack(small).transpose(0, 3, 1, 2) / 255
     with torch.inference_mode():

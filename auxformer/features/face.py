@@ -1,14 +1,16 @@
-"""The faces of whole films: a table of those of a corpus, and the face in colour as networks want it."""
+"""The faces of whole films: what extractors of a followed face share, and a table of the faces of a corpus."""
 
-import os
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from auxformer import media
 from auxformer.corpora.base import Corpus
-from auxformer.errors import InputError, MediaError
-from auxformer.features.track import MARGIN, FaceTrack, level_crops, track_face
+from auxformer.errors import InputError, MediaError, check_choice, check_range
+from auxformer.features.base import Clip, FilmExtractor
+from auxformer.features.pretrained.packaged import YUNET, find_packaged
+from auxformer.features.track import BOXES, track_face
 from auxformer.parallel import in_parallel
 from auxformer.progress import progress
 
@@ -16,23 +18,27 @@ COLUMNS = ("found", "x", "y", "height", "moves", "lean", "frames", "uneven")
 """Of the table of faces."""
 
 
-def face_film(
-    path: str | os.PathLike, size: int, boxes: str = "track", margin: float = MARGIN
-) -> tuple[np.ndarray, FaceTrack]:
-    """The face in every frame of a film, in colour, and its path: uint8 `[T, size, size, 3]` (RGB).
+class FaceExtractor(FilmExtractor):
+    """What extractors of a followed face share: the settings `margin` and `boxes`, and the way from a film to `of_film`."""
 
-    Args:
-        path: The film.
-        size: Pixels per side.
-        boxes, margin: As of `track_face` and `level_crops`.
+    sees_colour: ClassVar[bool] = True
 
-    Raises:
-        MediaError: The film cannot be read.
-    """
-    frames, times = media.read_frames(path)  # [T, H, W, 3]
-    frames = frames[evenly(times)]
-    track = track_face(frames, boxes)
-    return level_crops(frames, track, size, margin).round().astype(np.uint8), track
+    def check_crop(self) -> None:
+        """Raise `InputError` where `boxes` or `margin` is out of range, or the face detector is not there."""
+        check_range("margin", self.margin, 0.1, 10)
+        check_choice("boxes", self.boxes, BOXES)
+        find_packaged(YUNET, self.name)
+
+    def __call__(self, clip: Clip) -> np.ndarray:
+        """Features `[T, D]` float32 of a clip. Raises `MediaError` when its pictures cannot be read."""
+        return self.with_faces(clip)[0]
+
+    def with_faces(self, clip: Clip) -> tuple[np.ndarray, float]:
+        """The same, and the share of the frames with a face; where there is none at all it is of the picture's centre."""
+        frames, times = media.read_frames(self.source(clip), grey=not self.sees_colour)
+        frames = frames[evenly(times)]
+        track = track_face(frames, self.boxes)
+        return self.of_film(*((frames, None) if self.sees_colour else (None, frames)), track), track.found
 
 
 def evenly(times: np.ndarray) -> np.ndarray:

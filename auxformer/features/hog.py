@@ -4,16 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auxformer import media
-from auxformer.errors import InputError, check_choice, check_range
-from auxformer.features.base import Clip, FilmExtractor
-from auxformer.features.face import evenly
-from auxformer.features.pretrained.packaged import YUNET, find_packaged
-from auxformer.features.track import BOXES, MARGIN, FaceTrack, level_crops, track_face
+from auxformer.errors import InputError
+from auxformer.features.face import FaceExtractor
+from auxformer.features.track import MARGIN, FaceTrack, level_crops
 
 
 @dataclass(frozen=True)
-class GradientHistograms(FilmExtractor):
+class GradientHistograms(FaceExtractor):
     """Histograms of oriented gradients of the face (Dalal & Triggs, CVPR 2005), one vector per video frame.
 
     The crop follows the face smoothly, level with its eyes (`track.track_face`), so that what moves in it is the face and not
@@ -36,6 +33,7 @@ class GradientHistograms(FilmExtractor):
     boxes: str = "track"
 
     name = "hog"
+    sees_colour = False
 
     def __post_init__(self):
         cells = self.size // self.cell if self.cell else 0
@@ -44,26 +42,13 @@ class GradientHistograms(FilmExtractor):
                 f"hog: size {self.size}, cell {self.cell}, block {self.block} and orientations {self.orientations} do "
                 "not fit; size must be a multiple of cell, and block at most their ratio."
             )
-        check_range("margin", self.margin, 0.1, 10)
-        check_choice("boxes", self.boxes, BOXES)
-        find_packaged(YUNET, self.name)
+        self.check_crop()
 
     @property
     def dims(self) -> int:
         """Numbers per frame: blocks x cells in a block x orientations."""
         blocks = self.size // self.cell - self.block + 1
         return (blocks * self.block) ** 2 * self.orientations
-
-    def __call__(self, clip: Clip) -> np.ndarray:
-        """Histograms `[T, D]` float32 of a clip. Raises `MediaError` when its pictures cannot be read."""
-        return self.with_faces(clip)[0]
-
-    def with_faces(self, clip: Clip) -> tuple[np.ndarray, float]:
-        """The same, and the share of the frames with a face."""
-        frames, times = media.read_frames(self.source(clip), grey=True)  # [T, H, W]
-        frames = frames[evenly(times)]
-        track = track_face(frames, self.boxes)
-        return self.of_film(None, frames, track), track.found
 
     def of_film(self, frames: np.ndarray | None, grey: np.ndarray, track: FaceTrack) -> np.ndarray:
         """Histograms `[T, D]` float32 of grey frames `[T, H, W]` with a face on a path; the coloured ones are not used."""

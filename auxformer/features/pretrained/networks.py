@@ -4,7 +4,6 @@ Nothing is downloaded here and no code of a model's author runs: weights are saf
 """
 
 import contextlib
-import functools
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -13,11 +12,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from auxformer.errors import InputError, check_choice, check_range
-from auxformer.features.base import Clip, FilmExtractor
-from auxformer.features.face import face_film
-from auxformer.features.pretrained.packaged import YUNET, find_packaged
-from auxformer.features.track import BOXES, FaceTrack, level_crops
+from auxformer.errors import InputError, check_choice
+from auxformer.features.face import FaceExtractor
+from auxformer.features.track import FaceTrack, level_crops
 from auxformer.files import file_hash, whole_file
 
 ABOUT = ("config.json", "preprocessor_config.json")
@@ -42,7 +39,7 @@ class HubModel:
         return folder
 
 
-class FaceNetwork(FilmExtractor):
+class FaceNetwork(FaceExtractor):
     """An extractor whose network sees the face, cropped by `boxes` and `margin` as for `hog`, some frames at a time.
 
     Each has `frames_at_once` and `see`, from so many colour pictures `[B, H, W, 3]` to vectors `[B, D]` float32.
@@ -50,21 +47,6 @@ class FaceNetwork(FilmExtractor):
 
     crop_size: ClassVar[int] = 224
     """Pixels per side of the crop, what networks of this kind are trained on."""
-
-    def check_crop(self) -> None:
-        """Raise `InputError` where `boxes` or `margin` is out of range, or the face detector is not there."""
-        check_range("margin", self.margin, 0.1, 10)
-        check_choice("boxes", self.boxes, BOXES)
-        find_packaged(YUNET, self.name)
-
-    def __call__(self, clip: Clip) -> np.ndarray:
-        """Vectors `[T, D]` float32 of a clip. Raises `MediaError` when its pictures cannot be read."""
-        return self.with_faces(clip)[0]
-
-    def with_faces(self, clip: Clip) -> tuple[np.ndarray, float]:
-        """The same, and the share of the frames with a face."""
-        faces, track = face_film(self.source(clip), self.crop_size, self.boxes, self.margin)
-        return self.of_faces(faces), track.found
 
     def of_film(self, frames: np.ndarray, grey: np.ndarray | None, track: FaceTrack) -> np.ndarray:
         """Vectors `[T, D]` float32 of RGB frames uint8 `[T, H, W, 3]` with a face on a path."""
