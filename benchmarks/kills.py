@@ -118,6 +118,12 @@ def _quietly(work: Callable, *arguments) -> None:
     work(*arguments)
 
 
+def _first_file(folder: Path, process) -> None:
+    """Wait until a process has written something, or has ended."""
+    while process.exitcode is None and not any(path.is_file() for path in folder.rglob("*")):
+        process.join(0.005)
+
+
 class Bench:
     """A place in which stages are run, killed, and run to their ends."""
 
@@ -145,7 +151,9 @@ class Bench:
 
     def finish(self, stage: str, folder: Path, processes: int = 1) -> str:
         """Run a stage to its end, in one process or in several at once; the digest of what it made."""
-        begun = [self.start(stage, folder) for _ in range(processes)]
+        return self._end(stage, folder, [self.start(stage, folder) for _ in range(processes)])
+
+    def _end(self, stage: str, folder: Path, begun: list) -> str:
         for process in begun:
             process.join()
             if process.exitcode:
@@ -153,24 +161,29 @@ class Bench:
         return STAGES[stage][1](folder)
 
     def alone(self, stage: str) -> str:
-        """The digest of a run that nobody killed; how long it took is kept in `seconds`."""
+        """The digest of a run that nobody killed; how long it took from its first file is kept in `seconds`."""
         if stage not in self.whole:
             if stage != "extraction" and not self.data.is_dir():
                 self.finish("extraction", self.data)
+            folder = self.folder()
+            process = self.start(stage, folder)
+            _first_file(folder, process)
             began = time.perf_counter()
-            self.whole[stage] = self.finish(stage, self.folder())
+            self.whole[stage] = self._end(stage, folder, [process])
             self.seconds[stage] = time.perf_counter() - began
         return self.whole[stage]
 
     def killed(self, stage: str, shares: Sequence[float]) -> tuple[str, list[int]]:
         """A stage killed after each of these shares of its time in turn, then run to its end.
 
-        Returns the digest, and the number of files that lay there after each kill (-1 where the work was done before it).
+        The time counts from the first file, so that a kill meets work. Returns the digest, and the number of files that lay there after each kill (-1 where the work was done before it).
         """
         self.alone(stage)
         folder, files = self.folder(), []
         for share in shares:
-            process, began = self.start(stage, folder), time.perf_counter()
+            process = self.start(stage, folder)
+            _first_file(folder, process)
+            began = time.perf_counter()
             process.join(share * self.seconds[stage])
             done = process.exitcode is not None
             if done:  # the machine is less busy than it was
