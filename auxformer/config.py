@@ -13,6 +13,9 @@ from pathlib import Path
 from auxformer.errors import InputError, check_choice, check_range, suggest
 from auxformer.files import read_toml, write_text
 
+LATER: tuple[tuple[str, str, object], ...] = ()
+"""Settings younger than the first runs: section, name and the value at which all is as before; see `Config.digest`."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -177,10 +180,16 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def digest(self) -> str:
-        """Ten hex digits over every field that changes a result (not `keep`, the device or the label)."""
+        """Ten hex digits over every field that changes a result (not `keep`, the device or the label).
+
+        A run that is older than a setting keeps its digest: a setting of `LATER` counts only where it has another value.
+        """
         values = self.to_dict()
         for name in ("keep", "device", "label"):
             del values["training"][name]
+        for section, name, as_before in LATER:
+            if values[section][name] == as_before:
+                del values[section][name]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
 
     def to_dict(self) -> dict:
@@ -219,16 +228,14 @@ def override(config, values: dict, prefix: str = ""):
             raise InputError("target, rule and classes belong to the task now: Task(..., target=), --target, [task].")
         if key not in known:
             raise InputError(f'unknown setting "{prefix}{key}".{suggest(key, known)}')
-        old = getattr(config, key)
-        if is_dataclass(old) and isinstance(value, dict):
-            changes[key] = override(old, value, f"{prefix}{key}.")
-        else:
-            changes[key] = _as_type_of(old, value, f"{prefix}{key}")
+        changes[key] = _as_type_of(getattr(config, key), value, f"{prefix}{key}")
     return replace(config, **changes)
 
 
 def _as_type_of(old, value, name: str):
     if is_dataclass(old):
+        if isinstance(value, dict):
+            return override(old, value, f"{name}.")
         raise InputError(f"{name} is {value!r}, expected a section: [{name}] and its settings below it.")
     if isinstance(old, tuple) and isinstance(value, (list, tuple)):
         return tuple(_as_type_of(old[0], item, name) for item in value)
@@ -272,9 +279,7 @@ def config_for(system: str, base: Config) -> Config:
     """
     name, _, settings = system.partition("@")
     if settings:
-        other = preset(settings)
-        training = replace(other.training, seed=base.training.seed, device=base.training.device)
-        base = replace(other, training=training)
+        base = override(preset(settings), {"training": {"seed": base.training.seed, "device": base.training.device}})
     if name == "auxformer" and base.model.name.startswith("auxformer"):
         return base
     return replace(base, model=replace(base.model, name=name))

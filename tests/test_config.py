@@ -78,6 +78,17 @@ def test_the_digest_sees_what_changes_a_result_and_nothing_else():
             assert (changed.digest() == base.digest()) == same, item.name
 
 
+def test_a_setting_that_came_later_counts_only_where_it_changes_something(monkeypatch):
+    """Runs that are older than a setting are found again by their digest."""
+    assert {name: preset(name).digest() for name in ("default", "quick", "paper", "vavl-published")} == {
+        "default": "881f35ddc4", "quick": "ec860fe3ae", "paper": "3da77a11f0", "vavl-published": "4d4522c563",
+    }  # fmt: skip
+    slower = override(preset("default"), {"training": {"clip": 0.5}})
+    counted = preset("default").digest(), slower.digest()
+    monkeypatch.setattr("auxformer.config.LATER", (("training", "clip", 1.0),))
+    assert preset("default").digest() != counted[0] and slower.digest() == counted[1]
+
+
 def _other(value, name):
     choices = {"name": "auxformer-published", "positions": "cross", "padding": "attended", "summary": "last", "absent": "zeros", "answer": "fusion", "optimizer": "sgd", "schedule": "constant", "drop_unit": "batch", "drop_law": "uniform", "drop_fill": "noise", "select": "loss", "video_order": "directory", "device": "cpu", "label": "x", "precision": "bf16"}  # fmt: skip
     if name in choices and isinstance(value, str):

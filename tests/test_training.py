@@ -366,7 +366,7 @@ def test_weight_decay_spares_vectors(splits, small_config):
 def test_a_run_folder_of_other_features_is_refused(splits, small_config, tmp_path):
     fit(small_config, splits, tmp_path)
 
-    other = splits.train.with_store("audio", splits.train.video)
+    other = splits.train.with_(audio=splits.train.video)
     with pytest.raises(InputError, match="other features"):
         fit(small_config, replace(splits, train=other), tmp_path)
     with pytest.raises(InputError, match="was trained on 5-d audio.*not on 4-d video"):

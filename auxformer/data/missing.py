@@ -101,9 +101,8 @@ def apply_condition(batch: Batch, condition: str) -> Batch:
         for name in ("audio", "video") if stream == "both" else (stream,):
             batch = lose_frames(batch, name, float(share), *kind or ["single"], key=condition)
         return batch
-    everything = torch.ones_like(batch.audio_present)
-    nothing = torch.zeros_like(batch.audio_present)
-    return without(batch, everything, nothing) if condition == "no-audio" else without(batch, nothing, everything)
+    every = torch.ones_like(batch.audio_present)
+    return without(batch, audio=every & (condition == "no-audio"), video=every & (condition == "no-video"))
 
 
 def lose_frames(batch: Batch, stream: str, share: float, kind: str = "single", key: str = "") -> Batch:
@@ -154,9 +153,6 @@ DROP_LAWS = {
 }
 """What modality dropout takes away in training."""
 
-DROP_FILLS = ("absent", "noise")
-"""What stands in its place: nothing, and the network is told so; or normal noise of the features' deviation, and it is not."""
-
 
 def modality_dropout(
     batch: Batch, drop_audio: float, drop_video: float, unit: str = "clip", generator: torch.Generator | None = None,
@@ -170,7 +166,7 @@ def modality_dropout(
         unit: "clip" draws for each clip, "batch" draws once for all of them (the authors' code).
         generator: Source of the draw, on the CPU.
         law: One of `DROP_LAWS`.
-        fill: One of `DROP_FILLS`.
+        fill: "absent", and the network is told so; or "noise" of the features' deviation, and it is not.
     """
     if law == "frames":
         return _drop_frames(batch, drop_audio, drop_video, generator, fill)

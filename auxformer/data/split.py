@@ -44,16 +44,10 @@ class ClipDataset(torch.utils.data.Dataset):
         self._target = scaled(values) if self.kind == "attributes" else values
         self.lengths = pd.Series({**video.lengths, **audio.lengths})[known].to_numpy()
 
-    def in_order(self, video_order: str) -> "ClipDataset":
-        """The same clips with their video frames in another order, see `TrainingConfig.video_order`."""
+    def with_(self, **changes) -> "ClipDataset":
+        """The same clips, normalised in the same way, with another `video_order` or another store as `audio` or `video`."""
         other = copy.copy(self)
-        other.video_order = video_order
-        return other
-
-    def with_store(self, stream: str, store) -> "ClipDataset":
-        """The same clips, normalised in the same way, with another store for "audio" or "video"."""
-        other = copy.copy(self)
-        setattr(other, stream, store)
+        vars(other).update(changes)
         return other
 
     def __len__(self) -> int:
@@ -93,7 +87,7 @@ class Split:
 
     def in_order(self, video_order: str) -> "Split":
         """The same split with its video frames in another order."""
-        return replace(self, **{part: getattr(self, part).in_order(video_order) for part in PARTS})
+        return replace(self, **{part: getattr(self, part).with_(video_order=video_order) for part in PARTS})
 
     def made_from(self) -> dict:
         """What a network trained on this split depends on, see `made_from`."""

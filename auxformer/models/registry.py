@@ -73,8 +73,7 @@ def list_references() -> dict[str, str]:
 
 def create_reference(name: str, split) -> Callable:
     """The reference, fitted on the split: `answer(dataset, conditions)`, see `register_reference`."""
-    _load_wings()
-    return _REFERENCES[name][0](split)
+    return builder_of(name)(split)
 
 
 def knows_attributes(name: str) -> bool:

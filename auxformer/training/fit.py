@@ -163,7 +163,7 @@ class _Trainer:
             with contextlib.nullcontext() if part == parts - 1 else self.accelerator.no_sync(self.model):
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
                     logits = self.model(piece)
-                loss = _loss(self.split.train.kind, _float32(logits), piece.target, settings)
+                loss = _loss(self.split.train.kind, logits, piece.target, settings)
                 self.accelerator.backward(loss * share * processes)
             total += loss.detach() * share
         if settings.clip:
@@ -243,11 +243,6 @@ def _determinism(wanted: bool):
         torch.use_deterministic_algorithms(before)
 
 
-def _float32(logits: Logits) -> Logits:
-    """Losses are computed in float32, whatever the network computed in."""
-    return type(logits)(*(value.float() if torch.is_tensor(value) else value for value in logits))
-
-
 def learning_rate(settings: TrainingConfig, step: int, steps: int) -> float:
     """Learning rate at `step` of `steps`: constant, or a linear warm-up followed by a half cosine to 1 % of it."""
     if settings.schedule == "constant":
@@ -300,6 +295,8 @@ def dev_loss(model, dev: ClipDataset, settings: TrainingConfig, device, epoch: i
 
 
 def _loss(kind: str, logits: Logits, target: torch.Tensor, settings: TrainingConfig) -> torch.Tensor:
+    """In float32, whatever the network computed in."""
+    logits = Logits(*(value.float() if torch.is_tensor(value) else value for value in logits))
     if kind == "attributes":
         return ccc_loss(logits, target, settings.loss_weights)
     return shared_loss(logits, target, settings.loss_weights, settings.label_smoothing)
