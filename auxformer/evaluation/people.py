@@ -69,6 +69,14 @@ def human_confusions(
     Raises:
         InputError: an unknown system, way or class, a corpus without such votes, or no clip left.
     """
+    return np.stack(list(confusions_by_speaker(corpus, system, way, target, rule, clips, classes, labels).values()))
+
+
+def confusions_by_speaker(
+    corpus: Corpus, system: str, way: str, target: str = "audiovisual", rule: str = "majority",
+    clips: Iterable[str] | None = None, classes: Sequence[str] | None = None, labels: pd.DataFrame | None = None,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """The same as `human_confusions`, with names: speaker -> expected confusion `[C, C]`, speakers in sorted order."""
     if system not in SYSTEMS:
         raise InputError(f'unknown system "{system}".{suggest(system, SYSTEMS)}')
     if way not in corpus.ratings or way not in WAYS:
@@ -95,7 +103,7 @@ def human_confusions(
     names, rows = np.unique(speakers.astype(str), return_inverse=True)
     result = np.zeros((len(names), len(classes), len(classes)))
     np.add.at(result, (rows, confusions.index.get_level_values("truth").to_numpy()), confusions.to_numpy())
-    return result
+    return dict(zip(names.tolist(), result))
 
 
 def _of_all(votes: pd.DataFrame, labels: pd.DataFrame, system: str, classes: list[str]) -> pd.DataFrame:
