@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from auxformer.config import Config, ModelConfig, TrainingConfig, list_presets, override, preset
+from auxformer.config import LATER, Config, ModelConfig, TrainingConfig, list_presets, override, preset
 from auxformer.errors import InputError
 
 PACKAGE = Path(__file__).parents[1] / "auxformer"
@@ -85,12 +85,12 @@ def test_a_setting_that_came_later_counts_only_where_it_changes_something(monkey
     }  # fmt: skip
     slower = override(preset("default"), {"training": {"clip": 0.5}})
     counted = preset("default").digest(), slower.digest()
-    monkeypatch.setattr("auxformer.config.LATER", (("training", "clip", 1.0),))
+    monkeypatch.setattr("auxformer.config.LATER", (*LATER, ("training", "clip", 1.0)))
     assert preset("default").digest() != counted[0] and slower.digest() == counted[1]
 
 
 def _other(value, name):
-    choices = {"name": "auxformer-published", "positions": "cross", "padding": "attended", "summary": "last", "absent": "zeros", "answer": "fusion", "optimizer": "sgd", "schedule": "constant", "drop_unit": "batch", "drop_law": "uniform", "drop_fill": "noise", "select": "loss", "video_order": "directory", "device": "cpu", "label": "x", "precision": "bf16"}  # fmt: skip
+    choices = {"name": "auxformer-published", "positions": "cross", "padding": "attended", "summary": "last", "absent": "zeros", "answer": "fusion", "optimizer": "sgd", "schedule": "constant", "drop_unit": "batch", "drop_law": "uniform", "drop_fill": "noise", "balance": "ogm-ge", "select": "loss", "video_order": "directory", "device": "cpu", "label": "x", "precision": "bf16"}  # fmt: skip
     if name in choices and isinstance(value, str):
         return choices[name] if choices[name] != value else "macro-f1"
     if isinstance(value, bool):

@@ -26,6 +26,7 @@ from auxformer.evaluation.predictions import predict
 from auxformer.evaluation.scores import headline_scores
 from auxformer.files import locked, whole_file, write_text
 from auxformer.models import Logits, create_model, knows_attributes, shared_loss
+from auxformer.models.balance import Balance, create_balance
 from auxformer.models.device import device_of
 from auxformer.models.memory import keep_freed_memory
 from auxformer.seeds import seed_of
@@ -54,6 +55,7 @@ def fit(what: str | Config, split: Split, out: str | Path | None = None, progres
         check_range("training.label_smoothing, with attributes,", config.training.label_smoothing, 0, 0)
         if not knows_attributes(config.model.name):
             raise InputError(f"{config.model.name} knows classes only, not attributes; choose another system.")
+    balance = create_balance(config, split.train)
     folder = Path(out or Path("runs") / config.model.name)
     claim(folder, config, split)
     if (folder / "finished.json").is_file():
@@ -66,7 +68,7 @@ def fit(what: str | Config, split: Split, out: str | Path | None = None, progres
             return load(folder)
         # The caller's random state is left alone.
         with torch.random.fork_rng(devices=[]), _determinism(config.training.deterministic):
-            return _Trainer(config, split.in_order(config.training.video_order), folder, progress).run()
+            return _Trainer(config, split.in_order(config.training.video_order), folder, progress, balance).run()
 
 
 def _network(config: Config, train: ClipDataset) -> torch.nn.Module:
@@ -76,12 +78,12 @@ def _network(config: Config, train: ClipDataset) -> torch.nn.Module:
 class _Trainer:
     """What one call of `fit` holds in hand."""
 
-    def __init__(self, config: Config, split: Split, folder: Path, progress: bool):
+    def __init__(self, config: Config, split: Split, folder: Path, progress: bool, balance: Balance):
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState
 
         AcceleratorState._reset_state(reset_partial_state=True)  # or the device of an earlier fit stays this process's
-        self.config, self.split, self.folder, self.progress = config, split, folder, progress
+        self.config, self.split, self.folder, self.progress, self.balance = config, split, folder, progress, balance
         settings = config.training
         self.score_name = "ccc" if split.train.kind == "attributes" else "macro_f1"
         self.accelerator = Accelerator(cpu=device_of(settings.device).type == "cpu")
@@ -127,6 +129,7 @@ class _Trainer:
         torch.manual_seed(seed_of("dropout", settings.seed, epoch, *([rank] if rank else [])))
         coins = torch.Generator().manual_seed(seed_of("modality", settings.seed, epoch))
         self.sampler.set_epoch(epoch)
+        self.balance.start(epoch, self.device)
         self.model.train()
         losses = []
         for step, indices in enumerate(self.sampler):
@@ -163,9 +166,11 @@ class _Trainer:
             with contextlib.nullcontext() if part == parts - 1 else self.accelerator.no_sync(self.model):
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
                     logits = self.model(piece)
+                self.balance.see(logits, piece)
                 loss = _loss(self.split.train.kind, logits, piece.target, settings)
                 self.accelerator.backward(loss * share * processes)
             total += loss.detach() * share
+        self.balance.scale(self.network, self.accelerator)
         if settings.clip:
             self.accelerator.clip_grad_norm_(self.model.parameters(), settings.clip)
         self.optimizer.step()
