@@ -120,8 +120,8 @@ def test_a_changed_original_and_other_code_are_derived_again_and_a_touched_one_s
     assert (whole / "AudioWAV" / first.name).read_bytes() != made[first.name]
     assert (whole / "AudioWAV" / other.name).read_bytes() == made[other.name]
     assert (whole / "VideoFlash" / film.name).read_bytes() == film.read_bytes(), "what is only linked follows its original"
-    monkeypatch.setattr("auxformer.corruption.made_by", lambda *_: {"code": "another", "libraries": {}})
-    monkeypatch.setattr("auxformer.corruption.gaps", lambda waveform, share, rng: 0 * waveform)
+    monkeypatch.setattr("auxformer.corruption.derive.made_by", lambda *_: {"code": "another", "libraries": {}})
+    monkeypatch.setattr("auxformer.corruption.sounds.gaps", lambda waveform, share, rng: 0 * waveform)
     derive_corpus(root, whole, "audio-gaps-0.5", jobs=1)
     assert not media.read_audio(whole / "AudioWAV" / other.name).any()
 
@@ -156,4 +156,4 @@ def test_a_condition_that_does_not_exist_is_refused_in_a_sentence(name):
         "video-blur",
         1.0,
     )
-    assert len(CONDITIONS) == 8
+    assert len(CONDITIONS) == 14

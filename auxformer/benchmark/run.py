@@ -136,8 +136,9 @@ def _state_of(task: Task, tested: list[str], condition: str) -> str:
     """What the tested clips' features under a condition on media are, in ten hex digits; "" of a condition on features."""
     if condition not in task.corrupted:
         return ""
-    contents = task.corrupted[condition][1].contents
-    return hashlib.sha256(repr([(clip, contents.get(clip)) for clip in tested]).encode()).hexdigest()[:10]
+    contents = [store.contents for store in task.corrupted[condition].values()]
+    known = [(clip, *(content.get(clip) for content in contents)) for clip in tested]
+    return hashlib.sha256(repr(known).encode()).hexdigest()[:10]
 
 
 def _predictor(system: str, config: Config, split: Split, folder: Path, show: bool) -> Callable:

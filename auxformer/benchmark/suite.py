@@ -10,7 +10,7 @@ from auxformer.corpora import read_corpus
 from auxformer.corpora.partitions import Partition
 from auxformer.corpora.registry import make_corpus
 from auxformer.corruption import CONDITIONS as MEDIA_CONDITIONS
-from auxformer.corruption import parse_condition
+from auxformer.corruption import streams_of
 from auxformer.data.missing import CONDITIONS as BASIC
 from auxformer.data.missing import GROUPS, PROTOCOL, conditions_of
 from auxformer.data.task import NORMALISE, RULES, TARGETS, Task
@@ -129,7 +129,7 @@ class Suite:
         media = [name for name in names if name not in PROTOCOL and name not in GROUPS]
         for name in media:
             try:
-                parse_condition(name)
+                streams_of(name)
             except InputError as error:
                 known = [*PROTOCOL, *GROUPS, *MEDIA_CONDITIONS]
                 raise InputError(f"{self.name}: {error}{suggest(name, known)}") from error
@@ -137,7 +137,8 @@ class Suite:
         if not self.absent:
             return found
         other = "video" if self.absent == "audio" else "audio"
-        kept = [name for name in found if name == "complete" or name.startswith(f"{other}-")]
+        both = [name for name in media if len(streams_of(name)) > 1]  # the other stream suffers from these all the same
+        kept = [name for name in found if name == "complete" or name.startswith(f"{other}-") or name in both]
         if gone := [name for name in names if name in found and name not in kept]:
             raise InputError(f"{self.name}: {gone[0]} is about the {self.absent} stream, which no clip of it has; leave it out.")
         return kept

@@ -1,7 +1,6 @@
 """What is to be learned from what: a corpus, features of its two streams, and a target."""
 
 import copy
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from auxformer.corpora import read_corpus
 from auxformer.corpora.base import Corpus
 from auxformer.corpora.labels import attribute_targets, keep_classes, targets
 from auxformer.corpora.partitions import Partition, partitions_of, read_partition_file
-from auxformer.corruption import derive_corpus, stream_of
+from auxformer.corruption import derive_corpus, folder_beside, streams_of
 from auxformer.data.missing import PROTOCOL
 from auxformer.data.normalise import Normalizer
 from auxformer.data.split import Split, made_from, make_split, parts_of
@@ -44,7 +43,7 @@ class Task:
         table: Target shares `[clips, classes]`, rows sum to 1; or attributes `[clips, 3]` on 1..5.
         target: Its name, one of `TARGETS`.
         origin: The arguments that make this task again (`Task.again`).
-        corrupted: Media-level condition -> the stream it changes and the features of the changed media.
+        corrupted: Media-level condition -> each stream that it changes -> the features of the changed media.
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class Task:
         self.target, self.rule, self._classes = target, rule, tuple(classes)
         rated = attribute_targets(self.corpus) if target == "attributes" else targets(self.corpus, target, rule)
         self.table = self._usable(rated)
-        self.corrupted: dict[str, tuple[str, FeatureStore]] = {}
+        self.corrupted: dict[str, dict[str, FeatureStore]] = {}
         self.origin = {
             "corpus": str(Path(self.corpus.root).resolve()), "audio": audio, "video": video, "target": target,
             "rule": rule, "classes": list(classes), "data": str(data), "official": "", "normalise": normalise,
@@ -168,27 +167,28 @@ class Task:
     def under(self, conditions: Sequence[str], partitions: Sequence[Partition], jobs: int = 2) -> "Task":
         """The task with features of media that went wrong, for those of the conditions that change media.
 
-        The test clips of the partitions are written again under each such condition, beside the feature stores, and the
-        changed stream is extracted again. What is there already is kept.
+        The test clips of the partitions are written again under each such condition, beside the feature stores, and what it
+        changes is extracted again. What is there already is kept.
 
         Raises:
             InputError: an unknown condition, or features from a table, which no noise can reach.
         """
         tested = {speaker for partition in partitions for speaker in partition.test}
         clips = [clip for clip in self.table.index if self.corpus.clips.speaker[clip] in tested]
+        changed = {name: streams_of(name) for name in conditions if name not in PROTOCOL}  # checked before any is made
         stores = {}
-        for name in (name for name in conditions if name not in PROTOCOL):
-            stream, spec = stream_of(name), self.origin[stream_of(name)]
-            if not reads_media(spec):
-                raise InputError(f"{name}: the {stream} features come from a file, which shows nothing of it; leave it out.")
-            root = self.origin["corpus"]  # another corpus of the same name is another one
-            place = f"{Path(root).name}-{hashlib.sha256(root.encode()).hexdigest()[:6]}-{name}"
-            folder = Path(self.origin["data"]).parent / "derived" / place
-            derive_corpus(root, folder, name, jobs=jobs, clips=clips)
+        for name, streams in changed.items():
+            specs = {stream: self.origin[stream] for stream in streams if self.origin[stream] or len(streams) == 1}
+            for stream, spec in specs.items():
+                if not reads_media(spec):
+                    raise InputError(f"{name}: the {stream} features come from a file, which shows nothing of it; leave it out.")
+            root, data = self.origin["corpus"], Path(self.origin["data"])
+            folder = derive_corpus(root, folder_beside(data, root, name), name, jobs=jobs, clips=clips)
             # Its files are where the originals were, but for their endings; labels and speakers are the task's own.
             read = read_corpus(folder, self.corpus.name, on_error="skip")
             read = replace(read, clips=read.clips.loc[read.clips.index.intersection(clips)])
-            stores[name] = stream, _features(read, spec, stream, Path(self.origin["data"]), self.origin["normalise"], jobs)
+            how = (data, self.origin["normalise"], jobs)
+            stores[name] = {stream: _features(read, spec, stream, *how) for stream, spec in specs.items()}
         return self.with_(corrupted={**self.corrupted, **stores})
 
     def with_(self, **changes) -> "Task":
