@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,9 @@ from auxformer.evaluation.predictions import predict
 from auxformer.models import Logits, card_of, count_parameters, create_model, list_models, shared_loss
 from auxformer.models.rivals.concat import side_by_side
 from auxformer.models.rivals.mmin import Mmin
+from auxformer.models.rivals.prmf import certainty, divergence
 from auxformer.models.rivals.sfav import Importance
+from auxformer.models.rivals.shaspec import ALIGNMENT, DOMAIN, alignment_loss, generated
 from auxformer.models.rivals.streams import FrameNorm, Stream, max_over_time, streams_of
 from auxformer.models.rivals.tfrnet import rebuilding_loss
 from auxformer.training.fit import fit
@@ -30,7 +33,8 @@ FAMILIES = {
     "mmin": ["mmin"],
     "tfr-net": ["tfr-net"],
 }
-RIVALS = [name for family in FAMILIES.values() for name in family]
+RECENT = ["shaspec", "momke", "p-rmf"]  # whose sources have other streams, hence no published settings for these
+RIVALS = [name for family in FAMILIES.values() for name in family] + RECENT
 SMALL = {"width": 8, "heads": 2, "layers": 2, "aux_hidden": [12, 10], "audio_pool": 2, "video_pool": 1}
 
 
@@ -271,6 +275,116 @@ def test_tfr_net_loses_frames_in_training_only():
     assert not model.eval()._lost(data).any()
     torch.manual_seed(0)
     assert 0.15 < model.train()._lost(data).float().mean() < 0.25
+
+
+def seen_by(module, model, data) -> torch.Tensor:
+    """What a part of a model is given, in evaluation."""
+    seen = []
+    hook = module.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    predictions(model, data)
+    hook.remove()
+    return seen[0]
+
+
+def test_shaspec_generates_an_absent_streams_feature_as_the_mean_of_what_the_others_share():
+    shared, present = torch.tensor([[[1.0, 3.0], [5.0, 7.0]]] * 4), torch.tensor([[1.0, 1], [1, 0], [0, 1], [0, 0]])
+    assert generated(shared, present.unsqueeze(-1)).squeeze(1).tolist() == [[3, 5], [1, 3], [5, 7], [0, 0]]
+    model = small("shaspec").eval()
+    for condition, gone, left in (("no-audio", 0, 1), ("no-video", 1, 0)):
+        data = apply_condition(batch(), condition)
+        fused = seen_by(model.head, model, data).unflatten(1, (2, -1))  # [B, 2, d]
+        shared, specific, _ = model.features(data)
+        torch.testing.assert_close(fused[:, gone], shared[:, left])
+        residual = model.fuse(torch.cat([shared[:, left], specific[:, left]], 1))
+        torch.testing.assert_close(fused[:, left], shared[:, left] + residual)
+
+
+def test_shaspec_aligns_what_is_shared_of_clips_with_both_streams():
+    shared = torch.tensor([[[1.0, 3.0], [5.0, 7.0]], [[2.0, 2.0], [2.0, 2.0]], [[0.0, 0.0], [9.0, 9.0]]])
+    present = torch.tensor([[1.0, 1], [1, 1], [1, 0]]).unsqueeze(-1)
+    assert alignment_loss(shared, present) == 2.0, "mean of 4 and 0; the clip without video takes no part"
+    assert alignment_loss(shared[1:], present[1:]) == 0.0 == alignment_loss(shared[2:], present[2:])
+
+
+def test_shaspecs_own_losses_are_in_extra_and_fall():
+    model, data = small("shaspec", **{f"{part}_dropout": 0.0 for part in ("relu", "res", "embed", "out")}), batch()
+    optimizer, seen = torch.optim.Adam(model.parameters(), 1e-2), []
+    for _ in range(30):
+        shared, specific, present = model.features(data)
+        losses = alignment_loss(shared, present), model.domain_loss(specific, present)
+        extra = model.train()(data).extra
+        torch.testing.assert_close(extra, ALIGNMENT * losses[0] + DOMAIN * losses[1])
+        seen.append([loss.item() for loss in losses])
+        optimizer.zero_grad()
+        extra.backward()
+        optimizer.step()
+    assert all(last < first / 2 for first, last in zip(seen[0], seen[-1])), (seen[0], seen[-1])
+    assert model.eval()(data).extra is None
+    nothing = torch.ones(3, dtype=torch.bool)
+    assert model.train()(without(data, nothing, nothing)).extra == 0.0
+
+
+def test_momkes_router_shares_each_frame_out_among_the_experts():
+    model = small("momke").eval()
+    for number, one in enumerate(streams_of(batch(), model.config)):
+        read, weights = model.readings(number, one)
+        torch.testing.assert_close(weights.sum(-1), torch.ones(one.mask.shape))
+        assert weights.std() > 0, "every frame is shared out alike"
+        x = model.project[number](one.x)
+        for expert in (0, 1):
+            torch.testing.assert_close(read[:, :, expert], model.experts[expert](x, one.mask))
+    with torch.no_grad():  # a router that is sure of the second expert lets nothing of the first one through
+        for router in model.routers:
+            router[-1].weight.zero_()
+            router[-1].bias.copy_(torch.tensor([-1e4, 1e4]))
+    before = predictions(model, batch())
+    with torch.no_grad():
+        model.experts[0].layers[0].fc1.weight += 1
+    assert torch.equal(predictions(model, batch()), before)
+
+
+@pytest.mark.parametrize("condition, gone, left", [("no-audio", 0, 1), ("no-video", 1, 0)])
+def test_momke_takes_nothing_from_an_absent_stream_and_reads_the_other_with_both_experts(condition, gone, left):
+    model, data = small("momke").train(), apply_condition(batch(), condition)
+    logits = model(data)
+    assert logits.weights[0].tolist() == [1.0, float(gone == 1), float(gone == 0)]
+    shared_loss(logits, data.target).backward()
+
+    def learns(part):
+        return any(p.grad is not None and p.grad.abs().sum() > 0 for p in part.parameters())
+
+    for parts in (model.project, model.routers, model.heads):
+        assert learns(parts[left]) and not learns(parts[gone])
+    assert learns(model.experts[gone]), "the expert of the absent stream reads the other one"
+    joint = seen_by(model.joint, model.eval(), data).unflatten(1, (2, -1))
+    assert joint[:, gone].abs().sum() == 0 < joint[:, left].abs().sum()
+    assert model(data).weights.tolist() == [[1, 0, 0]] * 3, "in use the joint head answers alone"
+
+
+def test_p_rmf_trusts_the_stream_that_is_surer():
+    deviation = torch.tensor([[[1.0, 0.5], [0.5, 0.5]]] * 3)
+    present = torch.tensor([[1.0, 1], [0, 1], [0, 0]]).unsqueeze(-1)
+    weights = certainty(2 * deviation.log(), present)
+    surer = 1 / (1 + math.exp(1 / 1.0 - 1 / 0.5))
+    torch.testing.assert_close(weights[0], torch.tensor([[1 - surer, 0.5], [surer, 0.5]]))
+    assert weights[1].tolist() == [[0, 0], [1, 1]] and weights[2].abs().sum() == 0
+
+
+def test_p_rmfs_divergence_is_that_of_torch():
+    generator = torch.Generator().manual_seed(0)
+    mean, spread, other_mean, other_spread = torch.randn(4, 5, 3, generator=generator)
+    ours = divergence(mean, spread, other_mean, other_spread)
+    one, other = (torch.distributions.Normal(m, (s / 2).exp()) for m, s in ((mean, spread), (other_mean, other_spread)))
+    torch.testing.assert_close(ours, torch.distributions.kl_divergence(one, other).mean(-1))
+
+
+def test_p_rmf_takes_no_loss_from_an_absent_stream():
+    model, data = small("p-rmf").train(), apply_condition(batch(), "no-video")
+    model(data).extra.backward()
+    assert model.rebuild[1][0].weight.grad.abs().sum() == 0 < model.rebuild[0][0].weight.grad.abs().sum()
+    assert model.gaussian[1].weight.grad.abs().sum() == 0 < model.gaussian[0].weight.grad.abs().sum()
+    nothing = torch.ones(3, dtype=torch.bool)
+    assert model(without(batch(), nothing, nothing)).extra == 0.0 and model.eval()(data).extra is None
 
 
 def test_duration_alone_tells_clips_apart_by_their_length_only():
