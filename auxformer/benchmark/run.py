@@ -154,8 +154,7 @@ def _under(task: Task, test: ClipDataset, conditions: Sequence[str], predictor: 
     on_features = [name for name in conditions if name in PROTOCOL]
     parts = [predictor(test, on_features)] if on_features else []
     for name in (name for name in conditions if name not in PROTOCOL):
-        stream, store = task.corrupted[name]
-        parts.append(predictor(test.with_(**{stream: store}), ["complete"]).assign(condition=name))
+        parts.append(predictor(test.with_(**task.corrupted[name]), ["complete"]).assign(condition=name))
     return parts
 
 
