@@ -13,7 +13,10 @@ from pathlib import Path
 from auxformer.errors import InputError, check_choice, check_range, suggest
 from auxformer.files import read_toml, write_text
 
-LATER = (("training", "balance", "none"), ("training", "balance_alpha", 0.1))
+LATER = (
+    ("training", "balance", "none"), ("training", "balance_alpha", 0.1), ("training", "missing_audio", 0.0),
+    ("training", "missing_video", 0.0),
+)  # fmt: skip
 """Settings younger than the first runs: section, name and the value at which all is as before; see `Config.digest`."""
 
 
@@ -104,6 +107,7 @@ class TrainingConfig:
             `auxformer.data.missing.DROP_LAWS`.
         drop_fill: What is dropped is "absent", or "noise" that the network takes for a stream.
         drop_on_dev: Modality dropout on dev as well (published), which makes the choice of the checkpoint a matter of luck.
+        missing_audio, missing_video: Share of the training clips that lack the stream for good (`auxformer.features.lacking`).
         balance: "none", or "ogm-ge": the stream that leads learns more slowly (`auxformer.models.balance`).
         balance_alpha: How much more slowly: the α of "ogm-ge".
         select: Checkpoint kept: lowest dev "loss" (published) or highest dev "macro-f1" (attributes: mean CCC) averaged
@@ -138,6 +142,8 @@ class TrainingConfig:
     drop_law: str = "either"
     drop_fill: str = "absent"
     drop_on_dev: bool = False
+    missing_audio: float = 0.0
+    missing_video: float = 0.0
     balance: str = "none"
     balance_alpha: float = 0.1
     select: str = "macro-f1"
@@ -157,10 +163,12 @@ class TrainingConfig:
         for name, low, high in (
             ("epochs", 1, 100_000), ("batch_size", 1, 100_000), ("learning_rate", 1e-9, 10), ("weight_decay", 0, 10),
             ("clip", 0, 1e6), ("decay", 0, 100_000), ("warmup", 0, 0.9), ("label_smoothing", 0, 0.9),
-            ("drop_audio", 0, 1), ("drop_video", 0, 1), ("accumulate", 1, 10_000), ("keep", 1, 10_000), ("balance_alpha", 0, 9),
+            ("drop_audio", 0, 1), ("drop_video", 0, 1), ("missing_audio", 0, 1), ("missing_video", 0, 1),
+            ("accumulate", 1, 10_000), ("keep", 1, 10_000), ("balance_alpha", 0, 9),
         ):  # fmt: skip
             check_range(f"training.{name}", getattr(self, name), low, high)
         check_range("training.drop_audio + training.drop_video", self.drop_audio + self.drop_video, 0, 1)
+        check_range("training.missing_audio + training.missing_video", self.missing_audio + self.missing_video, 0, 1)
         for name, allowed in (
             ("precision", ("float32", "bf16")), ("device", ("auto", "cpu", "cuda")), ("select", ("loss", "macro-f1")),
             ("optimizer", ("adam", "adamw", "sgd")), ("schedule", ("plateau", "cosine", "constant")),

@@ -65,7 +65,7 @@ def test_a_clip_that_one_store_lacks_has_that_stream_absent():
 def test_directory_order_permutes_frames_the_same_way_each_time():
     audio, video, clips, targets = make_task()
     time, folder = (
-        make_split(audio, video, targets, clips.speaker, SpeakerSplit).in_order(order).train
+        make_split(audio, video, targets, clips.speaker, SpeakerSplit).train.with_(video_order=order)
         for order in ("time", "directory")
     )
     assert not np.array_equal(time[0][2], folder[0][2])
@@ -103,7 +103,7 @@ def test_building_datasets_leaves_global_random_state_alone():
     np.random.seed(1), torch.manual_seed(1)
     before = np.random.get_state()[1].copy(), torch.get_rng_state()
     audio, video, clips, targets = make_task()
-    make_split(audio, video, targets, clips.speaker, SpeakerSplit).in_order("directory").train[0]
+    make_split(audio, video, targets, clips.speaker, SpeakerSplit).train.with_(video_order="directory")[0]
     list(BucketSampler(np.arange(50), 8, 0))
     assert np.array_equal(before[0], np.random.get_state()[1]) and torch.equal(before[1], torch.get_rng_state())
 

@@ -21,6 +21,7 @@ from auxformer.evaluation.calibration import calibration_of
 from auxformer.evaluation.intervals import score
 from auxformer.evaluation.predictions import posterior_table
 from auxformer.evaluation.scores import RESULT_COLUMNS, headline
+from auxformer.features.lacking import as_trained
 from auxformer.files import locked, make_folder, whole_file, write_text
 from auxformer.models import create_reference, knows_attributes, list_models, list_references
 from auxformer.models.code import computed_by, load_plugins
@@ -66,7 +67,7 @@ def evaluate(folder: Path, conditions="basic", jobs: int = 2) -> tuple[pd.DataFr
         raise InputError(
             f"{folder}: the clips, speakers or labels of {task.corpus.root} have changed since; train again."
         )
-    split = task.split(partition).in_order(run.config.training.video_order)
+    split = as_trained(task.split(partition), run.config.training)
     predictions = run.predict(split.test, conditions)
     write_predictions(predictions, Path(folder) / "predictions.parquet")
     return predictions, result_rows(task, run.config.model.name, partition.name, run.config.training.seed, predictions)
@@ -83,7 +84,7 @@ def predict_one(
     Args:
         task: Corpus, features, targets; with media-level conditions, one from `Task.under`.
         system: A registered model or reference.
-        config: Settings of the model; references have none.
+        config: Settings of the model; of a reference only which training clips lack a stream.
         partition: Speakers.
         folder: Of the run.
         conditions: What to score under.
@@ -97,7 +98,7 @@ def predict_one(
         with locked(make_folder(folder), f"{folder}: another process is at work in it; waiting for that."):
             kept, wanted = _kept(path, conditions, tested)  # by the process that was waited for
             if wanted:
-                split = task.split(partition).in_order(config.training.video_order)
+                split = as_trained(task.split(partition), config.training)
                 predictor = _predictor(system, config, split, folder, show)
                 kept = pd.concat([kept, *_under(task, split.test, wanted, predictor)], ignore_index=True)
                 write_predictions(kept, path)
@@ -289,11 +290,12 @@ def run_name(task: Task, label: str, config: Config, partition: Partition) -> st
     Args:
         task: Corpus, features, target.
         label: The system's name in tables; with references it decides nothing but the name.
-        config: Its settings.
+        config: Its settings; of a reference only the shares of training clips that lack a stream count.
         partition: Speakers.
     """
     system = config.model.name
-    settings = "" if system in list_references() else config.digest()
+    missing = config.training.missing_audio, config.training.missing_video
+    settings = config.digest() if system not in list_references() else list(missing) if any(missing) else ""
     what = [task.corpus.name, task.target, task.rule, task.audio.digest, task.video.digest, label, settings]
     what += [task.made_from(partition), computed_by(system)]
     digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:10]

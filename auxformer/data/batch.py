@@ -27,8 +27,7 @@ class Batch(NamedTuple):
 
     def to(self, device) -> "Batch":
         """The same batch on another device."""
-        moved = [value.to(device, non_blocking=True) if torch.is_tensor(value) else value for value in self]
-        return Batch(*moved)
+        return Batch(*(value.to(device, non_blocking=True) if torch.is_tensor(value) else value for value in self))
 
 
 def collate(items: list[tuple]) -> Batch:

@@ -180,10 +180,9 @@ def modality_dropout(
             video=torch.where(mixed, batch.video * (1 - share)[:, None, None], batch.video),
         )
     rates = {"either": (drop_audio, drop_video), "uniform": (1 / 3, 1 / 3), "soft": (0.25, 0.25)}[law]
-    lose_audio = draw < rates[0]
-    lose_video = (draw >= rates[0]) & (draw < sum(rates))
     # A clip that has only one stream keeps it: losing both would leave nothing to learn from.
-    lose_audio, lose_video = lose_audio & batch.video_present, lose_video & batch.audio_present
+    lose_audio = (draw < rates[0]) & batch.video_present
+    lose_video = (draw >= rates[0]) & (draw < sum(rates)) & batch.audio_present
     if fill == "absent":
         return without(batch, lose_audio, lose_video)
     return batch._replace(

@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -84,10 +84,6 @@ class Split:
     test: ClipDataset
     partition: Partition | None = None
     task: object = None
-
-    def in_order(self, video_order: str) -> "Split":
-        """The same split with its video frames in another order."""
-        return replace(self, **{part: getattr(self, part).with_(video_order=video_order) for part in PARTS})
 
     def made_from(self) -> dict:
         """What a network trained on this split depends on, see `made_from`."""

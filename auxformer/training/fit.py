@@ -24,6 +24,7 @@ from auxformer.errors import InputError, TrainingError, check_range
 from auxformer.evaluation.ccc import ccc_loss
 from auxformer.evaluation.predictions import predict
 from auxformer.evaluation.scores import headline_scores
+from auxformer.features.lacking import as_trained
 from auxformer.files import locked, whole_file, write_text
 from auxformer.models import Logits, create_model, knows_attributes, shared_loss
 from auxformer.models.balance import Balance, create_balance
@@ -55,6 +56,7 @@ def fit(what: str | Config, split: Split, out: str | Path | None = None, progres
         check_range("training.label_smoothing, with attributes,", config.training.label_smoothing, 0, 0)
         if not knows_attributes(config.model.name):
             raise InputError(f"{config.model.name} knows classes only, not attributes; choose another system.")
+    split = as_trained(split, config.training)
     balance = create_balance(config, split.train)
     folder = Path(out or Path("runs") / config.model.name)
     claim(folder, config, split)
@@ -68,7 +70,7 @@ def fit(what: str | Config, split: Split, out: str | Path | None = None, progres
             return load(folder)
         # The caller's random state is left alone.
         with torch.random.fork_rng(devices=[]), _determinism(config.training.deterministic):
-            return _Trainer(config, split.in_order(config.training.video_order), folder, progress, balance).run()
+            return _Trainer(config, split, folder, progress, balance).run()
 
 
 def _network(config: Config, train: ClipDataset) -> torch.nn.Module:
@@ -133,8 +135,7 @@ class _Trainer:
         self.model.train()
         losses = []
         for step, indices in enumerate(self.sampler):
-            batch = collate([self.split.train[index] for index in indices])
-            batch = drop_streams(batch, settings, coins)
+            batch = drop_streams(collate([self.split.train[index] for index in indices]), settings, coins)
             self._set_learning_rate(epoch * len(self.sampler) + step)
             losses.append(self._step(batch))
             self.bar.update(len(indices))

@@ -76,6 +76,7 @@ class Run:
             InputError: other classes or features, or a condition that does not exist.
         """
         self._check_fits(dataset)
+        dataset = dataset.with_(**{f"{stream}_normalizer": self.normalizers[stream] for stream in STREAMS})
         told = self.config.training.device
         device = device_of("cpu" if device == "auto" and told == "cpu" else device)
         try:
@@ -157,11 +158,10 @@ def claim(folder: Path, config: Config, split: Split) -> None:
         return
     make_folder(folder)
     config.save(folder / "config.toml")
-    tensors = {}
-    for stream in STREAMS:
-        normalizer = getattr(split.train, f"{stream}_normalizer")
-        tensors[f"{stream}_mean"] = torch.from_numpy(normalizer.mean)
-        tensors[f"{stream}_deviation"] = torch.from_numpy(normalizer.deviation)
+    tensors = {
+        f"{stream}_{name}": torch.from_numpy(getattr(getattr(split.train, f"{stream}_normalizer"), name))
+        for stream in STREAMS for name in ("mean", "deviation")
+    }  # fmt: skip
     with whole_file(folder / "normalisers.safetensors") as part:
         save_file(tensors, part)
     write_text(folder / "run.json", json.dumps(about, indent=1))  # last: the folder is a run once it is there
@@ -182,8 +182,7 @@ def describe(split: Split, system: str) -> dict:
     versions["threads"] = torch.get_num_threads()
     return {
         "format": FORMAT, **split.made_from(), "features": features, "limit": split.train.audio_normalizer.limit,
-        "partition": partition, "task": origin,
-        "made_by": computed_by(system), "versions": versions,
+        "partition": partition, "task": origin, "made_by": computed_by(system), "versions": versions,
     }  # fmt: skip
 
 

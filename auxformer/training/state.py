@@ -12,9 +12,7 @@ from auxformer.errors import InputError
 from auxformer.files import make_folder, writing
 
 
-def save_state(
-    states: Path, epoch: int, tensors: dict[str, dict[str, torch.Tensor]], values: dict, keep: int = 1
-) -> None:
+def save_state(states: Path, epoch: int, tensors: dict[str, dict], values: dict, keep: int = 1) -> None:
     """Write `states/epoch-N` aside, move it into place, then drop all but the last `keep`: there is always a whole one.
 
     Args:

@@ -1,6 +1,7 @@
 """The classical reference: a clip as statistics over its frames, then logistic regression. It knows nothing of time."""
 
 import copy
+from itertools import chain
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -10,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from auxformer.data.batch import collate
 from auxformer.data.missing import apply_condition
 from auxformer.data.split import ClipDataset
+from auxformer.errors import InputError
 from auxformer.models.registry import register_reference
 
 STREAMS = {"complete": ("audio", "video"), "no-video": ("audio",), "no-audio": ("video",)}
@@ -35,15 +37,16 @@ class FunctionalsLR:
     """
 
     def fit(self, train: ClipDataset, dev: ClipDataset) -> "FunctionalsLR":
-        """Fit on train, choose on dev."""
-        (x_train, _), (x_dev, _) = _table(train), _table(dev)
-        y_train, y_dev = (dataset.targets.to_numpy().argmax(1) for dataset in (train, dev))
-        self.classes = len(train.classes)
-        self.models = {
-            condition: _best_model(_beside(x_train, streams), y_train, _beside(x_dev, streams), y_dev)
-            for condition, streams in STREAMS.items()
-            if all(getattr(train, stream).clips for stream in streams)
-        }
+        """Fit on train, choose on dev; each regression on the clips that have its streams.
+
+        Raises:
+            InputError: no clip of train, or of dev, has both streams, where some have either.
+        """
+        tables = [(*_table(dataset), dataset.targets.to_numpy().argmax(1)) for dataset in (train, dev)]
+        self.classes, self.models = len(train.classes), {}
+        for condition, streams in STREAMS.items():
+            if all(getattr(train, stream).clips for stream in streams):
+                self.models[condition] = _best_model(*chain(*(_with_all(streams, *table) for table in tables)))
         return self
 
     def posterior(self, dataset: ClipDataset, condition: str) -> np.ndarray:
@@ -71,6 +74,14 @@ class FunctionalsLR:
 def _functionals_lr(split):
     """clip functionals and logistic regression"""
     return FunctionalsLR().fit(split.train, split.dev).posteriors
+
+
+def _with_all(streams, table: dict[str, np.ndarray], present, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Functionals `[N', F]` and labels `[N']` of the clips that have all the streams."""
+    rows = np.array([set(streams) <= set(there) for there in present])
+    if not rows.any():
+        raise InputError(f"functionals-lr: no clip has {' and '.join(streams)} to learn or to choose from.")
+    return _beside(table, streams)[rows], labels[rows]
 
 
 def _best_model(x_train, y_train, x_dev, y_dev) -> tuple[StandardScaler, LogisticRegression]:
