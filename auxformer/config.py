@@ -15,7 +15,7 @@ from auxformer.files import read_toml, write_text
 
 LATER = (
     ("training", "balance", "none"), ("training", "balance_alpha", 0.1), ("training", "missing_audio", 0.0),
-    ("training", "missing_video", 0.0),
+    ("training", "missing_video", 0.0), ("model", "synchrony", False),
 )  # fmt: skip
 """Settings younger than the first runs: section, name and the value at which all is as before; see `Config.digest`."""
 
@@ -45,6 +45,7 @@ class ModelConfig:
         answer: In use, "all" heads that have their stream answer (published) or the "fusion" head alone; all are trained.
         relative: Beside each frame the network also sees its distance from the mean of its clip, which a speaker's voice or
             looks do not move (published: no).
+        synchrony: A third auxiliary task, without labels: are voice and face in step (published: no)? See `models.synchrony`.
         audio_pool, video_pool: Frames averaged into one before the network (1 = none, published).
     """
 
@@ -68,6 +69,7 @@ class ModelConfig:
     absent: str = "flag"
     answer: str = "all"
     relative: bool = True
+    synchrony: bool = False
     audio_pool: int = 8
     video_pool: int = 2
 

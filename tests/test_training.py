@@ -1,10 +1,8 @@
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from auxformer.config import override, preset
 from auxformer.data.split import make_split
 from auxformer.errors import InputError, TrainingError
 from auxformer.evaluation.predictions import predict
+from auxformer.models import create_model
 from auxformer.training import fit as training
 from auxformer.training import state as checkpoints
 from auxformer.training.fit import dev_loss, fit, learning_rate, make_optimizer
@@ -94,48 +93,6 @@ def test_stopped_between_epochs_and_continued_equals_uninterrupted(splits, small
     lines = [(tmp_path / name / "metrics.jsonl").read_text().splitlines() for name in ("whole", "halves")]
     losses = [[json.loads(line)["train_loss"] for line in part] for part in lines]
     assert losses[0] == losses[1] and len(losses[0]) == 5
-
-
-SCRIPT = """
-import sys
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from conftest import SpeakerSplit, make_task
-from auxformer.config import Config
-from auxformer.data.split import make_split
-from auxformer.training.fit import fit
-audio, video, clips, targets = make_task()
-print("ready", flush=True)
-fit(Config.load({config!r}), make_split(audio, video, targets, clips.speaker, SpeakerSplit), Path(sys.argv[1]))
-"""
-
-
-def test_killed_at_random_moments_and_continued_equals_uninterrupted(small_config, tmp_path):
-    config = override(small_config, {"training": {"epochs": 12}})
-    config.save(tmp_path / "config.toml")
-    script = SCRIPT.format(tests=str(Path(__file__).parent), config=str(tmp_path / "config.toml"))
-    command = [sys.executable, "-c", script]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment, stdout=subprocess.DEVNULL)
-    rng, kills = np.random.default_rng(0), 0
-    while not (tmp_path / "killed" / "finished.json").exists():
-        process = subprocess.Popen([*command, str(tmp_path / "killed")], env=environment, stdout=subprocess.PIPE)
-        process.stdout.readline()
-        if kills < 3:
-            epochs = len(list((tmp_path / "killed").glob("state/epoch-*")))
-            deadline = time.monotonic() + 30
-            while (
-                time.monotonic() < deadline
-                and len(list((tmp_path / "killed").glob("state/*"))) <= epochs
-                and process.poll() is None
-            ):
-                time.sleep(0.002)
-            time.sleep(rng.uniform(0, 0.08))
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        process.wait()
-        process.stdout.close()
-    assert kills == 3 and same(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
 
 
 NO_DROPOUT = {"attn_dropout": 0.0, "cross_attn_dropout": 0.0, "relu_dropout": 0.0, "res_dropout": 0.0, "embed_dropout": 0.0, "out_dropout": 0.0}  # fmt: skip
@@ -303,9 +260,13 @@ def test_training_that_diverges_stops_in_a_sentence(splits, small_config, tmp_pa
         fit(override(small_config, {"training": wild}), splits, tmp_path)
 
 
+def network(config, train):
+    return create_model(config.model.name, config.model, train.audio.dims, train.video.dims, len(train.classes))
+
+
 def test_dev_is_scored_without_luck_unless_the_published_switch_says_so(splits, small_config):
     torch.manual_seed(0)
-    model = training._network(small_config, splits.train).eval()
+    model = network(small_config, splits.train).eval()
     ours, published = small_config.training, override(small_config, {"training": {"drop_on_dev": True}}).training
     assert dev_loss(model, splits.dev, ours, "cpu", 0) == dev_loss(model, splits.dev, ours, "cpu", 1)
     assert dev_loss(model, splits.dev, published, "cpu", 0) != dev_loss(model, splits.dev, published, "cpu", 1)
@@ -355,7 +316,7 @@ def test_the_cosine_schedule_warms_up_and_ends_at_a_hundredth():
 
 
 def test_weight_decay_spares_vectors(splits, small_config):
-    model = training._network(small_config, splits.train)
+    model = network(small_config, splits.train)
     optimizer = make_optimizer(model, small_config.training)
     matrices, vectors = optimizer.param_groups
     assert all(p.ndim > 1 for p in matrices["params"]) and all(p.ndim <= 1 for p in vectors["params"])

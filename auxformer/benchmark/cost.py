@@ -15,6 +15,13 @@ from auxformer.errors import InputError
 from auxformer.models import create_model, fast
 
 
+def count_parameters(name: str, config: ModelConfig, audio_dims: int, video_dims: int, classes: int) -> int:
+    """Number of trained parameters; no memory is taken for them."""
+    with torch.device("meta"):
+        model = create_model(name, config, audio_dims, video_dims, classes)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
 def cost_table(
     config: ModelConfig, audio_dims: int, video_dims: int, classes: int = 6,
     audio_frames: int = 250, video_frames: int = 75, clips: int = 32,

@@ -28,9 +28,10 @@ def models(
 
     Example: auxformer models mmin
     """
+    from auxformer.benchmark.cost import count_parameters
     from auxformer.cli.tables import show
     from auxformer.config import preset
-    from auxformer.models import card_of, count_parameters, list_models
+    from auxformer.models import card_of, list_models
 
     def parameters(model: str, settings: str) -> str:
         return f"{count_parameters(model, preset(settings).model, audio_dims, video_dims, classes):,}"

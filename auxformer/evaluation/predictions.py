@@ -1,7 +1,7 @@
 """Posteriors kept per clip and condition, from which any score can be computed again.
 
 A predictions table has one row per clip and condition: clip, speaker, condition, truth, predicted and one probability column
-per class; of attributes, a column true-NAME and a column NAME per attribute, on 1..5. A score is a view, never the record.
+per class (and of some networks "in_step", a probability, and "lag", in frames); of attributes, a column true-NAME and a column NAME per attribute, on 1..5. A score is a view, never the record.
 """
 
 from collections.abc import Iterable, Mapping
@@ -46,6 +46,8 @@ def predict(
             logits = heads.mean() if vote is None else vote(heads)  # [B, C]
             output = (logits if dataset.kind == "attributes" else logits.softmax(-1)).cpu().numpy()
             parts.append(prediction_table(batch.clips, speakers, condition, target, output, dataset.classes))
+            if heads.in_step is not None:
+                parts[-1]["in_step"], parts[-1]["lag"] = heads.in_step.cpu().numpy(), heads.lag.cpu().numpy()
     if was_training:
         model.train()
     return pd.concat(parts, ignore_index=True)

@@ -12,9 +12,11 @@ from auxformer.data.batch import Batch
 from auxformer.models import fast
 from auxformer.models.layers import Stack, beside_mean, last_frame, pool_frames, summarise
 from auxformer.models.registry import Card, register_model
+from auxformer.models.synchrony import Synchrony
 
 PUBLISHED_SWITCHES = (
-    "aux_passes", "attn_mask", "scale_input", "positions", "padding", "summary", "absent", "relative", "audio_pool", "video_pool",
+    "aux_passes", "attn_mask", "scale_input", "positions", "padding", "summary", "absent", "relative", "synchrony", "audio_pool",
+    "video_pool",
 )  # fmt: skip
 """Settings by which the authors' code differs from ours whatever the size of the network; preset paper has its values."""
 
@@ -23,6 +25,7 @@ class Logits(NamedTuple):
     """Scores `[B, C]` of the fusion network (av) and of the auxiliary networks (a, v), and how each counts `[B, 3]`.
 
     `extra` (a scalar, in training only) is what a model adds to the loss of its fusion head: reconstructions and the like.
+    Where a model answers it: how likely the streams are in step, and by how many frames the face comes later `[B]` each.
     """
 
     av: torch.Tensor
@@ -30,6 +33,8 @@ class Logits(NamedTuple):
     v: torch.Tensor
     weights: torch.Tensor
     extra: torch.Tensor | None = None
+    in_step: torch.Tensor | None = None
+    lag: torch.Tensor | None = None
 
     @classmethod
     def single(cls, scores: torch.Tensor, extra: torch.Tensor | None = None) -> "Logits":
@@ -98,6 +103,7 @@ class AuxFormer(nn.Module):
         d = config.width
         if config.absent == "token":  # one learned frame stands for an absent stream; features are normalised, hence 0s
             self.audio_token, self.video_token = nn.Parameter(torch.zeros(d)), nn.Parameter(torch.zeros(d))
+        self.synchrony = Synchrony(config, audio_dims, video_dims) if config.synchrony else None
         if config.relative:
             audio_dims, video_dims = 2 * audio_dims, 2 * video_dims
         self.conv_1d_a = nn.Conv1d(audio_dims, d, 1, bias=False) if audio_dims != d else None
@@ -115,12 +121,14 @@ class AuxFormer(nn.Module):
     def forward(self, batch: Batch) -> Logits:
         """Logits of the three heads, `[B, C]` each."""
         audio, audio_mask, video, video_mask = self.inputs(batch)
-        return Logits(
-            self.fusion(audio, audio_mask, video, video_mask, batch),
+        step = self.synchrony(batch) if self.synchrony else None
+        logits = Logits(
+            self.fusion(audio, audio_mask, video, video_mask, batch, step=step),
             self.auxiliary(self.a_mem, audio, audio_mask),
             self.auxiliary(self.v_mem, video, video_mask),
             self._head_weights(batch),
         )
+        return self.synchrony.vote(logits, step, batch) if step else logits
 
     def inputs(self, batch: Batch):
         """Pooled and projected streams `[B, T, d]` with the masks of what may be attended (None = everything).
@@ -144,21 +152,20 @@ class AuxFormer(nn.Module):
             video_mask = video_mask & batch.video_present[:, None]
         return audio, audio_mask, video, video_mask
 
-    def fusion(self, audio, audio_mask, video, video_mask, batch: Batch, record: dict | None = None) -> torch.Tensor:
+    def fusion(self, audio, audio_mask, video, video_mask, batch: Batch, record: dict | None = None, step=None) -> torch.Tensor:
         """f_av: each stream asks the other, then itself; summaries side by side, residual MLP, classes. `[B, C]`.
 
         `record` collects attention weights under "a<-v" and "v<-a", a list with one `[B, h, Tq, Tk]` per layer.
         """
-        notes = {} if record is None else {"a<-v": [], "v<-a": []}
-        h_a = self.trans_a_with_v(audio, audio_mask, video, video_mask, notes.get("a<-v"))  # [B, Ta, d]
-        h_v = self.trans_v_with_a(video, video_mask, audio, audio_mask, notes.get("v<-a"))  # [B, Tv, d]
+        notes = (None, None) if record is None else (record.setdefault("a<-v", []), record.setdefault("v<-a", []))
+        h_a = self.trans_a_with_v(audio, audio_mask, video, video_mask, notes[0])  # [B, Ta, d]
+        h_v = self.trans_v_with_a(video, video_mask, audio, audio_mask, notes[1])  # [B, Tv, d]
         s_a, s_v = self._summary(self.trans_a_mem, h_a, audio_mask), self._summary(self.trans_v_mem, h_v, video_mask)
         if self.config.absent == "flag":
             s_a, s_v = s_a * batch.audio_present[:, None], s_v * batch.video_present[:, None]
         z = torch.cat([s_a, s_v], 1)  # [B, 2d]
+        z = self.synchrony.inform(z, step) if step else z
         z = z + self.proj2(F.dropout(F.relu(self.proj1(z)), self.config.out_dropout, self.training))
-        if record is not None:
-            record.update(notes)
         return self.out_layer(z)
 
     def auxiliary(self, stack: Stack, x: torch.Tensor, mask) -> torch.Tensor:

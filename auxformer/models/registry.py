@@ -100,15 +100,6 @@ def card_of(name: str) -> Card:
     return _CARDS[name]
 
 
-def count_parameters(name: str, config: ModelConfig, audio_dims: int, video_dims: int, classes: int) -> int:
-    """Number of trained parameters; no memory is taken for them."""
-    import torch
-
-    with torch.device("meta"):
-        model = create_model(name, config, audio_dims, video_dims, classes)
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
 def create_model(name: str, config: ModelConfig, audio_dims: int, video_dims: int, classes: int):
     """A fresh network.
 

@@ -73,10 +73,6 @@ def fit(what: str | Config, split: Split, out: str | Path | None = None, progres
             return _Trainer(config, split, folder, progress, balance).run()
 
 
-def _network(config: Config, train: ClipDataset) -> torch.nn.Module:
-    return create_model(config.model.name, config.model, train.audio.dims, train.video.dims, len(train.classes))
-
-
 class _Trainer:
     """What one call of `fit` holds in hand."""
 
@@ -92,7 +88,8 @@ class _Trainer:
         self.device = self.accelerator.device
         torch.manual_seed(seed_of("weights", settings.seed))
         # The module itself; `model` may be wrapped and shares its parameters.
-        self.network = _network(config, split.train)
+        dims = split.train.audio.dims, split.train.video.dims
+        self.network = create_model(config.model.name, config.model, *dims, len(split.train.classes))
         model = torch.compile(self.network) if settings.compile else self.network
         self.model, self.optimizer = self.accelerator.prepare(model, make_optimizer(self.network, settings))
         self.sampler = BucketSampler(split.train.lengths, settings.batch_size, settings.seed, settings.bucket)
