@@ -17,6 +17,7 @@ from auxformer.data.normalise import Normalizer
 from auxformer.data.split import make_split
 from auxformer.errors import InputError
 from auxformer.features.lacking import StoreWithout, as_trained, lost_clips
+from auxformer.models import code
 from auxformer.models.rivals.functionals import FunctionalsLR
 from auxformer.training.fit import fit
 from auxformer.training.run import load
@@ -180,3 +181,10 @@ def test_a_store_without_some_clips_says_the_rest_as_the_store_does(splits):
     assert len(less) == len(store.clips) - 1 and store.clips[0] not in less and store.clips[0] not in less.lengths
     assert less.dims == store.dims and less.digest == store.digest
     assert np.array_equal(less[store.clips[1]], store[store.clips[1]])
+
+
+@pytest.mark.parametrize("system", ["auxformer", "functionals-lr"])
+def test_the_code_that_chooses_the_clips_counts_among_what_a_result_was_computed_with(system, monkeypatch):
+    counted = code.computed_by(system)["code"]
+    monkeypatch.setattr(code, "DECIDES", tuple(name for name in code.DECIDES if name != "auxformer.features.lacking"))
+    assert code.computed_by(system)["code"] != counted

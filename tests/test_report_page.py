@@ -14,6 +14,7 @@ from auxformer.cli import main
 from auxformer.data.missing import SHARES
 from auxformer.errors import InputError
 from auxformer.evaluation.calibration import calibration_of, per_class
+from auxformer.evaluation.contributions import contributions
 from auxformer.evaluation.intervals import score
 from auxformer.evaluation.scores import RESULT_COLUMNS
 from auxformer.evaluation.tests import compare
@@ -55,7 +56,8 @@ def results_of(predictions, corpus="puppets") -> pd.DataFrame:
         rows = pd.concat([score(part, CLASSES, 50), calibration_of(part, CLASSES, resamples=50)])
         more = [("audio-frames", "area", 0.5), ("no-audio", "kept", 0.8), ("no-audio", "rising", 0.1), ("complete", "divergence", 0.2)]  # fmt: skip
         more = pd.DataFrame([(*row, row[2], row[2]) for row in more], columns=rows.columns)
-        tables.append(pd.concat([rows, more]).assign(system=system, seed=seed, partition="partition-1"))
+        streams = contributions(part, CLASSES, resamples=50).rename(columns={"streams": "condition"}).drop(columns="note")
+        tables.append(pd.concat([rows, more, streams]).assign(system=system, seed=seed, partition="partition-1"))
     people = [
         ("human-rater", "complete", 0.8),
         ("human-rater-others", "complete", 0.75),
@@ -156,7 +158,7 @@ def test_the_page_stands_alone_and_can_be_read_without_eyes(page, folder):
     tags = [tag for tag, _ in page.tags]
     assert tags.count("caption") == tags.count("table") >= 8
     drawn = [attrs["id"] for tag, attrs in page.tags if tag == "figure"]
-    assert drawn == [f"figure-{name}" for name in ("curves", "media", "reliability", "emotions", "cost")]
+    assert drawn == [f"figure-{name}" for name in ("curves", "media", "contributions", "reliability", "emotions", "cost")]
     assert len(pictures) == len(drawn)
     contents = [attrs["href"] for tag, attrs in page.tags if tag == "a" and attrs["href"][0] == "#"]
     assert len(contents) == tags.count("section") + 1
@@ -196,6 +198,49 @@ def test_the_leaderboard_says_what_the_results_say(page, folder):
     table = pd.read_csv(folder / "leaderboard.csv").set_index("system")
     assert table["complete-value"]["auxformer"] == pytest.approx(f1.value["auxformer", "complete"], abs=1e-4)
     assert table.reference.sum() == 3 and table.seeds["auxformer"] == 2
+
+
+def test_the_streams_shares_stand_folded_in_a_table_and_a_figure(folder, page):
+    found = ResultsFolder.read(folder)
+    rows = {name: cells for name, *cells in page.rows["contributions-table-t"][1:]}
+    for name in SYSTEMS:
+        audio, video = (found.scores("share").loc[(name, stream)] for stream in ("audio", "video"))
+        assert rows[name][0] == f"{share(audio.value)} [{share(audio.low)}, {share(audio.high)}]"
+        assert audio.value + video.value == pytest.approx(1)
+    before, after = (folder / "report.html").read_text().split('<figure id="figure-contributions">')
+    assert before.count("<details>") == before.count("</details>") + 1 and "</details>" in after
+
+
+def test_streams_missing_in_training_are_a_curve(folder):
+    """auxformer, and late fusion with every clip: a variant without dropout, and two with clips that lack a stream."""
+    about = json.loads((folder / "suite.json").read_text())
+    lost = {"missing_audio": 0.15, "missing_video": 0.15}
+    about["systems"] = ["auxformer", "late_fusion & co", "ideal-observer"]
+    about["variant"] = {"poor": {"model": "auxformer", "change": {"training": {**lost, "drop_audio": 0.0, "drop_video": 0.0}}}}
+    (folder / "suite.json").write_text(json.dumps(about))
+    found = ResultsFolder.read(folder).missing_in_training()
+    assert found.loc["poor"].tolist() == ["auxformer", False, 0.15, 0.15]
+    assert found.loc["auxformer"].tolist() == ["auxformer", True, 0, 0] and len(found) == 2
+    page = Page(report(folder)[0].read_text())
+    alt = next(attrs["alt"] for tag, attrs in page.tags if tag == "img" and "missing in training" in attrs["alt"])
+    value = ResultsFolder.read(folder).board.value["poor", "no-audio"]
+    assert f"no-audio, auxformer, no dropout: {share(value)} at 15% / 15%" in alt
+
+
+def test_shares_below_nothing_and_undefined_ones_are_shown_as_such(folder):
+    results = pd.read_csv(folder / "results.csv")
+    of = (results.metric == "share") & (results.system == "poor")
+    results.loc[of & (results.condition == "audio"), "value"] = -0.2
+    results.loc[of & (results.condition == "video"), "value"] = 1.2
+    other = results.metric.isin(["share", "equity"]) & (results.system == "auxformer")
+    results.loc[other, ["value", "low", "high"]] = np.nan
+    results.to_csv(folder / "results.csv", index=False)
+    page = Page(report(folder)[0].read_text())
+    rows = {name: cells for name, *cells in page.rows["contributions-table-t"][1:]}
+    assert rows["poor"][0].startswith("−.200") and rows["poor"][1].startswith("1.200")
+    assert rows["auxformer"] == ["– [–]"] * 3 and "nothing to divide: auxformer." in (folder / "report.html").read_text()
+    alt = next(attrs["alt"] for tag, attrs in page.tags if tag == "img" and "Shares of the streams" in attrs["alt"])
+    assert "poor −.200 audio and 1.200 video" in alt and "auxformer" not in alt
 
 
 def test_ties_are_marked_for_the_right_systems(folder):

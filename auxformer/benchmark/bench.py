@@ -23,6 +23,7 @@ from auxformer.data.missing import CONDITIONS, LOSSES
 from auxformer.data.task import Task
 from auxformer.evaluation import people
 from auxformer.evaluation.calibration import by_group, per_class
+from auxformer.evaluation.contributions import GAME, contributions, human_contributions
 from auxformer.evaluation.robustness import curve_area, divergence, relative_robustness, rising_confidence, whole_curves
 from auxformer.evaluation.scores import confusion_per_speaker
 from auxformer.evaluation.tests import compare
@@ -121,6 +122,8 @@ def _people(task: Task, partitions, absent: str = "") -> tuple[pd.DataFrame | No
     rows = people.human_rows(task.corpus, task.target, task.rule, **judged)
     beside = {name: name for name in people.CONDITION_OF_WAY.values()} if not absent else {f"no-{absent}": "complete"}
     rows = rows[rows.condition.isin(beside)].assign(condition=lambda table: table.condition.map(beside))
+    if not absent:
+        rows = pd.concat([rows, human_contributions(task.corpus, task.target, task.rule, **judged)])
     tables = {}
     for way, condition in people.CONDITION_OF_WAY.items():
         if way in task.corpus.ratings and condition in beside:
@@ -138,11 +141,12 @@ def _shares(confusions: dict[str, pd.DataFrame]) -> pd.DataFrame | None:
 
 
 def _robustness(task: Task, predictions: pd.DataFrame, confusions: dict) -> pd.DataFrame | None:
-    """Rows of what is left under each condition, areas under the curves, rising confidence, distance from people.
+    """Rows of what is left under each condition, areas under the curves, rising confidence, distance from people, and of what
+    each stream contributes.
 
     Metrics: `kept`, the share of the complete score; `area`, under a curve of frame loss (condition "audio-frames");
     `rising`, the share of clips that the system is surer of without a stream; `divergence` of its confusions from one
-    rater's, in bits.
+    rater's, in bits; `contribution`, `share` and `equity` (`evaluation.contributions`), with the streams as the condition.
     """
     if task.target == "attributes":
         return None
@@ -162,6 +166,9 @@ def _robustness(task: Task, predictions: pd.DataFrame, confusions: dict) -> pd.D
             ]
         for condition in [name for name in ("no-audio", "no-video") if name in set(part.condition)]:
             add.append((condition, "rising", *rising_confidence(part, classes, condition)))
+        if set(GAME.values()) <= set(part.condition):
+            of_stream = contributions(part, classes)
+            add += [(row.streams, row.metric, row.value, row.low, row.high) for row in of_stream.itertuples()]
         for condition, table in confusions.items():
             own = part[part.condition == condition]
             if len(own):

@@ -12,7 +12,7 @@ from auxformer.models.registry import builder_of
 
 DECIDES = (
     "auxformer.data.", "auxformer.evaluation.ccc", "auxformer.evaluation.predictions", "auxformer.evaluation.scores",
-    "auxformer.models.", "auxformer.puppets.", "auxformer.seeds", "auxformer.training.fit",
+    "auxformer.features.lacking", "auxformer.models.", "auxformer.puppets.", "auxformer.seeds", "auxformer.training.fit",
 )  # fmt: skip
 """Beginnings of the names of the modules that decide what a training gives, and what a trained network or a reference says."""
 

@@ -142,6 +142,42 @@ def _draw_references(axis, board: pd.DataFrame, absent: str | None) -> None:
 
 
 @_look()
+def missing_training(folder: ResultsFolder) -> Figure | None:
+    """The score against the shares of training clips that lacked audio or video, a panel per condition."""
+    table = folder.missing_in_training()
+    if table.empty:
+        return None
+    rates = sorted(set(zip(table.audio, table.video)), key=lambda rate: (rate[0] != rate[1], sum(rate), rate))
+    shared = [place for place, (audio, video) in enumerate(rates) if audio == video]
+    models, conditions, scores = list(dict.fromkeys(table.model)), folder.streams(), folder.board.value
+    drawing, axes = _panels(len(conditions), 3.3, 2.9, sharey=True)
+    told = []
+    for axis, condition in zip(axes, conditions, strict=True):
+        for (model, dropout), part in table.groupby(["model", "dropout"], sort=False):
+            values = np.full(len(rates), np.nan)
+            for name, audio, video in zip(part.index, part.audio, part.video):
+                values[rates.index((audio, video))] = scores.get((name, condition), np.nan)
+            look = _line(models.index(model) % len(COLOURS)) | {"linewidth": 1.2, "markersize": 4}
+            look |= {} if dropout else {"linestyle": (0, (3, 2)), "markerfacecolor": "white"}
+            label = model if dropout else f"{model}, no dropout"
+            axis.plot(shared, values[shared], label=label, **look)
+            others = [place for place in range(len(rates)) if place not in shared]
+            axis.plot(others, values[others], **look | {"linestyle": "none"})
+            ends = [(rates[place], values[place]) for place in (0, -1) if np.isfinite(values[place])]
+            said = ", ".join(f"{share(value)} at {_rate(rate)}" for rate, value in ends)
+            told.append(f"{condition}, {label}: {said}")
+        axis.set_xticks(range(len(rates)), [_rate(rate) for rate in rates], rotation=45)
+        axis.set(title=condition, xlabel="training clips without audio / video")
+    axes[0].set_ylabel("score")
+    caption = "Joined are shares that are the same for both streams; the others stand alone. Broken lines are without modality dropout."
+    return _finished(drawing, "missing-training", caption, f"Score against streams missing in training. {'; '.join(told)}.")
+
+
+def _rate(rate: tuple[float, float]) -> str:
+    return " / ".join(f"{lost:.0%}" for lost in rate)
+
+
+@_look()
 def media(folder: ResultsFolder) -> Figure | None:
     """Media-level conditions as a dot plot."""
     scores, systems = folder.board.value, folder.shown()
@@ -160,6 +196,32 @@ def media(folder: ResultsFolder) -> Figure | None:
     alt = f"Scores under conditions on the media themselves, a row per condition; {systems[0]} scores lowest under {worst}."
     caption = "Conditions on the recordings themselves, before features are extracted."
     return _finished(drawing, "media", caption, alt)
+
+
+@_look()
+def contributions(folder: ResultsFolder) -> Figure | None:
+    """The shares of both streams in the score, a stacked bar per system; what harms goes to the left of 0."""
+    shares = folder.scores("share")
+    if shares.value.isna().all():
+        return None
+    values = shares.value.unstack("condition")[["audio", "video"]].dropna()
+    values = values.loc[[name for name in folder.rows() if name in values.index]]
+    drawing, (axis,) = _panels(1, 6.5, 0.7 + 0.2 * len(values))
+    rows, right = np.arange(len(values)), values.clip(lower=0)
+    for place, stream in enumerate(values):
+        start = np.where(values[stream] > 0, right.audio * place, 0)
+        axis.barh(rows, values[stream], left=start, height=0.62, color=COLOURS[place], label=stream)
+    ends = shares.xs("audio", level="condition").loc[values.index]
+    inside = values.gt(0).all(axis=1) & ends.low.notna()  # where the audio ends, the video begins
+    about = ends[inside]
+    error = np.clip([about.value - about.low, about.high - about.value], 0, None)
+    axis.errorbar(about.value, rows[inside], xerr=error, fmt="none", ecolor=INK, elinewidth=1.1)
+    axis.axvline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (3, 3)))
+    _in_rows(axis, list(values.index))
+    axis.set_xlabel("share of what both streams add")
+    told = [f"{name} {share(audio)} audio and {share(video)} video" for name, audio, video in values.itertuples()]
+    caption = "Shares of the streams in the score, with the 95 % interval of where they meet; at the broken line they are equal."
+    return _finished(drawing, "contributions", caption, f"Shares of the streams: {', '.join(told)}.")
 
 
 @_look()

@@ -184,6 +184,24 @@ class ResultsFolder:
         ways = {condition: way for way, condition in CONDITION_OF_WAY.items()}
         return {"complete": ways[f"no-{self.absent}"]} if self.absent else ways
 
+    def missing_in_training(self) -> pd.DataFrame:
+        """Systems of which some training clips lacked a stream, and those they are like without: a row each, indexed by name.
+
+        Columns model, dropout (whether modality dropout was on), audio and video (share of the training clips that lacked it).
+        Empty where no system of the suite had such clips.
+        """
+        base, rows = self.about.get("settings", {}), {}
+        known = {name: {"model": name} for name in self.about.get("systems", ())} | self.about.get("variant", {})
+        for name, own in known.items():
+            settings = {**_training(base), **_training(own)}
+            dropout = any(settings.get(f"drop_{stream}", 1) > 0 for stream in ("audio", "video"))
+            lost = (float(settings.get(f"missing_{stream}", 0)) for stream in ("audio", "video"))
+            rows[name] = (own.get("model", "auxformer"), dropout, *lost)
+        table = pd.DataFrame.from_dict(rows, "index", columns=["model", "dropout", "audio", "video"])
+        table = table[table.index.isin(self.systems())]
+        lacking = table[(table.audio + table.video) > 0]
+        return table[table.model.isin(lacking.model)]
+
     def lead(self) -> str:
         """The system that is looked at most closely: "auxformer", else the first one of the results."""
         names = [name for name in self.results.system.unique() if name not in REFERENCE_ROWS]
@@ -218,6 +236,11 @@ class ResultsFolder:
             return None
         counts = pd.DataFrame(confusion_per_speaker(part, self.labels).sum(0), self.labels, self.labels)
         return counts.div(counts.sum(axis=1).replace(0, np.nan), axis=0)
+
+
+def _training(values: dict) -> dict:
+    """The settings of training that a suite or a variant changes."""
+    return (values.get("change") or {}).get("training") or {}
 
 
 def _if_there(path: Path, reader):

@@ -35,7 +35,10 @@ SUITES = Path(__file__).parents[1] / "benchmark" / "suites"
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report: anchor, title, a paragraph (code between backticks), tables, a figure, and text to copy."""
+    """A part of the report: anchor, title, a paragraph (code between backticks), tables, a figure, and text to copy.
+
+    What stands below the paragraph of a `folded` one is shown when it is asked for.
+    """
 
     name: str
     title: str
@@ -43,6 +46,7 @@ class Section:
     tables: Sequence[Table] = ()
     figure: figures.Figure | None = None
     code: Sequence[str] = ()
+    folded: bool = False
 
 
 def report_sections(folder: ResultsFolder) -> list[Section]:
@@ -51,9 +55,17 @@ def report_sections(folder: ResultsFolder) -> list[Section]:
         Section("leaderboard", "Leaderboard", _failures_and_seeds(folder), [leaderboard(folder)]),
         Section("literature", "Results of others beside ours", tables=_literature(folder)),
         Section("curves", "When frames are lost", figure=figures.curves(folder)),
+        Section(
+            "missing-training", "When training clips lack a stream", _MISSING, figure=figures.missing_training(folder),
+            folded=True,
+        ),
         Section("media", "When the recordings are worse", figure=figures.media(folder)),
         Section("conditions", "All conditions", tables=_all_conditions(folder)),
         Section("kept", "What is left", _KEPT, _scores(folder, "kept-shares", _KEPT_CAPTION, "area", "kept")),
+        Section(
+            "contributions", "Who contributes what", _CONTRIBUTIONS, _contributions(folder), figures.contributions(folder),
+            folded=True,
+        ),
         Section("confusions", "What is taken for what", _CONFUSIONS, _confusions(folder)),
         Section("people", "Distance from people's confusions", tables=_divergence(folder)),
         Section(
@@ -70,10 +82,22 @@ def report_sections(folder: ResultsFolder) -> list[Section]:
     return [*(part for part in sections if part.tables or part.figure), _again(folder)]
 
 
+_MISSING = (
+    "Each of these training clips lacks the stream in every epoch, and no clip lacks both. With modality dropout, streams of "
+    "the others are dropped besides. Dev and test clips have both streams."
+)
 _KEPT = "A system that loses nothing has its complete score as its area, and keeps 1."
 _KEPT_CAPTION = (
     "Mean score from 0 to 90 % of the frames lost (area), and share of the complete score kept without a stream"
 )
+_CONTRIBUTIONS = (
+    "What the voice and the face each add to the score, on average over the two orders in which they can come (Shapley values), "
+    "counted from the best constant answer; as shares of what both add together. Equity is the smaller share divided by the "
+    "larger. A share below 0 says that the score is better without that stream; a dash, that both streams together are not "
+    "above the constant answer, so that there is nothing to divide. People are three groups: those who heard, those who saw, "
+    "and those who did both."
+)
+_CONTRIBUTIONS_CAPTION = "Shares of the streams in the score, and equity; 95 % intervals over speakers"
 _CONFUSIONS = "Rows are the truth, columns the answer, as shares of the row, of all partitions and seeds; on the diagonal is the recall."
 _CALIBRATION_CAPTION = (
     "Expected calibration error (0 to 1) and Brier score (0 to 2), both better when lower; 95 % intervals over speakers"
@@ -140,6 +164,18 @@ def _scores(folder: ResultsFolder, name: str, caption: str, *metrics: str, order
         label = METRIC_NAMES.get(metric, metric) if len(metrics) > 1 else ""
         columns |= {f"{label} {condition}".strip(): (metric, condition) for condition in conditions}
     return [score_table(folder, name, caption, columns, order)] if columns else []
+
+
+def _contributions(folder: ResultsFolder) -> list[Table]:
+    columns = {"audio": ("share", "audio"), "video": ("share", "video"), "equity": ("equity", "both")}
+    views = {metric: folder.scores(metric) for metric, _ in columns.values()}
+    known = [name for name in folder.rows() if (name, "audio") in views["share"].index]
+    rows = [(name, [score_cell(views[metric], name, streams) for metric, streams in columns.values()]) for name in known]
+    gains = [name for name, (audio, *_) in rows if audio.text != "–"]
+    note = ", ".join(name for name in known if name not in gains)
+    note = f"With both streams not above the best constant answer, so that there is nothing to divide: {note}." if note else ""
+    table = Table("contributions-table", _CONTRIBUTIONS_CAPTION, ["system", *columns], rows, note)
+    return [table] if rows else []
 
 
 def _confusions(folder: ResultsFolder) -> list[Table]:
