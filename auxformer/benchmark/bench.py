@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 import auxformer
+from auxformer.benchmark.cost import count_parameters
 from auxformer.benchmark.run import Work, predictions_of, results_of, run_name, write_predictions
 from auxformer.benchmark.suite import Suite
 from auxformer.config import Config
@@ -28,7 +29,7 @@ from auxformer.evaluation.robustness import curve_area, divergence, relative_rob
 from auxformer.evaluation.scores import confusion_per_speaker
 from auxformer.evaluation.tests import compare
 from auxformer.files import make_folder, whole_file
-from auxformer.models import count_parameters, list_references
+from auxformer.models import list_references
 from auxformer.training.run import read_metrics
 
 
