@@ -72,17 +72,28 @@ class Features(NamedTuple):
         return self._replace(**cut)
 
 
+class Step(NamedTuple):
+    """How voice and face run together, by a network with the setting `synchrony`.
+
+    in_step: Probability that they are in step. lag: By how many seconds the face comes later than the voice, most likely.
+    """
+
+    in_step: float
+    lag: float
+
+
 class Recognition(NamedTuple):
     """What was decoded, what reached the network, and what it says: posteriors `[4 heads, classes]`, NaN where a head has no stream.
 
     `notes` are sentences about the film that make the answer doubtful: a stream that is not there, exact zeros in the sound, no
-    face, a small one, several.
+    face, a small one, several, voice and face out of step. `step` is what a network with the setting `synchrony` says of that.
     """
 
     film: Film
     features: Features
     posteriors: pd.DataFrame
     notes: tuple[str, ...] = ()
+    step: Step | None = None
 
     @property
     def answer(self) -> str:
@@ -273,6 +284,15 @@ class Recogniser:
         return table
 
     @torch.no_grad()
+    def step(self, features: Features) -> Step | None:
+        """Whether voice and face are in step; None where a stream is absent or the network was not taught to say so."""
+        logits = self.model(self.batch(features))
+        if logits.in_step is None or logits.in_step[0].isnan():
+            return None
+        seconds = self.model.synchrony.pools[0] / features.audio_rate
+        return Step(float(logits.in_step[0]), float(logits.lag[0]) * seconds)
+
+    @torch.no_grad()
     def means(self, many: list[Features]) -> np.ndarray:
         """Probabilities `[clips, classes]` of the mean of the heads."""
         return self.model(self.batch(*many)).mean().softmax(-1).numpy()
@@ -334,11 +354,21 @@ def recognise(path: str | Path, recogniser: Recogniser, of_speaker: Sequence[str
         recogniser = recogniser.of_speaker(of_speaker)
     film = decode(path)
     features = recogniser.features(film)
+    step = recogniser.step(features)
     notes = (
         *film.problems, *sound_notes(film),
-        *face_notes(film, features.face, getattr(recogniser.video, "size", 0)),
+        *face_notes(film, features.face, getattr(recogniser.video, "size", 0)), *step_notes(step),
     )  # fmt: skip
-    return Recognition(film, features, recogniser.posteriors(features), notes)
+    return Recognition(film, features, recogniser.posteriors(features), notes, step)
+
+
+def step_notes(step: Step | None) -> tuple[str, ...]:
+    """A sentence where voice and face are more likely out of step than in step. Empty where they are not, or nobody says."""
+    if step is None or step.in_step >= 0.5:
+        return ()
+    later = "face" if step.lag > 0 else "voice"
+    words = f"Voice and face look out of step: the {later} comes {abs(step.lag):.2f} s later, most likely"
+    return (f"{words} (in step with a probability of {step.in_step:.0%}).",)
 
 
 def exact_zeros(waveform: np.ndarray, shortest: float = EXACT_ZEROS) -> list[tuple[float, float]]:

@@ -12,6 +12,8 @@ from auxformer.config import config_for, list_presets, override, preset
 from auxformer.evaluation.predictions import predict
 from auxformer.models import create_model, shared_loss
 from auxformer.models.synchrony import LAGS, TOLERANCE, InStep, Synchrony, same_pace
+from auxformer.recognise import Step, recognise, step_notes
+from auxformer.training.fit import fit
 
 SMALL = replace(preset("default").model, width=16, heads=2, layers=1, aux_hidden=(16, 16), synchrony=True, audio_pool=2, video_pool=2)
 
@@ -161,3 +163,21 @@ def test_its_answer_stands_in_the_predictions(tiny_split):
 def network_for(dataset, config):
     torch.manual_seed(0)
     return create_model("auxformer", config, dataset.audio.dims, dataset.video.dims, len(dataset.classes))
+
+
+def test_a_film_of_ones_own_is_asked_too_and_the_lag_is_in_seconds(tiny_split, tmp_path):
+    shape = {"width": 8, "heads": 2, "layers": 1, "aux_hidden": [8, 8], "synchrony": True}
+    run = fit(override(preset("quick"), {"model": shape, "training": {"epochs": 1, "device": "cpu"}}), tiny_split, tmp_path / "run", False)
+    recogniser = run.recogniser()
+    found = recognise(tiny_split.task.corpus.clips.video.iloc[0], recogniser)
+    assert 0 <= found.step.in_step <= 1 and abs(found.step.lag) <= LAGS * 0.04 + 1e-6
+    assert round(found.step.lag / 0.04, 3).is_integer()
+    assert recogniser.step(found.features.without("video")) is None
+    plain = replace(recogniser, model=network_for(tiny_split.test, replace(SMALL, synchrony=False)))
+    assert plain.step(found.features) is None
+
+
+def test_out_of_step_is_said_in_a_sentence():
+    assert step_notes(None) == step_notes(Step(0.9, 0.4)) == ()
+    assert "the face comes 0.32 s later" in step_notes(Step(0.1, 0.32))[0]
+    assert "the voice comes 0.40 s later" in step_notes(Step(0.1, -0.4))[0]
