@@ -28,6 +28,8 @@ SHARE = 0.7
 """Length of the two windows, as a share of the clip."""
 OVERLAP = 16
 """Pairs of frames that a mean along a diagonal is divided by at least: few of them agree by chance."""
+GAIN = 10
+"""What is told is this much louder, or the few numbers that read it would move too little in some thousand steps."""
 WIDTH, KERNEL = 64, 5
 """Width of the frames that are multiplied; frames that each of the two convolutions sees."""
 
@@ -57,9 +59,9 @@ class InStep(NamedTuple):
         return (self.lags.argmax(1) - LAGS).to(self.lags.dtype).masked_fill(self.known == 0, torch.nan)
 
     def told(self) -> torch.Tensor:
-        """For the rest of the network, which does not teach it: in step, out of step `[B, 2]`; (0, 0) where unknown."""
+        """For the rest of the network, which does not teach it: in step, out of step `[B, 2]`, together GAIN; (0, 0) where unknown."""
         p = self.probability().detach().nan_to_num()
-        return torch.stack([p, self.known - p], 1)
+        return GAIN * torch.stack([p, self.known - p], 1)
 
 
 class Synchrony(nn.Module):
