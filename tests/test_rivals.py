@@ -7,12 +7,13 @@ from test_models import SHAPE, batch, predictions, rows, small
 from torch import nn
 from typer.testing import CliRunner
 
+from auxformer.benchmark.cost import count_parameters
 from auxformer.cli import app
 from auxformer.config import list_presets, override, preset
 from auxformer.data.missing import apply_condition, without
 from auxformer.errors import InputError
 from auxformer.evaluation.predictions import predict
-from auxformer.models import Logits, card_of, count_parameters, create_model, list_models, shared_loss
+from auxformer.models import Logits, card_of, create_model, list_models, shared_loss
 from auxformer.models.rivals.concat import side_by_side
 from auxformer.models.rivals.mmin import Mmin
 from auxformer.models.rivals.prmf import certainty, divergence
@@ -84,6 +85,20 @@ def test_clips_without_any_stream_get_finite_scores_and_gradients(name):
     model = small(name).train()
     shared_loss(model(data), data.target).backward()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+# mmin is left out: whether an LSTM can be trained in bf16 depends on the CPU.
+@pytest.mark.parametrize("name", sorted({*RIVALS, "duration-only"} - {"mmin"}))
+def test_a_step_at_half_the_bits_comes_close(name):
+    model, data = small(name).train(), batch()
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model(data)
+    shared_loss(Logits(*(part.float() if torch.is_tensor(part) else part for part in logits)), data.target).backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+    model.eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        half = model(data).mean().float()
+    torch.testing.assert_close(half, predictions(model, data), atol=0.1, rtol=0.1)
 
 
 @pytest.mark.parametrize("name", RIVALS)

@@ -64,8 +64,9 @@ class FrameNorm(nn.BatchNorm1d):
             variance = ((x - mean).square() * weight).sum((0, 1)) / count.clamp(min=1)
             with torch.no_grad():
                 share = self.momentum * (count > 1).to(x.dtype)
-                self.running_mean.lerp_(mean, share)
-                self.running_var.lerp_(variance * count / (count - 1).clamp(min=1), share)
+                unbiased = variance * count / (count - 1).clamp(min=1)
+                for kept, now in ((self.running_mean, mean), (self.running_var, unbiased)):
+                    kept.lerp_(now.to(kept.dtype), share.to(kept.dtype))  # what comes in may have half the bits
         return (x - mean) * (variance + self.eps).rsqrt() * self.weight + self.bias
 
 
