@@ -70,7 +70,7 @@ def test_in_step_is_told_from_out_of_step(trained):
         said += InStep(lags, torch.ones(20), None).probability().tolist()
         truth += [lag == 0] * 20
     assert roc_auc_score(truth, said) > 0.95
-    assert ((np.array(said) > 0.5) == truth).mean() > 0.85
+    assert ((np.array(said) > 0.5) == truth).mean() > 0.9
 
 
 def test_before_anything_is_seen_in_step_and_out_of_step_are_equally_likely():
