@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from auxformer.config import Config, config_for, override, preset
@@ -131,8 +132,9 @@ class Suite:
             try:
                 streams_of(name)
             except InputError as error:
-                known = [*PROTOCOL, *GROUPS, *MEDIA_CONDITIONS]
-                raise InputError(f"{self.name}: {error}{suggest(name, known)}") from error
+                near = get_close_matches(name, [*PROTOCOL, *GROUPS, *MEDIA_CONDITIONS], n=1)
+                hint = f' Did you mean "{near[0]}"?' if near else ""
+                raise InputError(f"{self.name}: {error}{hint}") from error
         found = conditions_of(names, media)
         if not self.absent:
             return found

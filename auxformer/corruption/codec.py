@@ -28,7 +28,7 @@ def recode_pictures(frames: np.ndarray, frames_per_second: float, crf: int) -> n
 
 
 def recode_sound(waveform: np.ndarray, sampling_rate: int, bit_rate: int, coded_rate: int | None = None) -> np.ndarray:
-    """`[samples]` after AAC at `bit_rate` bits per second, at the same length and place in time.
+    """`[samples]` after AAC at `bit_rate` bits per second, at the same length and place in time; turned down where it would clip.
 
     Args:
         waveform: In -1..1.
@@ -52,7 +52,8 @@ def recode_sound(waveform: np.ndarray, sampling_rate: int, bit_rate: int, coded_
     with av.open(io.BytesIO(file.getvalue())) as container:
         decoded = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
     decoded = _at_rate(decoded, coded_rate, sampling_rate)[: len(waveform)]  # the last frame is filled up with silence
-    return np.clip(np.pad(decoded, (0, len(waveform) - len(decoded))), -1, 1)
+    decoded = np.pad(decoded, (0, len(waveform) - len(decoded)))
+    return decoded / max(1.0, float(np.abs(decoded).max()) / 0.99)
 
 
 def _at_rate(waveform: np.ndarray, rate: int, other: int) -> np.ndarray:
@@ -61,4 +62,4 @@ def _at_rate(waveform: np.ndarray, rate: int, other: int) -> np.ndarray:
     if rate == other:
         return waveform.astype(np.float32)
     common = math.gcd(rate, other)
-    return resample_poly(waveform, other // common, rate // common).astype(np.float32)
+    return resample_poly(waveform, other // common, rate // common, window=("kaiser", 9.0)).astype(np.float32)

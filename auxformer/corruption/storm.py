@@ -26,14 +26,14 @@ CAUSES = {
 SEVERITIES = tuple(range(6))
 """0 changes nothing."""
 
-STALLED = (0.1, 0.2, 0.35, 0.5, 0.7)
+STALLED = (0.15, 0.3, 0.45, 0.6, 0.75)
 """connection: share of the stretches of `STALL` seconds that never arrive, per severity from 1."""
 STALL = 0.2
 DISTANCE = (1.3, 1.7, 2.2, 3.0, 4.0)
 """walking-away: how many times as far as before, on the average; the clip begins nearer and ends further away."""
-LIGHT = (0.65, 0.45, 0.32, 0.24, 0.18)
+LIGHT = (0.75, 0.58, 0.46, 0.38, 0.32)
 """night: part of the brightness left."""
-GRAIN = (6, 9, 12, 14, 16)
+GRAIN = (8, 12, 16, 20, 24)
 """night: deviation of the noise of the brightest pixels, of 255 steps."""
 COLOUR = (0.8, 0.65, 0.5, 0.35, 0.2)
 """night: part of the colours left."""
@@ -43,7 +43,7 @@ PASSERS = (0.5, 0.9, 1.3, 1.8, 2.4)
 """crowd: people who pass in a second; one at least in a clip."""
 BABBLE = (15, 10, 5, 0, -5)
 """crowd: dB of the voice over the others."""
-SWAY = (0.01, 0.02, 0.035, 0.055, 0.08)
+SWAY = (0.015, 0.03, 0.05, 0.08, 0.12)
 """wind: how far the camera is moved in the strongest gust, in heights of the picture."""
 RUMBLE = (10, 4, -2, -7, -12)
 """wind: dB of the voice over the rumble, which lies below most of it."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from auxformer.corruption.storm import CAUSES, SEVERITIES
 from auxformer.data.missing import LOSSES, PROTOCOL, SHARES, frame_conditions
 from auxformer.evaluation.calibration import reliability
 from auxformer.plots import style
@@ -112,16 +113,49 @@ def curves(folder: ResultsFolder) -> Figure | None:
         _draw_curves(axis, board, systems, there)
         _draw_references(axis, board, {"audio": "no-audio", "video": "no-video"}.get(stream))
         axis.set(title=title, xlim=(-0.03, 1.0), xticks=[0, *SHARES], xlabel="share of frames lost")
-        first, *_, last = there.values()
-        ends = board.value.unstack("condition").loc[systems, [first, last]].dropna()
-        pairs = [f"{name} from {share(start)} to {share(end)}" for name, start, end in ends.itertuples()]
-        told.append(f"{title}: from 0 to {max(there):.0%} lost, {'; '.join(pairs)}.")
+        told.append(f"{title}: from 0 to {max(there):.0%} lost, {_ends(board, systems, there)}.")
+    short = "; short ones, without the stream that is lost"
+    return _finished(drawing, "curves", _about_curves(folder, short), f"Score against frames lost. {' '.join(told)}")
+
+
+@_look()
+def storm(folder: ResultsFolder) -> Figure | None:
+    """The score against the severity of causes that strike both streams, a panel per cause."""
+    board, systems, known = folder.board, folder.shown(), set(folder.conditions())
+    panels = {}
+    for cause in CAUSES:
+        names = {severity: f"{cause}-{severity}" for severity in SEVERITIES[1:]}
+        there = {severity: name for severity, name in names.items() if name in known}
+        if there:
+            panels[cause] = {0: "complete"} | there
+    if not panels:
+        return None
+    drawing, axes = _panels(len(panels), 3.3 if len(panels) > 1 else 6.5, 2.5, sharey=True)
+    told = []
+    for axis, (cause, there) in zip(axes, panels.items(), strict=True):
+        _draw_curves(axis, board, systems, there)
+        _draw_references(axis, board, None)
+        axis.set(title=cause, xlim=(-0.2, SEVERITIES[-1] + 0.2), xticks=SEVERITIES, xlabel="severity")
+        told.append(f"{cause}: from severity 0 to {max(there)}, {_ends(board, systems, there)}.")
+    return _finished(drawing, "storm", _about_curves(folder), f"Score against severity. {' '.join(told)}")
+
+
+def _ends(board: pd.DataFrame, systems: Sequence[str], there: Mapping[float, str]) -> str:
+    """In words, where the curves of the systems begin and end."""
+    first, *_, last = there.values()
+    ends = board.value.unstack("condition").loc[systems, [first, last]].dropna()
+    return "; ".join(f"{name} from {share(start)} to {share(end)}" for name, start, end in ends.itertuples())
+
+
+def _about_curves(folder: ResultsFolder, short: str = "") -> str:
+    """What stands below curves; `short` says what short lines are."""
+    systems = folder.shown()
     caption = f"Bands are 95 % intervals over speakers{' (first system only)' if len(systems) > 3 else ''}."
     if set(REFERENCE_LINES) & set(folder.references()):
-        caption += f" Level lines are references with {folder.whole}; short ones, without the stream that is lost."
+        caption += f" Level lines are references with {folder.whole}{short}."
     if left := len(folder.systems()) - len(systems):
         caption += f" Drawn are the best and {folder.lead()}; the other {left} stand in the table of all conditions."
-    return _finished(drawing, "curves", caption, f"Score against frames lost. {' '.join(told)}")
+    return caption
 
 
 def _draw_curves(axis, board: pd.DataFrame, systems: Sequence[str], there: Mapping[float, str]) -> None:
@@ -179,9 +213,10 @@ def _rate(rate: tuple[float, float]) -> str:
 
 @_look()
 def media(folder: ResultsFolder) -> Figure | None:
-    """Media-level conditions as a dot plot."""
+    """Media-level conditions of one stream as a dot plot."""
     scores, systems = folder.board.value, folder.shown()
-    names = [name for name in folder.conditions() if name not in PROTOCOL]
+    struck = {f"{cause}-{severity}" for cause in CAUSES for severity in SEVERITIES}
+    names = [name for name in folder.conditions() if name not in PROTOCOL and name not in struck]
     if not names:
         return None
     rows = ["complete", *names]

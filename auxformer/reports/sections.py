@@ -60,6 +60,7 @@ def report_sections(folder: ResultsFolder) -> list[Section]:
             folded=True,
         ),
         Section("media", "When the recordings are worse", figure=figures.media(folder)),
+        Section("storm", "When one cause strikes both streams", _STORM, figure=figures.storm(folder), folded=True),
         Section("conditions", "All conditions", tables=_all_conditions(folder)),
         Section("kept", "What is left", _KEPT, _scores(folder, "kept-shares", _KEPT_CAPTION, "area", "kept")),
         Section(
@@ -82,6 +83,10 @@ def report_sections(folder: ResultsFolder) -> list[Section]:
     return [*(part for part in sections if part.tables or part.figure), _again(folder)]
 
 
+_STORM = (
+    "What worsens the picture worsens the voice, at the same moments; severity 0 is the recording as it was, 5 the worst. "
+    "A reference that knows what was shown stays where it is."
+)
 _MISSING = (
     "Each of these training clips lacks the stream in every epoch, and no clip lacks both. With modality dropout, streams of "
     "the others are dropped besides. Dev and test clips have both streams."
