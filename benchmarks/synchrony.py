@@ -1,11 +1,19 @@
-"""Are voice and face in step? What networks with the task of synchrony answer on unseen puppets, against what is true.
+"""Are voice and face in step? What the task of synchrony answers on unseen puppets and on unseen people, against what is true.
 
-    auxformer bench synchrony                       trains them (half an hour on two cores)
+    auxformer bench synchrony                       trains the networks (half an hour on two cores)
     python benchmarks/synchrony.py runs/puppets-auxformer-with-synchrony-*
+    python benchmarks/synchrony.py --ravdess RAVDESS --face action_units_frames.safetensors
 
 A row per run: area under the ROC curve, balanced accuracy at a probability of one half, both with intervals over the speakers
 of its test clips, and the share of clips in step whose likeliest lag is within 80 ms of none. Nobody told the networks which
 clips are out of step; the generator of the puppets knows.
+
+People: the task alone, without the rest of the network, learns from all actors of a file of frames but one and is asked about
+that one. Each of their clips is shown twice, as it was recorded and with the face 320 to 480 ms early or late, both times as two
+windows of the same length, so that nothing but the lag differs. A row per actor that was left out, and one for all.
+
+Found: on the test speakers of two puppet partitions an area of .971 and .974 and a balanced accuracy of .926 and .910; on five actors
+of RAVDESS, each left out in turn, .999 and .978 [.970, .987]. These actors speak slowly, with a second of silence before and after.
 """
 
 import argparse
@@ -13,9 +21,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from torch.nn.utils.rnn import pad_sequence
 
+from auxformer.config import preset
+from auxformer.corpora import read_corpus
+from auxformer.data.normalise import Normalizer
+from auxformer.data.task import Task
+from auxformer.models.layers import pool_frames
+from auxformer.models.synchrony import InStep, Synchrony, same_pace
 from auxformer.puppets.casting import cast_clips
+from auxformer.seeds import seed_of
 
 
 def answers(run: Path, size: str, seed: int, binding: float) -> pd.DataFrame:
@@ -29,7 +46,9 @@ def answers(run: Path, size: str, seed: int, binding: float) -> pd.DataFrame:
 
 
 def with_interval(table: pd.DataFrame, score, resamples: int = 1000) -> str:
-    """A score and its 95 % percentile interval over speakers."""
+    """A score and its 95 % percentile interval over speakers, of whom an interval takes five."""
+    if table.speaker.nunique() < 5:
+        return f"{score(table):.3f}"
     parts = [part for _, part in table.groupby("speaker")]
     rng = np.random.default_rng(0)
     draws = [pd.concat([parts[i] for i in rng.integers(len(parts), size=len(parts))]) for _ in range(resamples)]
@@ -37,20 +56,78 @@ def with_interval(table: pd.DataFrame, score, resamples: int = 1000) -> str:
     return f"{score(table):.3f} [{low:.3f}, {high:.3f}]"
 
 
+def people(root: Path, face: str, epochs: int = 60) -> pd.DataFrame:
+    """Answers about recorded clips of each actor, by a task that learned from the others: speaker, in_step, lag, truth."""
+    task = Task(read_corpus(root, "ravdess"), "lld", f"arrays:{face}@29.97", target="intended")
+    speaker = task.corpus.clips["speaker"]
+    clips = [clip for clip in task.audio.clips if clip in task.video]
+    rows = []
+    for actor in sorted(set(speaker[clips])):
+        known = [clip for clip in clips if speaker[clip] != actor]
+        scale = [Normalizer.fit(store, known) for store in (task.audio, task.video)]
+        streams = {clip: _at_one_pace(scale[0](task.audio[clip]), scale[1](task.video[clip])) for clip in clips}
+        network = _learn(streams, known, epochs)
+        rng = np.random.default_rng(seed_of("synchrony", actor))
+        for clip in [clip for clip in clips if speaker[clip] == actor]:
+            for lag in (0, int(rng.choice([-1, 1]) * rng.integers(8, 13))):
+                step = _asked(network, *streams[clip], lag)
+                rows.append((actor, float(step.probability()), float(step.lag()), lag == 0))
+    return pd.DataFrame(rows, columns=["speaker", "in_step", "lag", "truth"])
+
+
+def _at_one_pace(audio: np.ndarray, video: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Voice `[T, Da]` and face `[T, Dv]` of a clip, 25 frames a second; frames that are not valid are 0, the mean."""
+    audio, video = (torch.from_numpy(np.nan_to_num(x)).float()[None] for x in (audio, video))
+    audio, mask = pool_frames(audio, torch.ones(audio.shape[:2], dtype=torch.bool), 4)
+    return audio[0], same_pace(video, torch.ones(video.shape[:2], dtype=torch.bool), mask)[0]
+
+
+def _learn(streams: dict, clips: list[str], epochs: int) -> Synchrony:
+    torch.manual_seed(0)
+    network = Synchrony(preset("default").model, *(x.shape[1] for x in streams[clips[0]])).train()
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-3, weight_decay=0.01)
+    for _ in range(epochs):
+        for part in torch.randperm(len(clips)).split(32):
+            voices, faces = zip(*(streams[clips[i]] for i in part))
+            optimizer.zero_grad()
+            network.pretext(pad_sequence(voices, batch_first=True), pad_sequence(faces, batch_first=True), torch.tensor([len(voice) for voice in voices])).backward()
+            optimizer.step()
+    return network.eval()
+
+
+@torch.no_grad()
+def _asked(network: Synchrony, voice: torch.Tensor, face: torch.Tensor, lag: int) -> InStep:
+    """What it says of the middle of a clip in which the face comes `lag` frames later."""
+    size = len(voice) - 2 * 12
+    voice, face = voice[None, 12 : 12 + size], face[None, 12 - lag : 12 - lag + size]
+    return InStep(network.scores(voice, face, torch.ones(1, size, dtype=torch.bool)).softmax(1), torch.ones(1), None)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("runs", type=Path, nargs="*")
+    parser.add_argument("--ravdess", type=Path, help="folder of the corpus")
+    parser.add_argument("--face", help="file with an array of frames per clip, 29.97 of them a second")
     parser.add_argument("--size", default="course", help="of the puppets that the runs were trained on")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--binding", type=float, default=0.3)
     chosen = parser.parse_args()
-    print(f"{'run':<60}{'area':>22}{'balanced accuracy':>24}{'lag of those in step':>22}")
+    print(f"{'':<60}{'area':>22}{'balanced accuracy':>24}{'lag of those in step':>22}")
     for run in chosen.runs:
-        table = answers(run, chosen.size, chosen.seed, chosen.binding)
-        area = with_interval(table, lambda rows: roc_auc_score(rows.truth, rows.in_step))
-        balanced = with_interval(table, lambda rows: balanced_accuracy_score(rows.truth, rows.in_step > 0.5))
-        near = (table.lag[table.truth].abs() <= 2).mean()
-        print(f"{run.name:<60}{area:>22}{balanced:>24}{near:>22.3f}")
+        show(run.name, answers(run, chosen.size, chosen.seed, chosen.binding))
+    if chosen.ravdess:
+        table = people(chosen.ravdess, chosen.face)
+        for actor, part in table.groupby("speaker"):
+            show(f"actor {actor}", part)
+        show("all actors", table)
+
+
+def show(name: str, table: pd.DataFrame) -> None:
+    """Print the row of a table."""
+    area = with_interval(table, lambda rows: roc_auc_score(rows.truth, rows.in_step))
+    balanced = with_interval(table, lambda rows: balanced_accuracy_score(rows.truth, rows.in_step > 0.5))
+    near = (table.lag[table.truth].abs() <= 2).mean()
+    print(f"{name:<60}{area:>22}{balanced:>24}{near:>22.3f}", flush=True)
 
 
 if __name__ == "__main__":

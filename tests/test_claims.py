@@ -28,7 +28,7 @@ def claims():
 def result(table: str, what: str, condition: str) -> float:
     """The number that a marker stands for, from the committed tables."""
     path = PROJECT / "data" / "results" / f"{table}.csv"
-    first, sign, second = re.fullmatch(r"(\S+)(?: ([-~]) (\S+))?", what.strip()).groups()
+    first, sign, second = re.fullmatch(r"(.+?)(?: ([-~]) (.+))?", what.strip()).groups()
     if sign == "~":
         tests = comparisons_beside(path)
         pairs = tests.system_a.isin([first, second]) & tests.system_b.isin([first, second])

@@ -1,12 +1,8 @@
 """Suites: what a TOML file asks for is run, kept, gone on with, and reported in tables that hang together."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
 from dataclasses import asdict
 
 import numpy as np
@@ -185,29 +181,21 @@ def test_a_model_of_ones_own_is_trained_anew_when_its_file_was_edited(tiny_puppe
     assert typed(1) == typed(1) != typed(2)
 
 
-def test_a_killed_benchmark_goes_on_where_it_stopped(tiny_puppets, tmp_path):
-    root, data = tiny_puppets
-    text = SMALL.replace("epochs = 2", "epochs = 6").replace(', "video-blur"', "")
-    (tmp_path / "tiny.toml").write_text(text)
-    command = [sys.executable, "-m", "auxformer", "bench", str(tmp_path / "tiny.toml"), "--root", str(root), "--data", str(data),
-               "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out"), "--jobs", "1", "--system", "auxformer"]  # fmt: skip
-    killed = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
-    deadline = time.time() + 240
-    while not list((tmp_path / "runs").glob("*/finished.json")) and time.time() < deadline:
-        time.sleep(0.1)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.communicate()
+def test_what_a_kill_left_is_kept_and_the_rest_made_again_as_it_was(done, tiny_puppets, tmp_path):
+    # kills at random moments are in test_kills.py; here: what was finished is not done again
+    results, out, runs = done
+    shutil.copytree(runs, tmp_path / "runs")
+    shutil.copytree(out, tmp_path / "out")
+    first, *_, last = sorted((tmp_path / "runs").glob("puppets-auxformer-*"))
+    shutil.rmtree(first)
+    (last / "predictions.parquet").unlink()
+    (tmp_path / "out" / "results.csv").unlink()
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/model.safetensors")}
-    assert 1 <= len(kept) < 4, "killed too late to show anything"
-    finished = subprocess.run(command, capture_output=True, text=True)
-    assert finished.returncode == 0, finished.stderr
-    assert all(path.stat().st_mtime_ns == before for path, before in kept.items()), "finished work was done again"
-    whole = [*command]
-    whole[whole.index(str(tmp_path / "runs"))] = str(tmp_path / "fresh")
-    whole[whole.index(str(tmp_path / "out"))] = str(tmp_path / "uninterrupted")
-    assert subprocess.run(whole, capture_output=True).returncode == 0
-    tables = [pd.read_csv(tmp_path / name / "results.csv") for name in ("out", "uninterrupted")]
-    pd.testing.assert_frame_equal(*tables)
+    again = bench(suite_of(tmp_path), tmp_path / "out", *tiny_puppets, Work(tmp_path / "runs", 1))
+    assert len(kept) > 4 and all(path.stat().st_mtime_ns == before for path, before in kept.items())
+    assert (first / "model.safetensors").read_bytes() == (runs / first.name / "model.safetensors").read_bytes()
+    pd.testing.assert_frame_equal(again, results)
+    assert (tmp_path / "out" / "results.csv").read_bytes() == (out / "results.csv").read_bytes()
 
 
 @pytest.mark.parametrize(
