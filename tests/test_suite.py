@@ -8,12 +8,13 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from auxformer.benchmark import run as benchmark
 from auxformer.benchmark.bench import bench, people_table
 from auxformer.benchmark.run import Work
 from auxformer.benchmark.suite import Suite, list_suites
-from auxformer.cli import main
+from auxformer.cli import app, main
 from auxformer.corpora import read_corpus
 from auxformer.data.missing import CONDITIONS, FRAME_CONDITIONS
 from auxformer.data.task import Task
@@ -346,6 +347,17 @@ def test_without_video_in_the_corpus_the_checkpoint_is_chosen_by_the_voice_alone
         metrics = read_metrics(folder)
         assert [name for name in metrics if name.startswith("dev_macro")] == ["dev_macro_f1_complete"]
         assert json.loads((folder / "finished.json").read_text())["score"] == pytest.approx(metrics.dev_macro_f1_complete.max())
+
+
+def test_without_video_in_the_corpus_no_command_scores_what_would_be_left_without_the_voice(voices, tiny_puppets, tmp_path):
+    root, data = tiny_puppets
+    where = ["--root", str(root), "--data", str(data), "--video", "", "--runs", str(tmp_path / "runs")]
+    assert CliRunner().invoke(app, ["run", *where, "--system", "functionals-lr", "--out", str(tmp_path / "out.csv")]).exit_code == 0
+    assert set(pd.read_csv(tmp_path / "out.csv").condition) == {"complete"}
+    trained = next(path for path in voices[2].glob("puppets-auxformer-*") if path.is_dir())
+    mine = shutil.copytree(trained, tmp_path / "mine")
+    assert CliRunner().invoke(app, ["evaluate", str(mine), "--out", str(tmp_path / "one.csv")]).exit_code == 0
+    assert set(pd.read_csv(tmp_path / "one.csv").condition) == {"complete"}
 
 
 def test_a_network_of_the_voice_alone_hears_a_film_and_does_not_look(voices, tiny_puppets):

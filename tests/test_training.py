@@ -95,6 +95,19 @@ def test_stopped_between_epochs_and_continued_equals_uninterrupted(splits, small
     assert losses[0] == losses[1] and len(losses[0]) == 5
 
 
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from conftest import SpeakerSplit, make_task
+from auxformer.config import Config
+from auxformer.data.split import make_split
+from auxformer.training.fit import fit
+audio, video, clips, targets = make_task()
+print("ready", flush=True)
+fit(Config.load({config!r}), make_split(audio, video, targets, clips.speaker, SpeakerSplit), Path(sys.argv[1]))
+"""
+
 NO_DROPOUT = {"attn_dropout": 0.0, "cross_attn_dropout": 0.0, "relu_dropout": 0.0, "res_dropout": 0.0, "embed_dropout": 0.0, "out_dropout": 0.0}  # fmt: skip
 
 

@@ -52,8 +52,14 @@ class Work:
     fresh: bool = False
 
 
-def evaluate(folder: Path, conditions="basic", jobs: int = 2) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Predictions and scores of a trained run on its test speakers; predictions are kept in its folder.
+def usual_conditions(task: Task) -> tuple[str, ...]:
+    """What is scored unless somebody asks: each stream absent in turn; "complete" alone where no clip has one of them."""
+    return tuple(CONDITIONS) if task.audio.clips and task.video.clips else ("complete",)
+
+
+def evaluate(folder: Path, conditions: Sequence[str] | None = None, jobs: int = 2) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Predictions and scores of a trained run on its test speakers, under `usual_conditions` unless told; predictions are kept in
+    its folder.
 
     Raises:
         InputError: when `folder` holds no run of a task, or its corpus is no longer what the run was made from.
@@ -68,7 +74,7 @@ def evaluate(folder: Path, conditions="basic", jobs: int = 2) -> tuple[pd.DataFr
             f"{folder}: the clips, speakers or labels of {task.corpus.root} have changed since; train again."
         )
     split = as_trained(task.split(partition), run.config.training)
-    predictions = run.predict(split.test, conditions)
+    predictions = run.predict(split.test, conditions or usual_conditions(task))
     write_predictions(predictions, Path(folder) / "predictions.parquet")
     return predictions, result_rows(task, run.config.model.name, partition.name, run.config.training.seed, predictions)
 
@@ -168,7 +174,7 @@ def write_predictions(predictions: pd.DataFrame, path: Path) -> None:
 
 def predictions_of(
     task: Task, systems: Mapping[str, Config], partitions: Sequence[Partition], seeds: Sequence[int] = (0,),
-    conditions: Sequence[str] = tuple(CONDITIONS), work: Work = Work(), failed: dict[str, str] | None = None,
+    conditions: Sequence[str] | None = None, work: Work = Work(), failed: dict[str, str] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Predictions of every system on the test speakers of every partition, for every seed. Finished parts are read back.
 
@@ -177,7 +183,8 @@ def predictions_of(
         systems: Label -> settings, whose `model.name` is the model or the reference (`config.config_for`).
         partitions: Speakers of train, dev and test.
         seeds: References have no seed and run once.
-        conditions: Missing-data conditions (`data.missing.PROTOCOL`) and media-level ones (`corruption.CONDITIONS`).
+        conditions: Missing-data conditions (`data.missing.PROTOCOL`) and media-level ones (`corruption.CONDITIONS`);
+            `usual_conditions` unless told.
         work: Where it is done.
         failed: Where to note systems that failed, label -> reason; such a system is left out and the others go on. None
             stops at the first failure. What has failed is never kept: the next time it is tried again.
@@ -191,6 +198,7 @@ def predictions_of(
     load_plugins(work.plugins)
     for config in systems.values():
         _check_system(config.model.name, task)
+    conditions = tuple(conditions or usual_conditions(task))
     task = task.under(conditions, partitions, work.jobs)
     references = list_references()
     units = [
@@ -199,9 +207,7 @@ def predictions_of(
         for seed in (seeds if config.model.name not in references else (0,))
         for partition in partitions
     ]
-    one = functools.partial(
-        _unit if failed is None else _unit_or_error, task, systems, _absolute(work), tuple(conditions)
-    )
+    one = functools.partial(_unit if failed is None else _unit_or_error, task, systems, _absolute(work), conditions)
     done = in_parallel(one, units, work.jobs, work.scheduler, ordered=True)
     parts = []
     for (label, seed, partition), predictions in progress(done, "scoring", len(units), "run"):

@@ -68,7 +68,7 @@ def evaluate(
     """
     from auxformer.benchmark.run import evaluate as scores_of
 
-    _, scores = scores_of(run, tuple(condition) if condition else "basic", jobs)
+    _, scores = scores_of(run, condition, jobs)
     if out:
         write_csv(scores, out)
     show_scores(scores, f"{run}: test speakers [95 % interval]", wide)

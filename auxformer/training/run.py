@@ -33,7 +33,7 @@ from auxformer.models.device import device_of
 
 FORMAT = 3
 STREAMS = ("audio", "video")
-KINDS = dict(classes=list, features=dict, clips=str, made_by=dict, partition=dict, task=dict)
+KINDS = dict(classes=list, features=dict, clips=str, limit=(int, float), made_by=dict, partition=dict, task=dict)
 
 
 @dataclass(frozen=True)
