@@ -3,6 +3,7 @@
 import re
 import shutil
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -90,7 +91,7 @@ def test_the_same_seed_gives_the_same_storm_and_another_one_another(clip, cause)
 def test_harm_grows_with_severity(clip):
     frames, _, voice, _ = clip
     films, sounds = ({cause: [struck(clip, cause, s)[stream] for s in SEVERITIES] for cause in CAUSES} for stream in (0, 1))
-    falls = lambda values: all(a >= b for a, b in zip(values, values[1:])) and values[0] > values[-1]
+    falls = lambda values: all(a >= b for a, b in pairwise(values)) and values[0] > values[-1]
     error = lambda film: float(np.square(film.astype(float) - frames).mean())
     for cause in ("night", "crowd", "compression"):
         assert falls([-error(film) for film in films[cause]]), cause
@@ -129,12 +130,12 @@ def test_a_bad_connection_takes_the_picture_and_the_voice_at_the_same_moments(cl
         loud_enough = middle > 1600
         assert np.array_equal(held[1:][loud_enough], quiet[middle][loud_enough]) and held.any(), severity
     lost = [Storm("connection", severity, 7, 2.5).stalled(np.arange(250) / 100) for severity in SEVERITIES]
-    assert all((more | ~less).all() for less, more in zip(lost, lost[1:])), "what is lost in a good line comes through in a bad one"
+    assert all((more | ~less).all() for less, more in pairwise(lost)), "what is lost in a good line comes through in a bad one"
     assert [each.mean() for each in lost] == pytest.approx([0, 0.15, 0.3, 0.45, 0.6, 0.75], abs=0.05)
 
 
 def test_the_camera_shakes_when_the_microphone_rumbles(clip):
-    frames, rate, voice, _ = clip
+    frames = clip[0]
     picture = np.tile(np.linspace(0, 255, frames.shape[2], dtype=np.uint8)[None, None, :, None], (100, frames.shape[1], 1, 3))
     storm = Storm("wind", 5, 3, 4.0)
     shaken = np.abs(storm.on_pictures(picture, 25.0)[:, 20:-20, 20:-20].astype(float) - picture[:, 20:-20, 20:-20])
@@ -197,7 +198,7 @@ def test_only_the_clips_asked_for_go_wrong_and_severity_zero_is_a_link(few, tmp_
 
 def test_a_clip_that_lacks_a_stream_has_the_other_go_wrong_and_one_film_may_be_both(few, tmp_path):
     root = shutil.copytree(few, tmp_path / "few")
-    voice, film = sorted((root / "AudioWAV").iterdir())[0], sorted((root / "VideoFlash").iterdir())[1]
+    voice, film = min((root / "AudioWAV").iterdir()), sorted((root / "VideoFlash").iterdir())[1]
     voice.unlink()
     film.unlink()
     derived = derive_corpus(root, tmp_path / "night", "night-3", jobs=1)

@@ -35,7 +35,9 @@ def parse_condition(condition: str) -> tuple[str, float]:
                 raise InputError(f'condition "{condition}": the share is {level}, expected 0 to 1.')
             if unit == "SEVERITY" and found[1] not in map(str, SEVERITIES):
                 last = SEVERITIES[-1]
-                raise InputError(f'condition "{condition}": the severity is {found[1]}, expected a whole number from 0 to {last}.')
+                raise InputError(
+                    f'condition "{condition}": the severity is {found[1]}, expected a whole number from 0 to {last}.'
+                )
             return kind, level
     raise InputError(f'unknown condition "{condition}", expected one of {", ".join(CONDITIONS)}.')
 

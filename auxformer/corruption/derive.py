@@ -83,7 +83,7 @@ def derive_corpus(
                 _link(path, out / path.relative_to(root))
     voices = corpus.clips[["speaker", "audio"]]
     work = functools.partial(_corrupt, root=root, out=out, condition=condition, seed=seed, voices=voices)
-    for _ in progress(in_parallel(work, list(touched.values()), jobs), condition, total=len(touched)):
+    for _ in progress(in_parallel(work, list(touched.values()), jobs), condition, total=len(touched), unit="file"):
         pass
     return out
 

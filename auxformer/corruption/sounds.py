@@ -51,7 +51,10 @@ def gaps(
 
 
 def delay(
-    waveform: np.ndarray, milliseconds: float, rng: np.random.Generator | None = None, sampling_rate: int = SAMPLING_RATE
+    waveform: np.ndarray,
+    milliseconds: float,
+    rng: np.random.Generator | None = None,
+    sampling_rate: int = SAMPLING_RATE,
 ) -> np.ndarray:
     """The sound later (earlier when negative) at the same length: what comes in is quiet, what does not fit goes.
 
@@ -96,7 +99,8 @@ def go_away(
 
 def hiss(samples: int, rng: np.random.Generator, sampling_rate: int = SAMPLING_RATE) -> np.ndarray:
     """`[samples]` of an amplifier turned up high: noise above 1 kHz."""
-    return sosfilt(butter(1, min(1000, 0.4 * sampling_rate), "high", fs=sampling_rate, output="sos"), white_noise(samples, rng))
+    high = butter(1, min(1000, 0.4 * sampling_rate), "high", fs=sampling_rate, output="sos")
+    return sosfilt(high, white_noise(samples, rng))
 
 
 def rumble(gusts: np.ndarray, rng: np.random.Generator, sampling_rate: int = SAMPLING_RATE) -> np.ndarray:

@@ -155,7 +155,8 @@ class Storm:
         waves = np.sin(2 * np.pi * rates * instants[..., None, None] + phases)  # [T, n, slow and quick, 3]
         path = waves[..., 0, :] * 0.65 + waves[..., 1, :] * 0.35
         reach = SWAY[self.severity - 1] if self.severity else 0.0
-        return reach * self.gusts(instants)[..., None] * path  # a sway of a tenth of the height leans by a tenth of a radian
+        # where it sways by a tenth of the height it leans by a tenth of a radian
+        return reach * self.gusts(instants)[..., None] * path
 
     def passers(self) -> list[pictures.Passer]:
         """Who passes in front of the face, and when."""
