@@ -286,11 +286,13 @@ class Recogniser:
     @torch.no_grad()
     def step(self, features: Features) -> Step | None:
         """Whether voice and face are in step; None where a stream is absent or the network was not taught to say so."""
-        logits = self.model(self.batch(features))
-        if logits.in_step is None or logits.in_step[0].isnan():
+        task = getattr(self.model, "synchrony", None)
+        if task is None or features.audio is None or features.video is None:
             return None
-        seconds = self.model.synchrony.pools[0] / features.audio_rate
-        return Step(float(logits.in_step[0]), float(logits.lag[0]) * seconds)
+        found = task(self.batch(features))  # the task alone, not the whole network once more
+        if not found.known[0]:
+            return None
+        return Step(float(found.probability()[0]), float(found.lag()[0]) * task.pools[0] / features.audio_rate)
 
     @torch.no_grad()
     def means(self, many: list[Features]) -> np.ndarray:

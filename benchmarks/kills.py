@@ -176,7 +176,8 @@ class Bench:
     def killed(self, stage: str, shares: Sequence[float]) -> tuple[str, list[int]]:
         """A stage killed after each of these shares of its time in turn, then run to its end.
 
-        The time counts from the first file, so that a kill meets work. Returns the digest, and the number of files that lay there after each kill (-1 where the work was done before it).
+        The time counts from the first file, so that a kill meets work. Returns the digest, and the number of files that lay
+        there after each kill (-1 where the work was done before it).
         """
         self.alone(stage)
         folder, files = self.folder(), []

@@ -1,7 +1,8 @@
 """Posteriors kept per clip and condition, from which any score can be computed again.
 
 A predictions table has one row per clip and condition: clip, speaker, condition, truth, predicted and one probability column
-per class (and of some networks "in_step", a probability, and "lag", in frames); of attributes, a column true-NAME and a column NAME per attribute, on 1..5. A score is a view, never the record.
+per class (and of some networks "in_step", a probability, and "lag", in frames); of attributes, a column true-NAME and a column
+NAME per attribute, on 1..5. A score is a view, never the record.
 """
 
 from collections.abc import Iterable, Mapping

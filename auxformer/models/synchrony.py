@@ -93,7 +93,8 @@ class Synchrony(nn.Module):
 
     def inform(self, z: torch.Tensor, step: InStep) -> torch.Tensor:
         """The summary of the fusion network `[B, 2d]`, scaled and shifted by what is known of the step."""
-        return z * (1 + step.told() @ self.scale) + step.told() @ self.shift
+        told = step.told()
+        return z * (1 + told @ self.scale) + told @ self.shift
 
     def vote(self, logits, step: InStep, batch: Batch):
         """`Logits` in which each head counts as much as the step lets it, with the task's answer; in training its losses too.
