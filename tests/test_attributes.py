@@ -125,6 +125,12 @@ def test_training_learns_attributes_and_scores_each_under_every_condition(attrib
     )
 
 
+def test_what_learns_from_classes_is_refused_before_anything_is_trained(attribute_splits, config, tmp_path):
+    with pytest.raises(InputError, match="model.synchrony knows classes only"):
+        fit(override(config, {"model": {"synchrony": True}}), attribute_splits, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_dev_loss_is_that_of_all_clips_together(attribute_splits, config):
     dev = attribute_splits.dev
     model = create_model("auxformer", config.model, dev.audio.dims, dev.video.dims, 3).eval()

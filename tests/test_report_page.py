@@ -2,9 +2,11 @@
 
 import json
 import re
+import shutil
 import sys
 from base64 import b64decode
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -75,25 +77,32 @@ def predictions():
     return predictions_of()
 
 
-@pytest.fixture
-def folder(predictions, tmp_path):
-    """A results folder with every file."""
-    results_of(predictions).to_csv(tmp_path / "results.csv", index=False)
-    predictions.to_parquet(tmp_path / "predictions.parquet", index=False)
-    compare(predictions, CLASSES, conditions=["complete", "no-audio"]).to_csv(tmp_path / "comparisons.csv", index=False)
+@pytest.fixture(scope="module")
+def tables(predictions, tmp_path_factory):
+    """A results folder with every file, made once and not to be changed."""
+    out = tmp_path_factory.mktemp("tables")
+    results_of(predictions).to_csv(out / "results.csv", index=False)
+    predictions.to_parquet(out / "predictions.parquet", index=False)
+    compare(predictions, CLASSES, conditions=["complete", "no-audio"]).to_csv(out / "comparisons.csv", index=False)
     scores = [per_class(part, CLASSES, 50).assign(system=name) for name, part in predictions.groupby("system")]
-    pd.concat(scores).to_csv(tmp_path / "classes.csv", index=False)
+    pd.concat(scores).to_csv(out / "classes.csv", index=False)
     groups = [score(part[part.speaker < "s06"], CLASSES, 50).assign(system=name, group="female", speakers=6, column="sex")
               for name, part in predictions.groupby("system")]  # fmt: skip
-    pd.concat(groups).to_csv(tmp_path / "groups.csv", index=False)
+    pd.concat(groups).to_csv(out / "groups.csv", index=False)
     cost = [("auxformer", 512_000, 90.5), ("late_fusion & co", 9_000, float("nan"))]
-    pd.DataFrame(cost, columns=["system", "parameters", "training_seconds"]).to_csv(tmp_path / "cost.csv", index=False)
+    pd.DataFrame(cost, columns=["system", "parameters", "training_seconds"]).to_csv(out / "cost.csv", index=False)
     people = pd.DataFrame(np.eye(3) * 0.7 + 0.1, CLASSES, CLASSES).assign(condition="complete")
-    people.to_csv(tmp_path / "people.csv", index_label="truth")
+    people.to_csv(out / "people.csv", index_label="truth")
     about = {"name": "tiny", "what": "a <tiny> one", "systems": list(SYSTEMS), "corpus": {"name": "puppets", "root": "/secret/folder"},
              "protocol": {"seeds": 2}, "failed": {"mine": "ValueError: no"}, "classes": CLASSES, "version": "0.1.0"}  # fmt: skip
-    (tmp_path / "suite.json").write_text(json.dumps(about))
-    return tmp_path
+    (out / "suite.json").write_text(json.dumps(about))
+    return out
+
+
+@pytest.fixture
+def folder(tables, tmp_path):
+    """A results folder with every file, for one test to do with as it likes."""
+    return Path(shutil.copytree(tables, tmp_path / "results"))
 
 
 class Page(HTMLParser):
@@ -130,14 +139,21 @@ class Page(HTMLParser):
             self.table[-1][-1] += data
 
 
-@pytest.fixture
-def page(folder):
-    assert report(folder) == [folder / name for name in FILES]
-    return Page((folder / "report.html").read_text())
+@pytest.fixture(scope="module")
+def reported(tables, tmp_path_factory):
+    """The folder with its report, made once and not to be changed."""
+    out = Path(shutil.copytree(tables, tmp_path_factory.mktemp("reported") / "results"))
+    assert report(out) == [out / name for name in FILES]
+    return out
 
 
-def test_the_page_stands_alone_and_can_be_read_without_eyes(page, folder):
-    text = (folder / "report.html").read_text()
+@pytest.fixture(scope="module")
+def page(reported):
+    return Page((reported / "report.html").read_text())
+
+
+def test_the_page_stands_alone_and_can_be_read_without_eyes(page, reported):
+    text = (reported / "report.html").read_text()
     assert len(text) < 1_500_000
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
@@ -165,20 +181,20 @@ def test_the_page_stands_alone_and_can_be_read_without_eyes(page, folder):
     assert "a &lt;tiny&gt; one" in text and "/secret" not in text
 
 
-def test_a_dark_page_and_paper_can_show_it(folder, page):
+def test_a_dark_page_and_paper_can_show_it(reported, page, tmp_path):
     """The page has colours of its own for the dark; a drawing brings its white ground along, and is the same when drawn again."""
-    text = (folder / "report.html").read_text()
+    text = (reported / "report.html").read_text()
     assert "prefers-color-scheme: dark" in text and "@media print" in text
     for _, attrs in (tag for tag in page.tags if tag[0] == "img"):
         drawing = b64decode(attrs["src"].split(",")[1]).decode()
         ground = re.search(r'<g id="patch_1">\s*<path d="M 0 [^"]*"\s*style="([^"]*)"', drawing)[1]
         assert "fill: #ffffff" in ground and "opacity" not in ground
-    report(folder)
-    assert (folder / "report.html").read_text() == text
+    report(reported, tmp_path)
+    assert (tmp_path / "report.html").read_text() == text
 
 
-def test_the_leaderboard_says_what_the_results_say(page, folder):
-    results = pd.read_csv(folder / "results.csv")
+def test_the_leaderboard_says_what_the_results_say(page, reported):
+    results = pd.read_csv(reported / "results.csv")
     shown = {row[0]: row[1:] for row in page.rows["leaderboard-t"][1:]}
     assert page.rows["leaderboard-t"][0] == ["system", "complete", "no-audio", "no-video", "parameters", "training s"]
     f1 = results[results.metric == "macro-f1"].groupby(["system", "condition"])[["value", "low", "high"]].mean()
@@ -195,19 +211,19 @@ def test_the_leaderboard_says_what_the_results_say(page, folder):
         "human-rater-others",
         "ideal-observer",
     ]
-    table = pd.read_csv(folder / "leaderboard.csv").set_index("system")
+    table = pd.read_csv(reported / "leaderboard.csv").set_index("system")
     assert table["complete-value"]["auxformer"] == pytest.approx(f1.value["auxformer", "complete"], abs=1e-4)
     assert table.reference.sum() == 3 and table.seeds["auxformer"] == 2
 
 
-def test_the_streams_shares_stand_folded_in_a_table_and_a_figure(folder, page):
-    found = ResultsFolder.read(folder)
+def test_the_streams_shares_stand_folded_in_a_table_and_a_figure(reported, page):
+    found = ResultsFolder.read(reported)
     rows = {name: cells for name, *cells in page.rows["contributions-table-t"][1:]}
     for name in SYSTEMS:
         audio, video = (found.scores("share").loc[(name, stream)] for stream in ("audio", "video"))
         assert rows[name][0] == f"{share(audio.value)} [{share(audio.low)}, {share(audio.high)}]"
         assert audio.value + video.value == pytest.approx(1)
-    before, after = (folder / "report.html").read_text().split('<figure id="figure-contributions">')
+    before, after = (reported / "report.html").read_text().split('<figure id="figure-contributions">')
     assert before.count("<details>") == before.count("</details>") + 1 and "</details>" in after
 
 
@@ -271,13 +287,13 @@ def test_the_summary_tells_distances(folder):
     assert f"{share(value['ideal-observer', 'complete'])} with both streams ({gap})" in summary(read)
 
 
-def test_markdown_and_latex_have_as_many_columns_in_every_row(folder, page):
-    blocks = re.findall(r"(?:^\|.*\n)+", (folder / "report.md").read_text(), re.MULTILINE)
+def test_markdown_and_latex_have_as_many_columns_in_every_row(reported, page):
+    blocks = re.findall(r"(?:^\|.*\n)+", (reported / "report.md").read_text(), re.MULTILINE)
     assert len(blocks) >= 8
     for block in blocks:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1, block
     assert "| late\\_fusion & co |" in blocks[0] and "**" in blocks[0]
-    tex = (folder / "report.tex").read_text()
+    tex = (reported / "report.tex").read_text()
     body = tex[tex.index("\\toprule") : tex.index("\\bottomrule")]
     columns = len(re.search(r"begin\{tabular\}\{(l+)\}", tex)[1])
     rows = [line for line in body.splitlines() if line.endswith(r"\\")]

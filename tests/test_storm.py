@@ -224,21 +224,21 @@ def test_networks_are_scored_with_both_streams_struck(tiny_puppets, tmp_path):
     small = override(preset("quick"), {"training": {"epochs": 2, "device": "cpu"}, "model": {"width": 8, "heads": 2, "layers": 1}})
     names = ["auxformer", "functionals-lr", "ideal-observer"]
     systems = {name: config_for(name, small) for name in names}
-    conditions = ["complete", "connection-0", "night-5"]
-    found = predictions_of(task, systems, task.partitions(), (0,), conditions, Work(tmp_path / "runs", 2))
+    conditions, partitions = ["complete", "connection-0", "night-5"], task.partitions()[:1]
+    found = predictions_of(task, systems, partitions, (0,), conditions, Work(tmp_path / "runs", 2))
     of = {key: part.sort_values("clip").reset_index(drop=True) for key, part in found.groupby(["system", "condition"])}
     for name in names:
         assert set(of[name, "night-5"]["clip"]) == set(of[name, "complete"]["clip"])
         posteriors = [of[name, condition][task.classes].to_numpy() for condition in conditions]
         assert np.array_equal(posteriors[0], posteriors[1]), f"{name}: a storm of severity 0"
         assert np.allclose(posteriors[0], posteriors[2], atol=1e-3) == (name == "ideal-observer"), name
-    struck = task.under(["night-5"], task.partitions()).corrupted["night-5"]
+    struck = task.under(["night-5"], partitions).corrupted["night-5"]
     tested = of["auxformer", "complete"]["clip"]
     assert list(struck) == ["audio", "video"] == list(streams_of("night-5"))
     for stream, store in struck.items():
         clean = getattr(task, stream)
         assert all(store[clip].shape == clean[clip].shape and not np.allclose(store[clip], clean[clip]) for clip in tested)
-    again = predictions_of(task, systems, task.partitions(), (0,), conditions, Work(tmp_path / "runs", 2))
+    again = predictions_of(task, systems, partitions, (0,), conditions, Work(tmp_path / "runs", 2))
     pd.testing.assert_frame_equal(again, found)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from auxformer.benchmark.runs import discard, partition_of
-from auxformer.config import Config
+from auxformer.config import Config, ModelConfig
 from auxformer.corpora.partitions import Partition
 from auxformer.data.missing import CONDITIONS, PROTOCOL, conditions_of
 from auxformer.data.split import ClipDataset, Split, parts_of
@@ -23,7 +23,7 @@ from auxformer.evaluation.predictions import posterior_table
 from auxformer.evaluation.scores import RESULT_COLUMNS, headline
 from auxformer.features.lacking import as_trained
 from auxformer.files import locked, make_folder, whole_file, write_text
-from auxformer.models import create_reference, knows_attributes, list_models, list_references
+from auxformer.models import check_attributes, create_reference, list_models, list_references
 from auxformer.models.code import computed_by, load_plugins
 from auxformer.parallel import in_parallel
 from auxformer.progress import progress, say
@@ -197,7 +197,7 @@ def predictions_of(
     """
     load_plugins(work.plugins)
     for config in systems.values():
-        _check_system(config.model.name, task)
+        _check_system(config.model, task)
     conditions = tuple(conditions or usual_conditions(task))
     task = task.under(conditions, partitions, work.jobs)
     references = list_references()
@@ -259,12 +259,12 @@ def _sentence(error: Exception) -> Exception:
     return TrainingError(f"a run failed on the cluster: {error}")
 
 
-def _check_system(system: str, task: Task) -> None:
+def _check_system(model: ModelConfig, task: Task) -> None:
     known = {**list_models(), **list_references()}
-    if system not in known:
-        raise InputError(f'unknown system "{system}".{suggest(system, known)}')
-    if task.target == "attributes" and not knows_attributes(system):
-        raise InputError(f"{system} knows classes only, not attributes; choose another system.")
+    if model.name not in known:
+        raise InputError(f'unknown system "{model.name}".{suggest(model.name, known)}')
+    if task.target == "attributes":
+        check_attributes(model)
 
 
 def _unit(task: Task, systems: Mapping[str, Config], work: Work, conditions, unit: tuple) -> pd.DataFrame:

@@ -103,7 +103,8 @@ def speaker_partitions(
     per_class = _clips_per_class(clips, labels)  # [speakers, classes]
     by_sex = _by_sex(speakers, per_class.index)
     sizes = _part_sizes(len(per_class), shares)
-    tested = dict.fromkeys(per_class.index, 0)
+    counts, row = per_class.to_numpy(), {name: number for number, name in enumerate(per_class.index)}
+    tested = dict.fromkeys(row, 0)
     partitions, taken = [], set()
     for number in range(count):
         rng = np.random.default_rng([seed, number])
@@ -113,7 +114,7 @@ def speaker_partitions(
             raise InputError(
                 f"{len(per_class)} speakers cannot be divided in {count} different ways; ask for {number} partitions"
             )
-        best = min(fresh, key=lambda parts: _unevenness(per_class, parts))
+        best = min(fresh, key=lambda parts: _unevenness(counts, [[row[name] for name in part] for part in parts]))
         taken.add(best)
         for speaker in best[2]:
             tested[speaker] += 1
@@ -368,15 +369,19 @@ def _places(by_sex, left, size: int, rng: np.random.Generator) -> dict[str, int]
     return places
 
 
-def _unevenness(per_class: pd.DataFrame, parts: tuple[tuple[str, ...], ...]) -> float:
-    """How far the classes of the parts are from those of the whole, and their clips from their share of speakers."""
-    counts = per_class.to_numpy()  # [speakers, classes]
+def _unevenness(counts: np.ndarray, parts: list[list[int]]) -> float:
+    """How far the classes of the parts are from those of the whole, and their clips from their share of speakers.
+
+    Args:
+        counts: Clips `[speakers, classes]`.
+        parts: Rows of the speakers of each part.
+    """
     whole = counts.sum(axis=0) / counts.sum()  # [classes]
     total = 0.0
-    for speakers in parts:
-        part = counts[per_class.index.get_indexer(list(speakers))].sum(axis=0)  # [classes]
+    for rows in parts:
+        part = counts[rows].sum(axis=0)  # [classes]
         total += np.abs(part / part.sum() - whole).sum()
-        total += abs(part.sum() / counts.sum() - len(speakers) / len(counts))
+        total += abs(part.sum() / counts.sum() - len(rows) / len(counts))
     return round(float(total), 9)
 
 

@@ -76,10 +76,12 @@ def create_reference(name: str, split) -> Callable:
     return builder_of(name)(split)
 
 
-def knows_attributes(name: str) -> bool:
-    """Whether a system can be asked for attributes, not only for classes."""
+def check_attributes(model: ModelConfig) -> None:
+    """Raises InputError for a system that learns from classes only and so can't be asked for attributes."""
     _load_wings()
-    return name not in _REFERENCES and not (name in _CARDS and _CARDS[name].classes_only)
+    what = "model.synchrony" if model.synchrony else model.name
+    if model.synchrony or what in _REFERENCES or (what in _CARDS and _CARDS[what].classes_only):
+        raise InputError(f"{what} knows classes only, not attributes; choose another system, or leave it off.")
 
 
 def list_models(pattern: str = "*") -> dict[str, str]:

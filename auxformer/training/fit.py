@@ -26,7 +26,7 @@ from auxformer.evaluation.predictions import predict
 from auxformer.evaluation.scores import headline_scores
 from auxformer.features.lacking import as_trained
 from auxformer.files import locked, whole_file, write_text
-from auxformer.models import Logits, create_model, knows_attributes, shared_loss
+from auxformer.models import Logits, check_attributes, create_model, shared_loss
 from auxformer.models.balance import Balance, create_balance
 from auxformer.models.device import device_of
 from auxformer.models.memory import keep_freed_memory
@@ -54,8 +54,7 @@ def fit(what: str | Config, split: Split, out: str | Path | None = None, progres
     config = what if isinstance(what, Config) else config_for(what, preset("default"))
     if split.train.kind == "attributes":
         check_range("training.label_smoothing, with attributes,", config.training.label_smoothing, 0, 0)
-        if not knows_attributes(config.model.name):
-            raise InputError(f"{config.model.name} knows classes only, not attributes; choose another system.")
+        check_attributes(config.model)
     split = as_trained(split, config.training)
     balance = create_balance(config, split.train)
     folder = Path(out or Path("runs") / config.model.name)
@@ -149,8 +148,7 @@ class _Trainer:
     def _step(self, batch) -> torch.Tensor:
         """One step of the optimiser on a batch of all processes: each takes its clips of it, in `accumulate` parts.
 
-        The parts' losses are weighed by their clips, so that the gradient is that of the whole batch however it is divided.
-        Returns this process's share of the loss, still on the device.
+        The parts' losses are weighed by their clips: the gradient is the whole batch's. Returns this process's share of the loss.
         """
         settings, processes = self.config.training, self.accelerator.num_processes
         parts, first = settings.accumulate, self.accelerator.process_index * settings.accumulate
