@@ -9,8 +9,10 @@ SHELL := bash
 # In a terminal pip speaks for itself; elsewhere each stage has a line. Never: pip's line per package about an index that is away.
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install $(if $(MAKE_TERMOUT),,-qq)
 PIP_FILTER := 2> >(grep -v "is ignored: it is neither a file nor a directory" >&2)
-# A test has a core to itself; tests of one file stay together, because they share what they set up.
-TWO_AT_A_TIME := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+# A test has a core to itself; tests of one file stay together, because they share what they set up. The longest files begin, or
+# one of them would end alone.
+TWO_AT_A_TIME := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+LONGEST := $(addprefix tests/test_,$(addsuffix .py,cli suite hostile kills rivals storm training trust course report_page))
 LONGEST_FIRST := notebooks/06*.ipynb notebooks/04*.ipynb $(filter-out notebooks/04% notebooks/06%,$(wildcard notebooks/*.ipynb))
 README_TABLES := crema-d-voice ravdess-voice ravdess-frames ravdess puppets seeds binding synchrony
 FAST := config dataset evaluation files labels missing packaging partitions plain ravdess report
@@ -61,7 +63,7 @@ say-course:
 
 test: corpus     ## the tests, then every notebook's outputs compared
 	@echo "test 1/2: the tests, two at a time (about 7 minutes)"
-	@$(TWO_AT_A_TIME) tests
+	@$(TWO_AT_A_TIME) $(LONGEST) tests
 	@echo "test 2/2: the outputs of the lessons compared, two at a time (about 6 minutes)"
 	@$(TWO_AT_A_TIME) --timeout=1800 --nbval --nbval-current-env --nbval-cell-timeout=1500 $(LONGEST_FIRST)
 
