@@ -245,6 +245,30 @@ def dropout_figure(shares, title: str):
     return figure
 
 
+def training_figure(metrics):
+    """A training from epoch to epoch: losses, dev scores by condition and, where streams have heads, whose gradient is longer.
+
+    Args:
+        metrics: A row per epoch, as `Run.metrics` has them.
+    """
+    import matplotlib.pyplot as plt
+
+    metric = "dev_ccc_" if "dev_ccc_complete" in metrics else "dev_macro_f1_"
+    scores = {name.removeprefix(metric): name for name in metrics if name.startswith(metric)}
+    panels = {"loss": {"train": "train_loss", "dev": "dev_loss"}, "score on dev": scores}
+    if "gradient_audio" in metrics:
+        panels["gradient length"] = {"audio": "gradient_audio", "video": "gradient_video"}
+    figure, row = plt.subplots(1, len(panels), figsize=(7.6, 2.5))
+    for axes, (title, lines) in zip(row, panels.items()):
+        for name, column in lines.items():
+            axes.plot(metrics.epoch, metrics[column], marker="o", markersize=3, label=name)
+        axes.set(title=title, xlabel="epoch")
+        if title != "loss":
+            axes.set_ylim(0)
+        axes.legend(fontsize=8)
+    return figure
+
+
 def changes_figure(scores, p_values, changes: Sequence[str], system: str = "auxformer"):
     """Systems that each change one thing, beside the system itself as a band; filled squares differ significantly.
 

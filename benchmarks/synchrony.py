@@ -29,6 +29,7 @@ from auxformer.config import preset
 from auxformer.corpora import read_corpus
 from auxformer.data.normalise import Normalizer
 from auxformer.data.task import Task
+from auxformer.evaluation.intervals import interval, speaker_draws
 from auxformer.models.layers import pool_frames
 from auxformer.models.synchrony import InStep, Synchrony, same_pace
 from auxformer.puppets.casting import cast_clips
@@ -45,15 +46,23 @@ def answers(run: Path, size: str, seed: int, binding: float) -> pd.DataFrame:
     return table[["speaker", "in_step", "lag"]].assign(truth=table["clip"].map(truth).astype(bool))
 
 
-def with_interval(table: pd.DataFrame, score, resamples: int = 1000) -> str:
-    """A score and its 95 % percentile interval over speakers, of whom an interval takes five."""
-    if table.speaker.nunique() < 5:
-        return f"{score(table):.3f}"
-    parts = [part for _, part in table.groupby("speaker")]
-    rng = np.random.default_rng(0)
-    draws = [pd.concat([parts[i] for i in rng.integers(len(parts), size=len(parts))]) for _ in range(resamples)]
-    low, high = np.quantile([score(draw) for draw in draws], [0.025, 0.975])
-    return f"{score(table):.3f} [{low:.3f}, {high:.3f}]"
+def with_interval(table: pd.DataFrame, score) -> str:
+    """A score `(truth, in_step, weight)` of the clips and its 95 % interval over speakers, of whom an interval takes five."""
+    value = score(table.truth, table.in_step, np.ones(len(table)))
+    number, speakers = table.speaker.factorize()
+    drawn = speaker_draws(len(speakers))[:, number]  # how often each clip is there in each resample
+    low, high = interval(np.array([score(table.truth, table.in_step, weight) for weight in drawn]), len(speakers))
+    return f"{value:.3f}" if np.isnan(low) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def auc(truth, in_step, weight) -> float:
+    """Area under the ROC curve."""
+    return roc_auc_score(truth, in_step, sample_weight=weight)
+
+
+def accuracy(truth, in_step, weight) -> float:
+    """Balanced accuracy at a probability of one half."""
+    return balanced_accuracy_score(truth, in_step > 0.5, sample_weight=weight)
 
 
 def people(root: Path, face: str, epochs: int = 60) -> pd.DataFrame:
@@ -124,8 +133,7 @@ def main() -> None:
 
 def show(name: str, table: pd.DataFrame) -> None:
     """Print the row of a table."""
-    area = with_interval(table, lambda rows: roc_auc_score(rows.truth, rows.in_step))
-    balanced = with_interval(table, lambda rows: balanced_accuracy_score(rows.truth, rows.in_step > 0.5))
+    area, balanced = with_interval(table, auc), with_interval(table, accuracy)
     near = (table.lag[table.truth].abs() <= 2).mean()
     print(f"{name:<60}{area:>22}{balanced:>24}{near:>22.3f}", flush=True)
 

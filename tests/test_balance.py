@@ -134,13 +134,14 @@ def test_attributes_and_clips_of_one_stream_are_refused(splits, small_config, mo
         create_balance(ogm_ge(small_config), mute)
 
 
-def test_the_law_none_costs_nothing_and_leaves_the_random_state_alone(splits, small_config):
+def test_a_law_leaves_the_random_state_alone(splits, small_config):
     assert type(create_balance(small_config, splits.train)) is Balance
-    torch.manual_seed(3)
-    expected = torch.rand(2)
-    torch.manual_seed(3)
-    create_balance(ogm_ge(small_config), splits.train)
-    assert torch.equal(torch.rand(2), expected)
+    for config in (small_config, ogm_ge(small_config)):
+        torch.manual_seed(3)
+        expected = torch.rand(2)
+        torch.manual_seed(3)
+        create_balance(config, splits.train)
+        assert torch.equal(torch.rand(2), expected)
 
 
 def test_it_trains_the_same_way_twice_otherwise_than_without_and_whole_after_a_kill(splits, small_config, tmp_path, monkeypatch):
@@ -174,6 +175,31 @@ def test_the_batch_may_be_divided(splits, small_config, tmp_path):
     two = fit(ogm_ge(config, accumulate=3), splits, tmp_path / "two", progress=False).model.state_dict()
     for name in one:
         torch.testing.assert_close(one[name], two[name], atol=2e-4, rtol=1e-2)
+
+
+def test_the_length_of_each_streams_gradient_is_that_of_the_parameters_it_owns():
+    model, names = small(width=12).train(), stream_parameters(small(width=12), **SHAPE)
+    law, expected = Balance(names), []
+    law.start(0, "cpu")
+    for condition in ("complete", "no-video"):
+        model.zero_grad()
+        data = apply_condition(batch(), condition)
+        shared_loss(model(data), data.target).backward()
+        law.scale(model, Alone)
+        of = dict(model.named_parameters())
+        expected.append([math.sqrt(sum(float((of[name].grad ** 2).sum()) for name in own)) for own in names.values()])
+    assert expected[1][1] == 0 < min(expected[0])  # a face that no clip has teaches nothing
+    audio, video = ((one + two) / 2 for one, two in zip(*expected))
+    assert law.norms() == pytest.approx({"gradient_audio": audio, "gradient_video": video}, rel=1e-5)
+    law.start(1, "cpu")
+    assert law.norms() == {}
+
+
+def test_the_metrics_of_a_run_have_a_length_per_stream_where_streams_have_heads(splits, small_config, tmp_path):
+    run = fit(small_config, splits, tmp_path / "two", progress=False)
+    assert (run.metrics[["gradient_audio", "gradient_video"]] > 0).all().all() and len(run.metrics) == 2
+    alone = fit(override(small_config, {"model": {"name": "mult"}}), splits, tmp_path / "one", progress=False)
+    assert not [name for name in alone.metrics if "gradient" in name]
 
 
 def test_its_settings_are_checked_and_count_once_they_are_used():

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 import auxformer
 from auxformer import _moved
+from auxformer.benchmark.suite import list_suites
 from auxformer.cli import app, main, tables
 from auxformer.cli.options import SettingsOptions, TaskOptions, WorkOptions, class_names
 from auxformer.cli.settings import AUTHORS, MOVED, in_our_words, parse_value, read_settings
@@ -322,6 +323,11 @@ def test_signs_have_plain_replacements():
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert result.stdout == "...*2x?\n", result.stderr
+
+
+def test_the_help_of_bench_names_every_suite():
+    said = CliRunner().invoke(app, ["bench", "--help"], env={"COLUMNS": "200"}).output
+    assert not [name for name in list_suites() if not re.search(rf"(?<![\w-]){name}(?![\w-])", said)]
 
 
 # -- old import paths --

@@ -77,6 +77,19 @@ def test_a_changed_file_is_extracted_again_and_no_other(corpus, tmp_path, capsys
         np.testing.assert_array_equal(after[clip], old[clip])
 
 
+def test_of_many_bad_clips_a_few_are_named_and_all_are_kept_with_their_reason(corpus, tmp_path, capsys, caplog, monkeypatch):
+    monkeypatch.setattr("auxformer.features.extract.LISTED", 2)
+    bad = [Path(corpus.clips.audio.iloc[number]) for number in range(4)]
+    good = [path.read_bytes() for path in bad]
+    for path in bad:
+        path.write_bytes(b"")
+    store = extract(corpus, create_extractor("lld"), tmp_path / "s", jobs=1)
+    for path, content in zip(bad, good):
+        path.write_bytes(content)
+    assert len(store.skipped) == 4 and caplog.text.count("skipped") == 2
+    assert "lld: 4 of 6 clips skipped" in capsys.readouterr().out
+
+
 def test_a_bad_clip_is_skipped_counted_and_tried_again(corpus, tmp_path, capsys, caplog):
     bad = Path(corpus.clips.loc["clip03", "audio"])
     good = bad.read_bytes()

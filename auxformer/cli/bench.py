@@ -47,8 +47,9 @@ def bench(
     suite: Annotated[
         str,
         Argument(
-            help="quick, puppets, seeds, binding, ablation, ravdess, ravdess-voice, ravdess-speaker, ravdess-frames, crema-d, crema-d-voice, "
-            'msp-improv, a TOML file of your own, or "humans".'
+            help="quick, puppets, seeds, binding, synchrony, storm, missing-training, rivals, ablation, ravdess, ravdess-voice, "
+            "ravdess-speaker, ravdess-frames, crema-d, crema-d-voice, msp-improv, a TOML file of your own, or "
+            '"humans".'
         ),
     ],
     root: Annotated[Path | None, Option(help="Folder of the corpus; puppets are generated when absent.")] = None,

@@ -144,7 +144,7 @@ def _fill(
                 failed[outcome.clip] = outcome.reason
                 if on_error == "stop":
                     ended.set()
-                else:
+                elif len(failed) <= LISTED:  # the others stand in the store and are counted at the end
                     log.warning("clip %s skipped: %s", outcome.clip, outcome.reason)
             if len(hand) == SHARD_CLIPS:
                 shard, hand = hand, []

@@ -12,6 +12,7 @@ import math
 
 import torch
 from torch import nn
+from torch.nn.utils import get_total_norm
 
 from auxformer.config import Config
 from auxformer.data.batch import Batch
@@ -25,16 +26,37 @@ STREAMS = ("audio", "video")
 
 
 class Balance:
-    """The law "none": no gradient is touched."""
+    """The law "none": no gradient is touched. Every law takes note of how long the gradient of each stream is.
+
+    Args:
+        names: "audio" and "video" -> names of the parameters that belong to the stream, see `stream_parameters`; {} where no
+            parameter does.
+    """
+
+    def __init__(self, names: dict[str, list[str]]):
+        self.names, self.seen = names, []
 
     def start(self, epoch: int, device) -> None:
         """Begin an epoch, whose random draws depend on its number alone."""
+        self.seen = []
 
     def see(self, logits: Logits, batch: Batch) -> None:
         """Take note of what the heads said of a part of the batch."""
 
     def scale(self, network: nn.Module, accelerator) -> None:
-        """Change the gradients of the whole batch, which are there now, in place."""
+        """Note the gradients of the whole batch, which are there now; a law may change them in place."""
+        if self.names:
+            parameters = dict(network.named_parameters())
+            found = [[parameters[name].grad for name in self.names[stream]] for stream in STREAMS]
+            lengths = [get_total_norm([x for x in gradients if x is not None]) for gradients in found]
+            self.seen.append(torch.stack([length.to(next(network.parameters()).device) for length in lengths]))
+
+    def norms(self) -> dict[str, float]:
+        """ "gradient_audio" and "gradient_video": mean length, over the epoch's steps, of the gradient of the parameters that belong
+        to the stream, before a law and before clipping. Read once an epoch: each reading makes a GPU wait."""
+        if not self.seen:
+            return {}
+        return {f"gradient_{name}": value for name, value in zip(STREAMS, torch.stack(self.seen).mean(0).tolist())}
 
 
 class OgmGe(Balance):
@@ -47,10 +69,12 @@ class OgmGe(Balance):
     """
 
     def __init__(self, alpha: float, names: dict[str, list[str]], seed: int = 0):
-        self.alpha, self.names, self.seed = alpha, names, seed
+        super().__init__(names)
+        self.alpha, self.seed = alpha, seed
 
     def start(self, epoch: int, device) -> None:
         """Begin an epoch, whose noise depends on the seed and its number alone: every process draws the same."""
+        super().start(epoch, device)
         self.noise = torch.Generator(device).manual_seed(seed_of("balance", self.seed, epoch))
         self.scores = torch.zeros(2, device=device)
 
@@ -62,6 +86,7 @@ class OgmGe(Balance):
 
     def scale(self, network: nn.Module, accelerator) -> None:
         """The gradient of the stream that leads, times its coefficient, plus normal noise of that gradient's deviation."""
+        super().scale(network, accelerator)
         audio, video = accelerator.reduce(self.scores, "sum").tolist()
         self.scores = torch.zeros_like(self.scores)
         parameters = dict(network.named_parameters())
@@ -129,18 +154,20 @@ def create_balance(config: Config, train: ClipDataset) -> Balance:
     Raises:
         InputError: "ogm-ge" for attributes, for clips of which none has both streams, or for a model without stream heads.
     """
-    if config.training.balance == "none":
-        return Balance()
-    if train.kind == "attributes":
-        raise InputError('training.balance "ogm-ge" compares probabilities; attributes have none: take balance "none".')
-    if not set(train.clips) & set(train.audio.clips) & set(train.video.clips):
-        raise InputError(
-            'training.balance "ogm-ge" compares two streams; no training clip has both: take balance "none".'
-        )
+    law = config.training.balance
+    if law != "none" and train.kind == "attributes":
+        raise InputError(f'training.balance "{law}" compares probabilities; attributes have none: take balance "none".')
+    if law != "none" and not set(train.clips) & set(train.audio.clips) & set(train.video.clips):
+        raise InputError(f'training.balance "{law}" compares two streams; no training clip has both: take balance "none".')
     shape = train.audio.dims, train.video.dims, len(train.classes)
     with torch.random.fork_rng(devices=[]):  # the draws of the training stay what they are
-        names = stream_parameters(create_model(config.model.name, config.model, *shape), *shape)
-    return OgmGe(config.training.balance_alpha, names, config.training.seed)
+        try:
+            names = stream_parameters(create_model(config.model.name, config.model, *shape), *shape)
+        except InputError:
+            if law != "none":
+                raise
+            names = {}  # without stream heads no parameter belongs to one stream alone
+    return Balance(names) if law == "none" else OgmGe(config.training.balance_alpha, names, config.training.seed)
 
 
 def _example(audio_dims: int, video_dims: int, classes: int) -> Batch:

@@ -137,7 +137,7 @@ class _Trainer:
             self.bar.update(len(indices))
         loss = self._mean(losses, epoch)
         train_seconds = time.perf_counter() - started
-        line = {"epoch": epoch + 1, "train_loss": loss, **self._dev(epoch)}
+        line = {"epoch": epoch + 1, "train_loss": loss, **self._dev(epoch), **self.balance.norms()}
         line["learning_rate"] = self.optimizer.param_groups[0]["lr"]
         line["clips_per_second"] = round(len(self.split.train) / train_seconds, 1)
         if settings.schedule == "plateau":
