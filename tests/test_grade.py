@@ -227,7 +227,7 @@ def test_the_wording_of_a_prediction_is_read_back():
         guess.against(0.5)
         Slider.value = 0.75
         guess.against(0.5, digits=1)
-    source = ['g = lab.predict("how much", default=0.25)', "g.against(0.5)"]
+    source = ['g = lab.predict("how much")', "g.against(0.5)"]
 
     def book(text):
         cells = [

@@ -188,13 +188,12 @@ class Prediction:
         print(f"you said {said:.{digits}f}, measured {measured:.{digits}f}: {verdict}")
 
 
-def predict(question: str, choices: Sequence[str] | None = None, default=None) -> Prediction:
+def predict(question: str, choices: Sequence[str] | None = None) -> Prediction:
     """A control to write a prediction down before the answer is shown: a field for a number in 0..1, or buttons. It starts empty.
 
     Args:
         question: What to predict.
         choices: For a choice instead of a number: the possible answers.
-        default: Without effect. Lessons used to name an answer that was there before anybody chose.
     """
     import ipywidgets
 
