@@ -172,6 +172,13 @@ def test_settings_are_frozen():
     assert replace(preset("default").model, width=128).width == 128
 
 
+def test_what_takes_seconds_to_load_is_loaded_by_those_who_need_it():
+    code = "import sys; from auxformer.benchmark.run import evaluate; from auxformer.models import list_models; list_models()\n"
+    code += "sys.exit(' '.join({'sklearn', 'scipy.signal', 'scipy.stats', 'transformers', 'cv2', 'matplotlib'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.stderr == "\n", found.stderr
+
+
 def core_files() -> list[Path]:
     """What a student reads in an afternoon (HOUSE): the files that the picture in the guide shows."""
     sys.path.insert(0, str(PACKAGE.parent / "figures"))

@@ -1,7 +1,7 @@
 """What goes wrong with a voice: noise of several kinds, gaps, delay, distance. Waveforms are `[samples]` in -1..1."""
 
 import numpy as np
-from scipy.signal import butter, fftconvolve, sosfilt
+import scipy  # scipy.signal takes a second to load and is loaded when it is asked for
 
 from auxformer.features.base import SAMPLING_RATE
 
@@ -88,25 +88,25 @@ def go_away(
     The voice itself falls with the distance; the sound of the room, which is everywhere, and the noise of its air do not.
     """
     highest = min(NEARBY / float(distance.mean()), 0.45 * sampling_rate)
-    direct = sosfilt(butter(2, highest, "low", fs=sampling_rate, output="sos"), waveform / distance)
+    direct = scipy.signal.sosfilt(scipy.signal.butter(2, highest, "low", fs=sampling_rate, output="sos"), waveform / distance)
     times = np.arange(round(REVERBERATION * sampling_rate)) / sampling_rate
     answer = white_noise(len(times), rng) * 10 ** (-3 * times / REVERBERATION)  # of the room to a clap
-    reverberation = fftconvolve(waveform, answer / np.linalg.norm(answer))[: len(waveform)]
-    dull = butter(1, min(2000, 0.45 * sampling_rate), "low", fs=sampling_rate, output="sos")
+    reverberation = scipy.signal.fftconvolve(waveform, answer / np.linalg.norm(answer))[: len(waveform)]
+    dull = scipy.signal.butter(1, min(2000, 0.45 * sampling_rate), "low", fs=sampling_rate, output="sos")
     air = white_noise(len(waveform), rng) * np.sqrt(np.mean(np.square(waveform)))
-    return (direct + sosfilt(dull, ROOM * reverberation + FLOOR * air)).astype(np.float32)
+    return (direct + scipy.signal.sosfilt(dull, ROOM * reverberation + FLOOR * air)).astype(np.float32)
 
 
 def hiss(samples: int, rng: np.random.Generator, sampling_rate: int = SAMPLING_RATE) -> np.ndarray:
     """`[samples]` of an amplifier turned up high: noise above 1 kHz."""
-    high = butter(1, min(1000, 0.4 * sampling_rate), "high", fs=sampling_rate, output="sos")
-    return sosfilt(high, white_noise(samples, rng))
+    high = scipy.signal.butter(1, min(1000, 0.4 * sampling_rate), "high", fs=sampling_rate, output="sos")
+    return scipy.signal.sosfilt(high, white_noise(samples, rng))
 
 
 def rumble(gusts: np.ndarray, rng: np.random.Generator, sampling_rate: int = SAMPLING_RATE) -> np.ndarray:
     """`[samples]` of wind on a microphone: noise below some 200 Hz, as strong as `gusts` `[samples]`, 0 to 1, say."""
-    low = butter(2, 200, "low", fs=sampling_rate, output="sos")
-    return sosfilt(low, white_noise(len(gusts), rng)) * gusts
+    low = scipy.signal.butter(2, 200, "low", fs=sampling_rate, output="sos")
+    return scipy.signal.sosfilt(low, white_noise(len(gusts), rng)) * gusts
 
 
 def _hush(waveform: np.ndarray, rng: np.random.Generator, sampling_rate: int) -> np.ndarray:

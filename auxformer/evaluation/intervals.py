@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtr, stdtrit
 
 from auxformer.errors import InputError
 from auxformer.evaluation.scores import Scorer, classes_of
@@ -47,7 +46,7 @@ def interval(values: np.ndarray, speakers: int) -> np.ndarray:
     ends = np.full((2, *values.shape[1:]), np.nan)
     if speakers < FEWEST:
         return ends
-    levels = norm.cdf(np.sqrt(speakers / (speakers - 1)) * student.ppf([0.025, 0.975], speakers - 1))
+    levels = ndtr(np.sqrt(speakers / (speakers - 1)) * stdtrit(speakers - 1, [0.025, 0.975]))
     defined = ~np.isnan(values).all(0)
     ends[:, defined] = np.nanquantile(values[:, defined], levels, axis=0)
     return ends

@@ -4,9 +4,6 @@ import copy
 from itertools import chain
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
-from sklearn.preprocessing import StandardScaler
 
 from auxformer.data.batch import collate
 from auxformer.data.missing import apply_condition
@@ -84,8 +81,13 @@ def _with_all(streams, table: dict[str, np.ndarray], present, labels: np.ndarray
     return _beside(table, streams)[rows], labels[rows]
 
 
-def _best_model(x_train, y_train, x_dev, y_dev) -> tuple[StandardScaler, LogisticRegression]:
+def _best_model(x_train, y_train, x_dev, y_dev):
     """Scaler and regression with the strength of highest dev macro-F1; each fit starts from the one before."""
+    # here and not above, for every command would wait for them
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import f1_score
+    from sklearn.preprocessing import StandardScaler
+
     scaler = StandardScaler().fit(x_train)
     x_train, x_dev = _scaled(scaler, x_train), _scaled(scaler, x_dev)
     path, best, chosen = LogisticRegression(tol=1e-3, max_iter=500, warm_start=True), -1.0, None
@@ -97,7 +99,7 @@ def _best_model(x_train, y_train, x_dev, y_dev) -> tuple[StandardScaler, Logisti
     return scaler, chosen
 
 
-def _scaled(scaler: StandardScaler, x: np.ndarray) -> np.ndarray:
+def _scaled(scaler, x: np.ndarray) -> np.ndarray:
     return np.clip(scaler.transform(x), -LIMIT, LIMIT)
 
 
