@@ -13,13 +13,13 @@
 # %% [markdown]
 # # Lesson 0 · Orientation
 #
-# Before we ask a network to read emotions, we ask people. Their answers are our labels, our yardstick and our
-# ceiling, and they are worse, and more interesting, than most of us think.
+# Before we ask a network to read emotions, we ask people. Their answers are the labels from which a network learns,
+# and the yardstick for its scores.
 #
 # **You will be able to**
 #
 # 1. read a confusion matrix of human raters and say which emotions a voice hides (check: `recall_per_class`)
-# 2. predict what people answer when they hear *and* see, from what they answer with one of the two (check:
+# 2. predict what people answer when they hear *and* see, from what they answer with only one of the two (check:
 #    `combine_cues`)
 # 3. score raters and models by the same number, macro-F1, and place it between chance and ceiling (check: `macro_f1`)
 #
@@ -48,11 +48,10 @@ lab.begin()
 #
 # CREMA-D is a corpus of 7,442 clips: 91 actors say twelve short sentences, each in six ways: **angry, disgust, fear,
 # happy, neutral, sad**. About ten people judged each clip by its *voice only*, ten by its *face only*, and ten by
-# *both* (Cao et al. 2014). That makes some 212,000 votes, and every one of them can be wrong: six answers were on
-# offer.
+# *both* (Cao et al. 2014). That makes some 212,000 votes. Each vote names one of the six emotions.
 #
 # **Predict.** What share of the voice-only votes named the emotion that the actor intended? Guessing gives 1/6. Write
-# your number down before you run the next cell; a prediction that was never written down is always right.
+# your number down before you run the next cell.
 
 # %%
 voice_guess = lab.predict("share of voice-only votes that name the intended emotion")
@@ -72,8 +71,8 @@ print({way: round(float(share), 2) for way, share in share_right.items()})
 
 # %% [markdown]
 # Four in ten. (The paper reports 40.9 % for the voice, 58.2 % for the face and 63.6 % for both; our table of votes is
-# the published one, which lacks some late answers.) *Where* the other six go is written in a **confusion matrix**:
-# one row per intended emotion, one column per answer.
+# the published one, which lacks some late answers.) A **confusion matrix** shows where the other six go. It has one
+# row per intended emotion and one column per answer.
 #
 # **By hand.** Ten clips meant *A* and ten meant *B* get these votes:
 #
@@ -82,8 +81,8 @@ print({way: round(float(share), 2) for way, share in share_right.items()})
 # | meant A | 6 | 4 |
 # | meant B | 1 | 9 |
 #
-# The *recall* of A is 6/10: of all that was meant as A, so much was recognised. The *precision* of the answer A is
-# 6/7: of all that was called A, so much was A. One looks along a row, the other down a column.
+# The *recall* of A is 6/10, the share of clips meant as A that were called A. The *precision* of the answer A is 6/7,
+# the share of answers A that were right. Recall looks along a row, precision down a column.
 
 # %%
 toy = np.array([[6, 4], [1, 9]])
@@ -132,11 +131,11 @@ recalls = pd.DataFrame(
 print(recalls.to_string())
 
 # %% [markdown]
-# **See** the column *neu* of the left matrix: half of what is meant as sad or happy *sounds* neutral to a listener.
-# On a face, happiness is the clearest of all. Voices carry how *aroused* somebody is, faces carry whether it is
-# *pleasant*; that is why we want both.
+# **See** the column *neu* of the left matrix: about half of what is meant as sad or happy *sounds* neutral to
+# listeners. On a face, happiness is recognised best of all.
 #
-# **Where it goes wrong.** By recall, *neutral* is the emotion that listeners know best. Look down the column instead.
+# **Where it goes wrong.** By recall, *neutral* is the emotion that listeners recognise best. Now look down its
+# column.
 
 # %%
 neutral = EMOTIONS.index("neutral")
@@ -148,11 +147,12 @@ del others["neutral"]
 print("most often taken for neutral:", max(others, key=others.get))
 
 # %% [markdown]
-# When a listener says *neutral*, they are wrong three times out of four: it is what people answer when they hear
-# nothing in particular. A score that only looks at rows rewards such a habit. We will need one that looks at both,
-# and get it in a minute.
+# When a listener says *neutral*, they are wrong three times out of four. *Neutral* looks like a default answer.
+# Recall alone rewards a default answer, because it only looks at rows. We need a score that looks at rows and
+# columns; it comes further down.
 #
-# > **Moral.** A diagonal is not knowledge. Ask what the default answer is, and who is mistaken for it.
+# > **Moral.** A high recall alone does not show that a class is recognised. Check which other classes get the same
+# > answer.
 
 # %% [markdown]
 # ## Two cues are more than their average
@@ -171,10 +171,10 @@ print("gain at least .05 over the better cue:", [e for e, g in zip(EMOTIONS, gai
 print("lose a little:", [e for e, g in zip(EMOTIONS, gain) if g < 0])
 
 # %% [markdown]
-# Fear gains most: its voice and its face are each ambiguous, but not in the same way. Sadness gains nothing to speak
-# of, since both of its cues are mistaken for the *same* thing. How do people put two uncertain cues together? A
-# simple and durable answer is the *fuzzy-logical model of perception* (Massaro): the support for an answer from the
-# voice is **multiplied** by the support from the face,
+# Fear gains most, from .44 to .57. Sadness gains almost nothing: in its voice *and* in its face, *neutral* is a more
+# common answer than *sad*. How do people put two uncertain cues together? A simple and well-known answer is the
+# *fuzzy-logical model of perception* (Massaro): the support for an answer from the voice is **multiplied** by the
+# support from the face,
 #
 # $$P(x \mid a, f) = \frac{P(x \mid a)\, P(x \mid f)}{\sum_y P(y \mid a)\, P(y \mid f)}$$
 #
@@ -182,10 +182,10 @@ print("lose a little:", [e for e, g in zip(EMOTIONS, gain) if g < 0])
 #
 # **By hand.** The voice says *angry* with .8 against .2.
 #
-# - A face that says nothing, (.5, .5): the average is (.65, .35), as if the silence of the face were evidence. The
-#   product is (.8, .2).
+# - A face that says nothing, (.5, .5): the average is (.65, .35), so an uninformative face pulls the answer to the
+#   middle. The product is (.8, .2).
 # - A face that says the same, (.8, .2): the average is (.8, .2). The product is .64 against .04, hence (.94, .06):
-#   two hints make a conviction.
+#   two cues that agree give a surer answer than one.
 
 # %% [markdown] exercise="combine_cues" difficulty=2 importance=4 minutes=8
 # ### Exercise 2 · Combine two cues
@@ -211,11 +211,11 @@ def combine_cues(by_voice: np.ndarray, by_face: np.ndarray) -> np.ndarray:
 lesson0.combine_cues(combine_cues)
 
 # %% [markdown]
-# **The real thing.** If the model is right, the two unimodal matrices predict the audiovisual one, which it has never
-# seen and for which it has nothing left to tune. A clip that intends $e$ has a voice that shows $a$ with the
-# probability in row $e$ of the voice matrix, and a face that shows $f$ likewise. A rater combines what both say about
-# the emotion and gives the answer with the most support. Two other raters compete: one averages, one trusts whichever
-# cue is surer. And one more for scale, who never listens: the face matrix as it is.
+# **The real thing.** If the model is right, the two unimodal matrices predict the audiovisual one. Nothing is fitted
+# to the audiovisual matrix. A clip that intends $e$ has a voice that shows $a$ with the probability in row $e$ of the
+# voice matrix, and a face that shows $f$ likewise. A rater combines what both say about the emotion and gives the
+# answer with the most support. Two other rules compete: one averages, one trusts the cue that is surer. For
+# comparison there is also the face matrix as it is, a rater who never listens.
 
 
 # %%
@@ -277,13 +277,12 @@ lab.fact(
 
 # %% [markdown]
 # **See** *disgust* and *fear*: people do better with both cues than with the face, and of the rules multiplying comes
-# nearest to that. And see where it fails: *neutral* and *angry*. Now look at the last line. Whoever copies the face matrix,
-# and never listens, predicts the audiovisual one better than any rule: the face says most of what there is, and a rule
-# that mixes in the voice also mixes in its mistakes. So multiplying is the best of three rules and not a law. A theory
-# should be held against the dullest rival one can think of; we will meet that again.
+# nearest to that. And see where it fails: *neutral* and *angry*. Now look at the last line. Per cell, a copy of the
+# face matrix predicts the audiovisual one better than any rule does; per emotion it is about as good as multiplying.
+# So multiplying is the best of these three rules, but it is not a law. Always compare a theory with the simplest
+# rival as well.
 #
-# Play with two cues that disagree. Which one wins, and where does the answer become something that neither of them
-# showed?
+# Choose two cues that disagree. Which one wins? For which pairs is the answer an emotion that neither of them showed?
 
 
 # %% tags=["folded"]
@@ -313,20 +312,20 @@ print(f"an angry voice with a disgusted face: {first}, with a share of {both.max
 
 # %% [markdown]
 # **Where it goes wrong.** The product takes for granted that both cues speak of the *same moment* of the *same
-# person*. Slide the sound half a second away from the picture and the equation, which knows nothing of time, goes on
-# multiplying. Lesson 2 makes clips of that kind.
+# person*. The equation knows nothing of time: it also multiplies when the sound comes half a second late. Lesson 2
+# makes clips of that kind.
 #
-# > **Moral.** When cues are multiplied, a cue that knows nothing costs nothing. That is what we want of a model whose
-# > input may go missing, whether or not people work that way.
+# > **Moral.** When cues are multiplied, a flat cue changes nothing. We want this of a model whose input may go
+# > missing, whether or not people work that way.
 
 # %% [markdown]
 # ## Meet the puppets
 #
 # CREMA-D is free but large, and its clips cannot come with this notebook. So the course brings actors of its own:
-# drawn faces with synthetic voices. They are no noise with labels: each clip *intends* an emotion, its voice and its
-# face each *show* one, drawn from CREMA-D's matrices above, and ten raters per way of watching vote on it by the
-# equation above (sharpened: puppet raters agree with each other far more than people do). In return for being drawings they give us something no real corpus can: we know exactly what each
-# clip shows, hence the **best score anybody could reach**.
+# drawn faces with synthetic voices. Each clip *intends* an emotion. Its voice and its face each *show* one, drawn
+# from CREMA-D's matrices above. Simulated raters, ten per way of watching, vote on it by the equation above
+# (sharpened: puppet raters agree with each other far more than people do). Unlike in a real corpus, we know exactly
+# what each clip shows, and so the **best score that anybody could reach**.
 
 # %%
 corpus = lab.open_corpus(size, seed)
@@ -374,16 +373,16 @@ frames, times = media.read_frames(corpus.clips.loc[clip_of(speakers[0], "happy")
 print("a frame:", frames.shape[1:], frames.dtype)
 
 # %% [markdown]
-# **See** the corners of the mouth and the cheeks in the upper row and, below, the bright bands of the voice: their
-# spacing is the pitch, their tilt is how hard the voice works. Switch between *happy* and *sad* and look at both
-# rows. Then compare *happy* and *angry*: one row hardly changes.
+# **See** the corners of the mouth and the cheeks in the upper row and, below, the bright bands of the voice: the
+# wider their spacing, the higher the pitch; the further up they reach, the more effort is in the voice. Switch
+# between *happy* and *sad* and look at both rows. Then compare *happy* and *angry*: which row changes more?
 
 # %% [markdown]
 # ## You against the crowd
 #
-# Ten clips, chosen by lot. Play each one (in JupyterLab) and say what you hear and see. Beside your answers stand those
-# of a *listener*: one of the ten voice-only raters of each clip, drawn by lot as well. If you answer no clip at all, it
-# is the listener who is held against the crowd.
+# Ten clips, drawn at random. Play each one (in JupyterLab) and say what you hear and see. Beside your answers stand
+# those of a *listener*: one of the ten voice-only raters of each clip, also drawn at random. If you answer no clip at
+# all, the listener is compared with the crowd in your place.
 #
 # **Predict.** On what share of the ten will you agree with the majority of those who heard and saw?
 
@@ -428,8 +427,8 @@ print(f"{who} named what was intended: {intended.sum()} of {len(judged)}")
 # **Where it goes wrong.** There are two right answers in that table, and they differ: what was *intended* and what
 # was *perceived*. In CREMA-D the intended emotion agrees with the audiovisual majority on 82 % of the clips that have
 # one. Papers report scores against either, often without saying which, and the numbers are not comparable: one
-# published wav2vec 2.0 system scores .734 against the intended emotion and .478 against what listeners perceived,
-# *with the same predictions* (repository emotion-label-ceiling).
+# wav2vec 2.0 system scores .734 against the intended emotion and .478 against what listeners perceived, *with the
+# same predictions* (repository emotion-label-ceiling).
 
 # %%
 majority = shares.loc[decided].idxmax(axis=1)
@@ -437,14 +436,15 @@ print(f"clips on which more than half agree: {len(decided) / len(shares):.2f}")
 print(f"of these, intended as perceived: {(majority == corpus.clips.intended[decided]).mean():.2f}")
 
 # %% [markdown]
-# In this course the target is what audiovisual raters **perceived**, by majority, unless a table says otherwise.
+# The puppets' intended and perceived emotions differ more often than CREMA-D's. In this course the target is what
+# audiovisual raters **perceived**, by majority, unless a table says otherwise.
 #
-# > **Moral.** A score has a second half: against *whose* truth?
+# > **Moral.** A score needs its target: say *whose* truth it is measured against.
 
 # %% [markdown]
 # ## Between chance and ceiling
 #
-# We owe ourselves a score that looks along rows *and* down columns. For one class, F1 is
+# Here is the score that looks along rows *and* down columns. For one class, F1 is
 #
 # $$F_1 = \frac{2 \cdot \mathrm{hits}}{\mathrm{row\ sum} + \mathrm{column\ sum}}$$
 #
@@ -481,10 +481,11 @@ def macro_f1(confusion: np.ndarray) -> float:
 lesson0.macro_f1(macro_f1)
 
 # %% [markdown]
-# **The real thing.** The same number for everybody. *Nobody* always answers with the most common emotion. *One rater*
-# is a vote drawn from those on the clip. The *crowd* answers with the favourite of those who only heard, or only saw.
-# The *ideal observer* knows which class each puppet's voice and face show, and nothing else, and names the most probable
-# answer: no network and no person can be right more often on average. The truth is what the audiovisual majority perceived.
+# **The real thing.** We score four raters by the same number. *Nobody* always answers with the most common emotion.
+# *One rater* is a vote drawn from those on the clip. The *crowd* answers with the favourite of those who only heard,
+# or only saw. The *ideal observer* knows which class each puppet's voice and face show, and nothing else, and names
+# the most probable answer. On average, nobody who knows only the clip can be right more often. The truth is what the
+# audiovisual majority perceived.
 #
 # **Predict.** How far does the ideal observer get when it cannot see?
 
@@ -539,23 +540,22 @@ print(scores.round(2).to_string(na_rep="-"))
 
 # %% [markdown]
 # **See** that a ceiling belongs to a *condition*. With both streams the ideal observer is nearly always right about
-# what raters will say. Without the face it is right half of the time, and not for want of skill: the answer is not in
-# the voice. On the real CREMA-D, against its own audiovisual majority, the crowd scores .563 from the voice and .810
-# from the face; our puppets' crowd stands in the same region. (Single puppet raters agree more than people do, so their
-# row is far too good.) A network that beats the ideal observer has not
-# learned emotions better. It has a leak.
+# what raters will say. Without the face it reaches only .51: the rest of the answer is not in the voice. On the real
+# CREMA-D, against its own audiovisual majority, the crowd scores .563 from the voice and .810 from the face; our
+# puppets' crowd is close to both. (Single puppet raters agree more than people do, so their row is far too good.) If
+# a network beats the ideal observer by more than chance, look for a leak from the test clips.
 #
-# The single audiovisual rater has an unfair advantage, by the way: their vote is part of the majority they are judged
-# by. On CREMA-D they score .779 against that majority, and .719 against the majority of the *others*.
+# The single audiovisual rater has an unfair advantage: their vote is part of the majority by which they are judged.
+# On CREMA-D they score .779 against that majority, and .719 against the majority of the *others*.
 #
-# > **Moral.** A score means nothing by itself. Give its floor, its ceiling, and the people in between.
+# > **Moral.** Report a score together with its floor, its ceiling and the scores of people.
 
 # %% [markdown]
 # ## A first prediction
 #
-# Now a machine. It gets numbers that describe each clip's sound and picture (lesson 1 is about them), averages them
-# over the clip and draws straight boundaries between classes: *logistic regression*. It is trained on some puppets
-# and tested on **others**.
+# Now a machine. It gets numbers that describe each clip's sound and picture (lesson 1 is about them), takes
+# statistics of them over the clip, such as the mean, and draws straight boundaries between classes: *logistic
+# regression*. It is trained on some puppets and tested on **others**.
 #
 # **Predict.** Its macro-F1 on puppets it has never met, hearing and seeing?
 
@@ -609,19 +609,19 @@ lab.fact(
 # %% [markdown]
 # **See** two answers of the same form: a share for each emotion. From now on people and networks stand in one table.
 #
-# The machine is well above nobody and well below the ceiling. It has thrown time away: an average over the clip
-# cannot tell a rising voice from a falling one. The rest of the course is about the distance that is left, and about
-# what happens to it when a stream goes missing.
+# The machine is well above nobody and well below the ceiling. Its statistics ignore the order of the frames. The rest
+# of the course is about the distance that is left, and about what happens when a stream goes missing.
 
 # %% [markdown]
 # ## What to take away
 #
-# - Listeners name the intended emotion in 40 % of votes, watchers in 57 %, both together in 63 %. Voices hide
-#   happiness; faces show it.
-# - Of three rules multiplying predicts the audiovisual answers best, and yet the face matrix alone predicts them better.
+# - People name the intended emotion in 40 % of votes by voice, 57 % by face and 63 % by both. Voices hide happiness;
+#   faces show it.
+# - Of three rules multiplying predicts the audiovisual answers best. Per cell, the face matrix alone predicts them
+#   better.
 # - *Intended* and *perceived* are two targets. Ours is the audiovisual majority.
 # - Macro-F1 counts every class alike and looks along rows and down columns.
-# - Every score stands between *nobody* and the *ideal observer*, with people in between.
+# - Read a score between *nobody* and the *ideal observer*, and beside those of people.
 
 # %% [markdown]
 # ## Five questions
@@ -639,8 +639,8 @@ lab.fact(
 #
 # QUESTION Why does sadness gain so little from having both cues?
 #
-# ANSWER In voice and in face it is mistaken for the same thing, neutral. Multiplying two cues that err alike makes
-# the error surer.
+# ANSWER In voice and in face, neutral is a more common answer than sad. Multiplying two cues that err alike makes the
+# error surer.
 #
 # QUESTION A paper reports 85 % on CREMA-D, another 83 %. What do you ask before you say which is better?
 #
@@ -651,7 +651,7 @@ lab.fact(
 #
 # ANSWER On a handful of clips by luck, since raters' votes have chance in them. On average, no: the observer already
 # knows all that a clip shows. A network that does so consistently has seen something it should not have, such as the
-# test speakers.
+# answers for the test clips.
 
 # %% [markdown]
 # ## Read next
