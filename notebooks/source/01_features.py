@@ -14,13 +14,13 @@
 # %% [markdown]
 # # Lesson 1 · Feature extraction
 #
-# No network in this course ever sees a clip. It sees *features*: somebody's opinion, frozen into numbers, of what in
-# a clip matters. This lesson opens that opinion up, and then shows the two oldest ways of fooling oneself with it.
+# No network in this course sees a clip itself. It sees *features*: numbers that somebody chose to compute from the
+# clip. This lesson shows how they are made, and then two classic mistakes in their use.
 #
 # **You will be able to**
 #
 # 1. cut a waveform into overlapping frames and describe each frame by a number (check: `frame_energy`)
-# 2. bring features to one scale without letting test clips tell about themselves (check: `normalise`)
+# 2. bring features to one scale without using the test clips (check: `normalise`)
 # 3. divide clips so that no speaker is on both sides, and say what another division would have hidden (check:
 #    `split_by_speaker`)
 #
@@ -74,7 +74,7 @@ share_guess.against(reached / raw)
 print(f"{raw / 1e6:.1f} million numbers in the clip, {reached / 1e6:.2f} million reach the network")
 
 # %% [markdown]
-# What is thrown away is thrown away for good: no network can bring it back. So let us see how a feature is made.
+# What the features leave out, no network can bring back. So let us see how a feature is made.
 #
 # A voice changes over hundredths of a second, too slowly to see in single samples and too fast to average over a
 # clip. So a waveform is cut into **frames**: windows of some length, each beginning one *hop* after the one before,
@@ -148,7 +148,7 @@ lab.fact("they correlate above .99", np.corrcoef(yours[:common], theirs[:common]
 # little rounder.)
 #
 # **Where it goes wrong.** Pitch is a number only where the vocal folds vibrate. Elsewhere openSMILE writes **0**,
-# which is no pitch but the mark of there being none.
+# which means *no pitch* and not a pitch of 0 Hz.
 
 # %%
 pitch = described["lld"][:, names.index("F0final_sma")]  # Hz, 0 = unvoiced
@@ -160,11 +160,10 @@ lab.fact(
 print("first of the 130 features:", names[0])
 
 # %% [markdown]
-# An average over all frames is a mixture of *how high* and *how often*. The last line is worth remembering: there is
-# published code, AuxFormer's among it, that takes a frame whose *first* feature is exactly 0 for padding and gives it
-# no place in time.
+# An average over all frames mixes *how high* with *how often*. Remember the last line: some published code,
+# AuxFormer's too, treats a frame whose *first* feature is exactly 0 as padding and gives it no position.
 #
-# > **Moral.** Zero is a number. If something is missing, say so with a flag.
+# > **Moral.** Zero is a value. Mark what is missing with a flag.
 
 # %% [markdown]
 # ## One clip, four views
@@ -173,8 +172,8 @@ print("first of the 130 features:", names[0])
 # the ear spaces them); the 130 descriptors; and, for the picture, *histograms of oriented gradients* of the face, one
 # vector per video frame, of which we draw the 60 numbers that move most.
 #
-# **Predict.** Take each of the lower three and average it over the clip. One of them then tells nothing of *what* was
-# said. Which? (The answer is measured near the end of the lesson.)
+# **Predict.** Take each of the lower three, and keep only mean and deviation over the clip. One of them then tells
+# nothing of *what* was said. Which? (The answer is measured near the end of the lesson.)
 
 # %%
 informed = lab.predict(
@@ -200,12 +199,11 @@ print("frames in a second: sound 100, picture", round(video_rate))
 
 # %% [markdown]
 # **See** that vertical edges line up in the upper three, syllable by syllable. The face is slower: an expression
-# comes, holds and goes, with the small movements of the mouth on top. The streams have *different rates*, so frame 50
-# of one is not frame 50 of the other; time in seconds is all they share. Speech can be read from the log-mel picture
-# with practice, and from the lips with more.
+# comes, holds and goes. The streams have *different rates*, so frame 50 of one is not frame 50 of the other. They
+# share only the time in seconds.
 #
-# The papers also use *learned* features, the inner layers of networks. For two extractors a package on your disk brings the
-# weights (`voice`, `blendshapes`); for the others you name a folder or a file, as in `--audio wav2vec2:FOLDER`.
+# The papers also use *learned* features, the inner layers of networks. For two of them (`voice`, `blendshapes`) an
+# installed package brings the weights; for the others you name a folder or a file, as in `--audio wav2vec2:FOLDER`.
 #
 # | features | numbers per frame | frames per second | comes from |
 # |---|---|---|---|
@@ -218,7 +216,7 @@ print("frames in a second: sound 100, picture", round(video_rate))
 # | `vggface` | 4096 | that of the video | a network trained to recognise people, the AuxFormer paper's face features |
 # | `emoca` | 50 | that of the video | expression codes of a 3-D face model, the AuxFormer release's face features |
 #
-# Now compare emotions: one puppet, one clip for each emotion that its voice can show. Choose a descriptor.
+# Now compare emotions: one puppet, one clip for each emotion that its voice shows. Choose a descriptor.
 
 # %%
 from auxformer.corpora import EMOTIONS
@@ -274,22 +272,22 @@ lab.explorer(
 print(len(SHOWN), "descriptors and", len(speakers), "puppets to choose from")
 
 # %% [markdown]
-# **See** the gaps (no pitch there) and the heights: pitch goes up with arousal, in joy and in fear alike, so height
-# alone cannot tell the two apart. The *course* of the curve can: look for the one that rises where another falls.
+# **See** the gaps (no pitch there) and the heights: pitch is high in joy, anger *and* fear, so height alone hardly
+# tells them apart. The *course* of the curve may help: look for one that rises where another falls.
 
 # %% [markdown]
 # ## From a picture to 288 numbers
 #
 # A face crop of 48 × 48 pixels is a table of brightness. A *gradient* says how fast brightness changes from one pixel
-# to the next, and in which direction: eyebrows, lids and lips are where it is large.
+# to the next, and in which direction. It is large at edges: brows, lids, lips and the outline of the face.
 #
 # HOG divides the crop into 4 × 4 cells of 12 pixels and counts, in each, how much gradient points in each of 8 directions.
 # Then every block of 2 × 2 neighbouring cells is brought to unit length, which takes out how strong the light is. There
 # are 3 × 3 such blocks: $3 \cdot 3 \cdot (2 \cdot 2) \cdot 8 = 288$. It knows where edges are and which way they run,
 # but no longer the colour of the skin or of the wall.
 #
-# The crop follows the face: a detector looks for it now and then, the path between is straight and smooth, and the crop
-# is turned until the eyes are level. So what moves in the crop is the face and not the head.
+# The crop follows the face: a detector looks for it now and then, the path between is straight and smooth, and the
+# crop is turned until the eyes are level. So what moves in the crop is mostly the face and not the head.
 
 # %%
 from auxformer.features.track import corners_of, level_crops, track_face
@@ -320,17 +318,18 @@ lab.fact("a face in 100 % of the frames", track.found == 1)
 # %% [markdown]
 # **See** brows, lids and mouth as strokes.
 #
-# **Where it goes wrong.** Talking moves the lips in every emotion: the mouth's gradients say a good deal about
-# *vowels*, and a feature has no way to know which of its reasons for change is the one you care about.
+# **Where it goes wrong.** Talking moves the lips in every emotion, so the mouth's gradients change with the *vowels*,
+# too. A feature does not know which of these changes you care about.
 #
-# > **Moral.** A feature has many reasons to change. Yours is one of them.
+# > **Moral.** A feature changes for many reasons. What you study is only one of them.
 
 # %% [markdown]
 # ## Movements with names
 #
-# No gradient has a name that a person would use. **Blendshapes** have. One network finds 478 points of the face; another
-# turns them into 52 movements, each from 0 (not at all) to 1 (as far as it goes): `jawOpen`, `mouthSmileLeft`,
-# `browDownRight`. Animators mix faces from such movements. Three more numbers say where the head points.
+# Single gradients have no names that a person would use. **Blendshapes** do. One network finds 478 points of the
+# face; another turns them into 52 movements, each from 0 (not at all) to 1 (as far as it goes): `jawOpen`,
+# `mouthSmileLeft`, `browDownRight`. Animators mix faces from such movements. Three more numbers say where the head
+# points.
 #
 # **Predict.** Which part of the face moves most in this film?
 
@@ -352,12 +351,12 @@ print(f"the {len(liveliest)} liveliest:", ", ".join(liveliest))
 print(f"you said: {part_guess.value}")
 
 # %% [markdown]
-# **See** that both pictures turn at the same moments, at .8 s and again at 1.3. The upper one says *that* something
-# changed. The curves say *what*: the upper lip is drawn up on both sides and held, while the lids come down; and the film
-# begins and ends with a blink. So a person can check such a feature, and can say what a decision rested on.
+# **See** that both pictures change at about .8 s. The upper one says *that* something changed. The curves say *what*:
+# the upper lip is drawn up on both sides and held until 1.3 s, while the eyes look down. The film begins and ends
+# with a blink. A person can check such a feature against the film.
 #
-# **Where it goes wrong.** The names come from networks that somebody else trained, on faces that we have not seen. They
-# were made for people. Here they read drawings: four puppets with a *neutral* face.
+# **Where it goes wrong.** The names come from networks that somebody else trained, on faces that we have not seen.
+# They were made for people. Here they get drawings: four puppets with a *neutral* face.
 
 
 # %%
@@ -380,17 +379,17 @@ if points is not None:
     lab.fact("ten covered frames are NaN throughout", lost[10:20].all() and lost.sum() == 10 * 55)
 
 # %% [markdown]
-# At rest, the level says more about how a face is drawn than about what it does. What tells is the *change*, seen from the
-# same face at rest. And a frame without a face is NaN, a flag that it is not valid; 0 would say that there is a face and
-# that nothing in it moves.
+# At rest, the values say how a face is drawn, not what it does. So look at the *change* from the same face at rest. A
+# frame without a face is NaN, a flag that it is not valid; 0 would say that there is a face and that nothing in it
+# moves.
 #
-# > **Moral.** A name says what was to be measured, not that it was.
+# > **Moral.** The name of a feature says what it should measure, not that it does.
 
 # %% [markdown]
 # ## Extract once, read many times
 #
-# Features of a clip do not change while a network trains. So they are computed once and kept in a **store**, which gives
-# back exactly what the extractor gave.
+# Features of a clip do not change while a network trains. So they are computed once and kept in a **store**, which
+# returns exactly what the extractor computed.
 
 # %%
 hogs = lab.open_store(corpus, "hog")
@@ -406,16 +405,15 @@ lab.fact("the largest value does not fit into a 16-bit float (65,504)", largest 
 # ## One scale for all
 #
 # Those numbers are a problem. Some do not fit into 16-bit floats, which is why the store keeps 32. And where one
-# descriptor is counted in thousands and another in thousandths, a network that sums them hears the loud one only. So
+# descriptor is counted in thousands and another in thousandths, the large one dominates every sum in a network. So
 # each feature is *standardised*,
 #
 # $$z = \frac{x - \mu}{\sigma}$$
 #
 # with its own mean $\mu$ and standard deviation $\sigma$. The only question is *over which frames*.
 #
-# **By hand.** Training frames 2, 4, 6: $\mu = 4$, $\sigma = 1.63$. A test frame of 9 becomes 3.1: far out, and we can
-# see that it is. Had the test frame been part of the sum, $\mu = 5.25$ and $\sigma = 2.6$ would have made it 1.5, and
-# hardly worth a look.
+# **By hand.** Training frames 2, 4, 6: $\mu = 4$, $\sigma = 1.63$. A test frame of 9 becomes 3.1, which is clearly
+# far out. With the test frame among the others, $\mu = 5.25$ and $\sigma = 2.6$ make it 1.5, which looks ordinary.
 
 # %%
 train_toy, test_toy = np.array([2.0, 4.0, 6.0]), 9.0
@@ -431,7 +429,7 @@ print("fitted on all:", round((test_toy - both_toy.mean()) / both_toy.std(), 1))
 #
 # HINT Mean and deviation have one entry per feature: shape `[D]`. Over which axis do you reduce?
 #
-# HINT Only one of the two arrays has a say in them.
+# HINT Only one of the two arrays may be used for them.
 #
 # HINT `np.where(condition, a, b)` picks entry by entry; a deviation of 0 can be replaced by 1 that way.
 
@@ -462,18 +460,18 @@ off = np.abs(by_package.mean(0)).max()  # of the feature that is farthest from c
 lab.fact("another puppet is not centred on the first one's scale", off > 0.1)
 
 # %% [markdown]
-# The last line is no mistake: another speaker is *not* centred on the first one's scale, and that is information we
-# want to keep honest. (The package also cuts values at ±8, so that one wild frame cannot take over a batch.)
+# The last line is no mistake: another speaker is *not* centred on the first one's scale. A test must not hide that.
+# (The package also cuts values at ±8, so that one extreme frame cannot dominate a batch.)
 #
-# > **Moral.** Whatever is fitted is fitted on train. Means count as fitted.
+# > **Moral.** Fit everything on the training clips. Means are fitted, too.
 
 # %% [markdown]
 # ## A division that flatters
 #
 # To see whether a machine has learned, we test it on clips it has not seen. The obvious way is to shuffle all clips
-# and put some aside. Let us ask the same features another question first: *who is speaking?*
+# and put some aside. First ask the features another question: *who is speaking?*
 #
-# **Predict.** With plain averages over the clip and straight boundaries, on what share of new clips is the right
+# **Predict.** With mean and deviation over the clip and straight boundaries, on what share of new clips is the right
 # puppet named?
 
 # %%
@@ -520,9 +518,9 @@ print(f"{len(speakers)} puppets, chance {1 / len(speakers):.3f}")
 who_guess.against(right, digits=1)
 
 # %% [markdown]
-# The features carry the *person*. Which of them do, the voice's or the face's, we ask further down. When the same person is in train and test, a
-# machine may recognise the speaker, remember how *this* speaker looks when sad, and never learn what sadness looks
-# like. A fair test asks about people it has never met.
+# The features identify the *person*. Further down we ask which of them do, the voice's or the face's. When the same
+# person is in train and test, a machine may recognise the speaker, remember how *this* speaker looks when sad, and
+# never learn what sadness looks like. A fair test uses people that the machine has never met.
 
 # %% [markdown] exercise="split_by_speaker" difficulty=3 importance=5 minutes=13
 # ### Exercise 3 · Divide speakers, not clips
@@ -602,30 +600,30 @@ flattery_guess.against(gap.iloc[0])
 print(means.round(3).to_string())
 
 # %% [markdown]
-# **See** how little the upper line rises. Tested on people it knows, a machine looks nearly as good after meeting six as
-# after meeting forty: the division by clips hardly tells you that you need *more people*. The lower line does. And see
-# how far the small points scatter on the left, where only two puppets are tested: it matters *who* is. In CREMA-D
-# recognisability differs three to four times more between actors than between sentences.
+# **See** that the upper line rises by about .06 and the lower one by .15: the division by clips hides most of what
+# *more people* would bring. With forty puppets little of the gap is left. And see how far the small points scatter on
+# the left, where only two puppets are tested: it matters *who* is. In CREMA-D recognisability differs three to four
+# times more between actors than between sentences.
 #
-# **Where it goes wrong** in print: the six-class CREMA-D literature mixes both kinds. In two widely used public
-# divisions all 91 of 91 actors are in train *and* test (EmoBox as released in March 2025, and OGM-GE); the AuxFormer
-# authors' own partitions are by speaker, 63/14/14. Numbers from the two families are not comparable.
+# **Where it goes wrong**: the six-class CREMA-D literature mixes both kinds. In two widely used public divisions all
+# 91 of 91 actors are in train *and* test (EmoBox as released in March 2025, and OGM-GE); the AuxFormer authors' own
+# partitions are by speaker, 63/14/14. Numbers from the two families are not comparable.
 #
 # > **Moral.** Test on people you have not met.
 
 # %% [markdown]
 # ## What a description keeps
 #
-# Each extractor keeps some of the clip and loses the rest. So we put three questions to each, with a straight boundary on
-# means and deviations over the clip. Which *emotion* is it, and which *sentence*, of puppets that were not met? Which
-# *puppet*, in a sentence that was not heard? Three sentences are enough.
+# Each extractor keeps some of the clip and loses the rest. So we ask each three questions, with logistic regression
+# on means and deviations over the clip. Which *emotion* is it, and which *sentence*, on puppets that are not in
+# train? Which *puppet*, in a sentence that is not in train? We use three sentences.
 #
-# Two rivals join. `voice` is a network that was trained to tell thousands of *speakers* apart by real recordings. And
-# wav2vec 2.0, the network behind the features of the AuxFormer release, comes small and with weights *drawn by lot*: it
+# Two networks join. `voice` was trained on real recordings to tell thousands of *speakers* apart. `untrained` is a
+# small wav2vec 2.0, the kind of network behind the features of the AuxFormer release. Its weights are *random*: it
 # has never been trained on anything.
 #
-# **Predict.** Chance is 1/6 = .17 for the emotion. What does the untrained network reach? And beside the 130 descriptors,
-# what does the speaker encoder do?
+# **Predict.** Chance is 1/6 = .17 for the emotion. What does the untrained network reach? And how does the speaker
+# encoder compare with the 130 descriptors?
 
 # %%
 lot_guess = lab.predict("macro-F1 for emotion, untrained network")
@@ -749,24 +747,24 @@ print(f"you said: {voice_guess.value}")
 print(probes.round(3).to_string())
 
 # %% [markdown]
-# **See** the network that has learned nothing: it stands above chance. Random filters change the sound, but its rhythm and
-# its colour are not lost in them. So "beats chance" says little about what a network has *learned*; hold it against the
-# same network untrained.
+# **See** the network that has learned nothing: it is above chance for the emotion, and far above it for the sentence.
+# Random filters keep part of the sound. So "beats chance" says little about what a network has *learned*; compare it
+# with the same network untrained.
 #
-# The speaker encoder does know speakers better than the descriptors do. That is what it was trained for. Nobody trained it
-# for emotions, and it tells them as well. And the *face* names nearly everybody, while averages over its gradients are at
-# chance for the sentence: what moves fast is lost in them.
+# The speaker encoder names more speakers than the descriptors do, as it was trained to. It was not trained for
+# emotions, and yet tells them about as well as the descriptors. The *face* names nearly everybody, but mean and
+# deviation of its gradients are at chance for the sentence.
 #
-# > **Moral.** What a feature was trained for, it keeps. What else it keeps has to be measured.
+# > **Moral.** Features keep more than they were trained for. Measure what they keep.
 
 # %% [markdown]
 # ## One prediction, two truths
 #
-# Lesson 0 said that a score has a second half: against whose truth. Here is what that does. A machine that only
-# *hears* learns what audiovisual raters perceived, and answers for puppets it has never met. Then those same answers
-# are held against three truths.
+# Lesson 0 said that a score needs its target. Here is why. A machine that only *hears* learns what audiovisual raters
+# perceived, and answers for puppets it has never met. We then score the same answers against that target and two
+# others.
 #
-# **Predict.** Against which one does it do best?
+# **Predict.** Against which of the three does it score best?
 
 # %%
 truth_guess = lab.predict(
@@ -794,23 +792,22 @@ lab.fact("they differ by more than .05", max(average.values()) - min(average.val
 print({truth: round(value, 3) for truth, value in average.items()})
 
 # %% [markdown]
-# A voice is best judged by those who heard it: what the face added to the other labels cannot be learned from sound.
-# On the real CREMA-D it has come out the other way: one fine-tuned wav2vec 2.0 scored .734 against the intended
-# emotion and .478 against what voice-only raters perceived, the same predictions both times (repository
-# emotion-label-ceiling). What a system was trained towards matters as well. Either way, a table that does not name its target cannot be read.
+# The machine scores best against those who only heard: what the face added, or what was only intended, is not in the
+# sound. On the real CREMA-D it has come out the other way: one fine-tuned wav2vec 2.0 scored .734 against the
+# intended emotion and .478 against what voice-only raters perceived, the same predictions both times (repository
+# emotion-label-ceiling). The target in training may matter as well. Either way, a table must name its target.
 #
-# > **Moral.** Same clips, same features, same machine: another truth, another score.
+# > **Moral.** The same answers get another score against another target.
 
 # %% [markdown]
 # ## What to take away
 #
-# - A feature is an opinion: of two million numbers in a clip, about one in sixty reaches the network, and only what
-#   somebody thought of.
-# - Sound and picture come at different rates; what they share is time in seconds.
+# - Features are a choice: of two million numbers in a clip, about one in sixty reaches the network.
+# - Sound and picture come at different rates. They share only the time in seconds.
 # - Zero is not "missing": not for pitch, and not for a frame without a face.
 # - Whatever is fitted, means included, is fitted on train.
-# - Speakers, not clips, are divided. A random division flatters, because features of the face name nearly every person.
-# - What a network was trained for says what its features keep. What they lost has to be measured.
+# - Divide speakers, not clips. A random division flatters; the features of the face name nearly every puppet.
+# - A network's features can keep more than it was trained for. What they keep and what they lose has to be measured.
 
 # %% [markdown]
 # ## Five questions
@@ -827,12 +824,12 @@ print({truth: round(value, 3) for truth, value in average.items()})
 # QUESTION A colleague standardises all clips before dividing them. What has leaked, and does it matter?
 #
 # ANSWER The mean and deviation contain the test clips. With thousands of clips the harm is often small, with few
-# speakers it need not be; either way nobody can tell any more, and the order costs nothing to get right.
+# speakers it need not be. The right order costs nothing.
 #
 # QUESTION VGG-Face was trained to recognise people. Why might that help less than hoped when tested on new people?
 #
-# ANSWER It was built to keep what differs between people, and with shared speakers it is a very good memory for who they
-# are. Whether it also lost what faces do is not known until it is measured: the speaker encoder kept the emotion.
+# ANSWER It was built to keep what differs between people. With shared speakers that helps to recognise them, with new
+# ones it does not. Whether it lost what faces do has to be measured: the speaker encoder kept the emotion.
 #
 # QUESTION Two papers report macro-F1 .78 and .81 on CREMA-D. Name three things that must agree before the second is
 # better.
@@ -845,10 +842,10 @@ print({truth: round(value, 3) for truth, value in average.items()})
 #
 # - Schuller et al. 2016, *The INTERSPEECH 2016 Computational Paralinguistics Challenge*: its section on features, for
 #   what the 65 descriptors are.
-# - Dalal & Triggs 2005, *Histograms of Oriented Gradients for Human Detection*: the overview of the method; two pages
-#   and you could write it yourself.
-# - Goncalves & Busso 2022, *AuxFormer*: its section on features, to see which opinions the paper starts from.
-# - Lesson 2, *The fusion transformer*: two sequences of features with different lengths meet.
+# - Dalal & Triggs 2005, *Histograms of Oriented Gradients for Human Detection*: the overview of the method, on two
+#   pages.
+# - Goncalves & Busso 2022, *AuxFormer*: its section on features, to see which ones the paper starts from.
+# - Lesson 2, *The fusion transformer*: how a network joins two sequences of features.
 
 # %% tags=["nbval-ignore-output"] reason="versions, device and seconds belong to the machine"
 lab.versions(seed)
