@@ -14,9 +14,9 @@
 # %% [markdown]
 # # Lesson 4 · Fast training
 #
-# A training run that takes a minute gets repeated until it is right; one that takes a night gets believed. This lesson
-# is about being fast for honest reasons: look first, change one thing, measure it, keep it only if it pays. Everything
-# is measured on your processor; where a GPU is present, the same cells use it, and one section is about GPUs alone.
+# A training run of a minute can be repeated after every change; a run of a night cannot. This lesson makes training
+# faster step by step: look first, change one thing, measure it, keep it only if it pays. The cells measure your
+# machine, and use its GPU if there is one. One section shows times that were recorded on a GPU.
 #
 # **You will be able to**
 #
@@ -52,8 +52,7 @@ print("a batch:", clips, "clips, audio and video features", dims)
 # ## Look before you change
 #
 # Here is one training step of AuxFormer in its published form (two layers instead of five, to save your time), every
-# operation PyTorch's own. Adding up what a network is *for*, the products of matrices, one expects them to fill the
-# step.
+# operation PyTorch's own. A network is mostly products of matrices, so one expects them to fill the step.
 #
 # **Predict.** What share of the step's time goes into products of matrices?
 
@@ -104,21 +103,21 @@ lab.fact("dropout alone takes more than a tenth", share["dropout"] > 0.1 or devi
 lab.fact("with fast paths it takes less time", ours["dropout"] < plain["dropout"])
 
 # %% [markdown]
-# **See** the bar *dropout*. Nobody's drawing of the network has a box for it, but on a processor each of its coins is a
-# random number: PyTorch draws one per element, and the weights of attention alone have tens of millions. Behind it come
-# multiplications with the masks: memory is read and written, nothing is learned.
+# **See** the bar *dropout*. Drawings of the network have no box for it. On a processor PyTorch draws a random number
+# for each element, and the weights of attention alone have tens of millions. Multiplying by the masks comes on top, in
+# the bar *multiply, add, copy*.
 #
-# The package's answer is in `models/fast.py`: coins are cut from 64-bit words, eight from each; attention with dropout
-# goes clip by clip, so that its weights never leave the cache; the feed-forward branch goes a thousand frames at a
+# The package's answer is in `models/fast.py`: random numbers are cut from 64-bit words, eight from each; attention with
+# dropout goes clip by clip, so that its weights stay in the cache; the feed-forward branch takes a thousand frames at a
 # time. On a GPU none of this is needed, and PyTorch's own is used.
 #
-# > **Moral.** Profile first. The expensive line is rarely the one you would have rewritten.
+# > **Moral.** Profile first. Here more than a tenth of the step went into dropout, which no drawing of the network shows.
 
 # %% [markdown]
 # ## What must it cost?
 #
-# Measured time says where you are, counting says how far you could get. One self-attention layer of width $d$ over $T$
-# frames multiplies, counting a multiplication and its addition as 2:
+# A profile says where the time goes. Counting says how many operations are needed at all. One self-attention layer of
+# width $d$ over $T$ frames multiplies, counting a multiplication and its addition as 2:
 #
 # $$\mathrm{ops}(T, d) = 2 \cdot 12\, T d^2 + 2 \cdot 2\, T^2 d$$
 #
@@ -205,10 +204,10 @@ lab.fact(
 # frames per second we are at 250, on the cheap side. A minute of conversation is not.
 #
 # And the table: `a_mem` and `v_mem` are the auxiliary networks; applied three times in a row, they cost more than the
-# fusion. What lesson 3 called a second opinion is the larger part of the bill. Our default network averages 8 audio and
-# 2 video frames into one before the stacks: fewer frames, and the second term falls with the *square*.
+# fusion. The second opinion of lesson 3 takes more than half of the operations. Our default network averages 8 audio
+# and 2 video frames into one before the stacks: fewer frames, and the second term falls with the *square*.
 #
-# > **Moral.** Count operations before you buy a faster machine: half of them may be yours to leave out.
+# > **Moral.** Count operations before you buy a faster machine. Some of them may not be needed.
 
 # %% [markdown]
 # ## Computing nothing, slowly
@@ -271,11 +270,11 @@ lab.fact("sorted: less than .02", shares["sorted"] < 0.02)
 lab.fact("the package's sampler lies between", shares["sorted"] < shares["ours"] < shares["random"])
 
 # %% [markdown]
-# **Where it goes wrong.** Sorted batches are the same in every epoch, and neighbours in length may be neighbours in
-# class: slow speech is sad speech. The package's `BucketSampler` therefore shuffles first, sorts within windows of many
-# batches only, and shuffles the batches: a little padding is the price of a fair draw.
+# **Where it goes wrong.** Sorted batches are the same in every epoch, and clips of like length may be of like class:
+# sad speech may be slow. The package's `BucketSampler` therefore shuffles first, sorts only within windows of many
+# batches, and shuffles the batches. The price is a little padding.
 #
-# > **Moral.** The fastest computation is the one for padding that is not there.
+# > **Moral.** Batch clips of like length: then little is computed for padding.
 
 # %% [markdown]
 # ## The same memory, fetched twice
@@ -313,10 +312,10 @@ print(f"times as fast: {gone_seconds / kept_seconds:.2f}")
 # %% [markdown]
 # `keep_freed_memory` is two calls of `mallopt(3)`; `fit` and `predict` make them before anything else. Nothing about
 # the result changes. On our two cores a step of the `default` preset made 20,000 to 37,000 faults and makes 900; it
-# became 1.3 to 1.5 times as fast. The profiler of the first section never showed this: it knows operations, and the
-# faults are hidden inside whichever of them touches a page first.
+# became 1.3 to 1.5 times as fast. The profiler of the first section does not show this: it counts by operation, and a
+# fault is part of the operation that touches the page first.
 #
-# > **Moral.** A profiler shows what it was built to see. Ask the system, too, what it was busy with.
+# > **Moral.** A profiler shows only what it was built to count. Ask the operating system as well.
 
 # %% [markdown]
 # ## Half the bits
@@ -336,9 +335,10 @@ small = torch.tensor(1.0, dtype=torch.bfloat16) + 1e-3
 print("a weight of 1, after a step of .001:", float(small))
 
 # %% [markdown]
-# At 256 the next number is 258; adding 1 gets lost in rounding, for ever. And a weight near 1 does not feel a step of a
-# thousandth. So *mixed* precision computes products in bf16 and keeps weights, sums and losses in float32
-# (`training.precision = "bf16"`, PyTorch's autocast). A product is where the errors average out and the time goes.
+# At 256 the next number is 258; adding 1 is lost in rounding, every time. A weight of 1 is not changed by a step of a
+# thousandth either. So *mixed* precision computes products in bf16 and keeps weights, sums and losses in float32
+# (`training.precision = "bf16"`, PyTorch's autocast). Products take the most time, and many of their rounding errors
+# cancel.
 
 
 # %%
@@ -399,9 +399,10 @@ print(f"{'off, float32, 8':<16}{pooled:6.2f}")
 print("device:", device)
 
 # %% [markdown]
-# Not every switch pays everywhere. Whether bf16 helps depends on whether your processor multiplies it in hardware.
-# `torch.compile` is a switch as well (`training.compile`); seen on two cores, it took a minute to compile and the step was
-# then as fast as before, for the fast paths already are what it would write.
+# Not every switch pays everywhere, and a ratio differs from one measurement to the next: compare the figure with the
+# first row of the table, which is the same switch. Whether bf16 helps depends on whether your processor multiplies it
+# in hardware. `torch.compile` is a switch as well (`training.compile`); on two cores it took a minute to compile, and
+# the step was then no faster than with the fast paths.
 #
 # > **Moral.** A speed-up is a ratio measured on the machine that will do the work.
 
@@ -432,19 +433,20 @@ ways = recorded[recorded.what == "transfer"].milliseconds
 lab.fact("pinned memory: a batch there in a fifth of the time", ways.min() < ways.max() / 5)
 
 # %% [markdown]
-# **See** that the GPU had next to nothing to do. A step of this network is thousands of small operations, and Python
-# hands them out one after the other. While it prepares the next one the GPU waits, so what is faster *on* the GPU, TF32
-# or half the bits, changes nothing. Counting operations, as above, does not show it: nobody counted the time to order them.
-# What helps is to order fewer and larger ones, or several at a time:
+# **See** that four times the clips took hardly longer: 32 clips do not keep this GPU busy. Our reading: a step of this
+# network is many small operations, Python launches them one after the other, and the GPU waits for the next one. Then
+# TF32 and bf16 cannot help, and here both steps were slower than float32. (Times vary by a tenth: bf16 with 32 clips is
+# in the table twice.) Counting operations, as above, does not show this, since it leaves out the time to launch them.
+# What can help is to launch fewer and larger ones, or several at a time:
 #
-# - more clips in a batch, as long as the memory lasts (21 GB of it for 128) and the network learns as well;
+# - more clips in a batch, as long as the memory lasts (21,136 MiB for 128) and the network learns as well;
 # - a step that is *compiled* (neighbouring operations become one) or recorded as a *graph* and replayed as a whole;
 # - several trainings at a time: sixteen small networks shared this GPU, and 36 were trained in about two minutes;
 # - batches in *pinned* memory, from which the GPU fetches by itself.
 #
-# The graph could not be recorded that day, and the reason is a lesson too: the loss moved its three weights, twelve bytes,
-# from the processor to the GPU in every step. On a processor nobody had noticed. That is mended, and how fast the graph is
-# has not been measured yet. The next cell measures it, if you have a GPU.
+# The compiled step and the graph are not in the table. The graph could not be recorded that day: in every step the loss
+# copied its three weights, twelve bytes, from the processor to the GPU. That is mended, and has not been measured
+# again. If you have a GPU, the next cell times a graph of the default network.
 
 # %%
 from auxformer.benchmark import gpu
@@ -458,7 +460,7 @@ else:
     print("batches of", ", ".join(map(str, gpu.BATCHES)), "clips; inference; transfers")
 
 # %% [markdown]
-# > **Moral.** Ask who waits for whom before you buy a faster one.
+# > **Moral.** Find out what waits for what before you buy a faster machine.
 
 # %% [markdown]
 # ## A batch in parts
@@ -510,17 +512,17 @@ part = cost_table(af.preset("paper").model, 130, 4096, clips=8).saved_mb["total"
 print(f"kept for backward: 32 clips {one / 1000:.1f} GB, 8 clips {part / 1000:.1f} GB")
 
 # %% [markdown]
-# In the package: `training.accumulate = 4`. The same weighing divides a batch among *processes*; there the sum goes over
-# a network cable.
+# In the package: `training.accumulate = 4`. The same weighing divides a batch among *processes*, which then send each
+# other their sums.
 #
-# > **Moral.** A mean of means is a mean only if the parts are alike.
+# > **Moral.** The mean of the parts' means is the mean of the whole only if the parts are equally large or weighed.
 
 # %% [markdown]
 # ## Killed, and two at once
 #
-# A run of the package can be killed at any moment and goes on to the *same bits*: each epoch's draws are named by (what,
-# seed, epoch), and a checkpoint is moved into place only when it is whole. Let us see it: one run to its end, one
-# killed after its first checkpoint and started again; then two processes that share every batch.
+# A run of the package can be killed at any moment and goes on to the *same bits*: the random draws of an epoch depend
+# on (what, seed, epoch) only, and a checkpoint is moved into place when it is complete. We try it: one run to its end;
+# one killed after its first checkpoint and started again; then two processes that share every batch.
 #
 # **Predict.** By how much do the final weights of the killed run differ?
 
@@ -552,24 +554,23 @@ curves = [runs.losses(name) for name in ("whole", "two")]
 lab.fact("two processes: the losses of all epochs agree to .001", np.allclose(*curves, atol=1e-3))
 
 # %% [markdown]
-# Two processes divide the clips of *each batch*, weigh their gradients as in exercise 3, and add them up; the curve is
-# that of one process, to rounding. With dropout switched on the curves would differ, for each process tosses its own
-# coins: equal in distribution, not in digits.
+# Two processes divide the clips of *each batch*, weigh their gradients as in exercise 3, and add them up; the losses
+# are those of one process, to .001. Dropout is off here. With dropout the losses would differ, since each process draws
+# random numbers of its own.
 #
-# On a machine with several GPUs: `accelerate launch -m auxformer train …`, or `accelerate.notebook_launcher` from a
-# notebook. The code path is the same.
+# On a machine with several GPUs: `accelerate launch -m auxformer train …`.
 #
-# > **Moral.** A run that cannot be killed cannot be trusted with a night.
+# > **Moral.** Before you start a run of a night, kill a short one and see that it continues.
 
 # %% [markdown]
 # ## What to take away
 #
 # - Profile, predict, change one thing, measure the ratio in one run. Keep what pays.
-# - Products of matrices are the floor; dropout, padding and passes over memory are what can go.
+# - Products of matrices have to be computed. Time for dropout, padding and page faults can be saved.
 # - The part per frame grows as $T d^2$, the part per pair of frames as $T^2 d$; they meet at a length of six widths.
 # - bf16 is for products. Sums, weights and losses stay in float32.
-# - A GPU that waits for Python is not made faster by half the bits; order fewer, larger operations.
-# - Parts of a batch, and processes, are weighed by their clips. A checkpoint is whole or it is none.
+# - If a GPU waits for Python, half the bits do not help. Launch fewer and larger operations.
+# - Parts of a batch, and processes, are weighed by their clips. A checkpoint is moved into place when it is complete.
 
 # %% [markdown]
 # ## Five questions
@@ -581,22 +582,23 @@ lab.fact("two processes: the losses of all epochs agree to .001", np.allclose(*c
 #
 # QUESTION Dropout of attention weights costs much on a processor and little on a GPU. Why?
 #
-# ANSWER A GPU draws its coins inside the attention kernel, from a counter, where the weights already are. A processor
-# draws one number after another into memory and reads them again.
+# ANSWER A GPU can draw its random numbers inside the attention kernel, from a counter, where the weights already are. A
+# processor draws one number after another into memory and reads them again.
 #
 # QUESTION You double the number of frames per second of a feature. What happens to the cost of a layer?
 #
 # ANSWER The first term doubles, the second quadruples. Far below six widths that is twice the cost, far above four
 # times.
 #
-# QUESTION Why must the dev score be computed by every process, or by one, but not "each on its own half"?
+# QUESTION Two processes each score one half of the dev clips. Why is the mean of their scores not the dev score?
 #
-# ANSWER Macro-F1 is no mean over parts: the F1 of two halves averaged is not the F1 of the whole. Counts can be added
-# up, scores cannot.
+# ANSWER Macro-F1 is no mean over clips: the average of the F1 of two halves is not the F1 of the whole. Add up the
+# counts and score once.
 #
 # QUESTION A run is killed while it writes a checkpoint. What must be on the disk afterwards?
 #
-# ANSWER The checkpoint before, whole. The new one is written aside and renamed at the end, which happens or does not.
+# ANSWER The checkpoint before, complete. The new one is written beside it and takes its place only at the end, in one
+# step.
 
 # %% [markdown]
 # ## Read next
