@@ -14,9 +14,9 @@
 # %% [markdown]
 # # Lesson 6 · The benchmark
 #
-# A table says .71 and .69. Is the first system better? This lesson is about everything that moves such numbers besides
-# the systems: the seed, the speakers who happened to be tested, how many systems were tried, and who looked at the test
-# set first. Then a system of your own goes through the same mill.
+# A table says .71 and .69. Is the first system better? This lesson is about what else moves such numbers: the seed, the
+# speakers who happened to be tested, how many systems were tried, and whether something was chosen on the test set.
+# Then a system of your own goes through the same tests.
 #
 # **You will be able to**
 #
@@ -56,8 +56,8 @@ print("speakers:", corpus.clips.speaker.nunique(), "| classes:", len(classes))
 #
 # A *suite* says what is compared: corpus, systems, partitions, seeds, conditions. On disk it is a TOML file (`auxformer
 # bench --help` lists those of the package); here it is written in Python. Three folds: every speaker is tested once, by
-# networks that were trained on others. The networks are small and see few epochs; what the lesson says about *comparing*
-# does not depend on how good they are. `fusion-loss-only` is AuxFormer without its auxiliary losses, as in lesson 3.
+# networks that were trained on others. The networks are small and see few epochs; the ways of *comparing* are the same
+# for good ones. `fusion-loss-only` is AuxFormer without its auxiliary losses, as in lesson 3.
 #
 # **Predict.** One system, one set of test speakers, two seeds. By how much can the two macro-F1 differ? For comparison: a
 # third-party list of published results on CREMA-D (`sota.csv` of the project *emotion-label-ceiling*, which read both
@@ -115,19 +115,19 @@ fold_spread = by_seed.loc["auxformer"].mean(axis=1)
 lab.fact("auxformer's folds differ by more than .03", np.ptp(fold_spread.to_numpy()) > 0.03)
 
 # %% [markdown]
-# **See** the thin band: the gap between two published systems. Below it, two seeds of *one* system, same speakers, same
-# settings; and from fold to fold, other speakers, the same system jumps as far again. Networks that were trained for
-# longer vary less than these do, but they vary: VAVL's .779 comes with ± .025 in that list, and the accuracies that
-# HiCMAE's repository gives for its five folds of CREMA-D have a standard deviation of 1.9 points.
+# **See** the thin band: the gap between two published systems. Below it, each line joins the seeds of *one* system,
+# same speakers, same settings; at least half of the lines are longer than the band is wide. From fold to fold, with
+# other speakers, the same system differs too. So do published ones: VAVL's .779 comes with ± .025 in that list, and the
+# accuracies that HiCMAE's repository gives for its five folds of CREMA-D have a standard deviation of 1.9 points.
 #
-# > **Moral.** One number is one draw. Before asking which is larger, ask what else could have been drawn.
+# > **Moral.** One number is one draw. Before you ask which is larger, ask how far another draw could be.
 
 # %% [markdown]
 # ## The leaderboard
 #
-# Now the table. People and the ceiling belong into it, and what a system costs beside what it scores. `human-rater` is
-# one rater drawn at random and judged by a majority they helped to make; `human-rater-others` is judged by the other
-# raters. `functionals-lr` is no network: averages over the clip and a logistic regression.
+# Now the table. People and the ceiling belong in it, and the cost of a system beside its score. `human-rater` is one
+# rater drawn at random and judged by a majority they helped to make; `human-rater-others` is judged by the other
+# raters. `functionals-lr` is no network: statistics of the clip and a logistic regression.
 
 # %% tags=["nbval-ignore-output"] reason="scores and seconds of a training differ between machines"
 print(lab.leaderboard(results, tables).round(2).to_string())
@@ -157,21 +157,21 @@ lab.fact(
 
 # %% [markdown]
 # **See** round markers (systems), squares (people), the diamond (ideal observer). A row that stands alone says little:
-# .45 is nearly all that a voice can tell, and little for a face. And the unexciting row, `functionals-lr`, is above networks
-# with a hundred thousand parameters: that is what a few epochs are worth. Leave such a row out, and nobody will notice.
+# .45 is close to the ceiling of a voice, and low for a face. The simple baseline, `functionals-lr`, is above networks
+# with a hundred thousand parameters: after so few epochs they are weak. Without such a row nobody would notice.
 #
-# > **Moral.** A score needs company: people above, a ceiling over everybody, and something embarrassingly simple below.
+# > **Moral.** Report a score beside people, a ceiling and a simple baseline.
 
 # %% [markdown]
 # ## Whose interval?
 #
 # The horizontal lines are 95 % intervals. From what? One way: draw clips from the test set, with replacement, as many
-# as there are, score them, repeat. There are thousands of clips, so the interval comes out pleasantly narrow.
+# as there are, score them, repeat. There are thousands of clips, so the interval comes out narrow.
 #
 # **By hand.** Two speakers of 10 clips each. The system is right on all clips of the first and on none of the second:
 # accuracy .5. Draw *clips*: 20 coins, standard deviation $\sqrt{.25/20} = .11$. Draw *speakers*: first twice, second
-# twice, or one of each: 1, 0 or .5, with probabilities ¼, ¼, ½; standard deviation $\sqrt{.125} = .35$. Whether you
-# would meet such speakers again is a question about speakers, and we have asked two.
+# twice, or one of each: 1, 0 or .5, with probabilities ¼, ¼, ½; standard deviation $\sqrt{.125} = .35$. What other
+# speakers would give is a question about speakers, and we have asked two.
 #
 # **Predict.** On our 40 speakers: how much wider than the interval over clips is the one over speakers? (1 = alike.)
 
@@ -310,14 +310,14 @@ lab.fact(
 )
 
 # %% [markdown]
-# **See** on the left that drawing clips promises 95 and delivers fewer than 80, and that *more speakers do not mend it*:
-# the interval shrinks as fast as the error does. Drawing speakers is right for many and too narrow for few, because a
-# handful of speakers does not show how different speakers can be. The package widens the percentiles as Student's $t$
-# does (`evaluation.intervals.interval`). On the right: to halve an interval takes four times as many speakers, and a corpus
-# has as many as it has.
+# **See** on the left that drawing clips promises 95 and delivers fewer than 80, and that *more speakers do not mend
+# it*: the interval shrinks as fast as the error does. Intervals over speakers are right for many speakers and too
+# narrow for few, because a handful does not show how different speakers can be. The package widens the percentiles as
+# Student's $t$ does (`evaluation.intervals.interval`). On the right: to halve an interval takes about four times as
+# many speakers.
 #
-# **Runs hang together.** More numbers come from more seeds. But all runs are tested on the same speakers, and where these
-# are easy all runs look good: five runs are not five experiments. **Predict.** Somebody takes the five scores for
+# **Runs are not independent.** More seeds give more numbers. But all runs are tested on the same speakers, and where
+# these are easy all runs look good: five runs are not five experiments. **Predict.** Somebody takes the five scores for
 # independent and writes "mean ± 95 %" from their spread, by Student's $t$. How often does that hold the truth?
 
 # %%
@@ -349,10 +349,11 @@ lab.fact(
 )
 
 # %% [markdown]
-# Average the runs first, speaker by speaker, then draw speakers, as the package does for a mean over seeds. Five runs make
-# the interval narrower by less than a third. What is left comes from the speakers, and no seed helps there.
+# Average the runs first, speaker by speaker, then draw speakers, as the package does for a mean over seeds. Five runs
+# make the interval narrower by less than a third. What is left comes from the speakers, and more seeds do not change
+# that.
 #
-# > **Moral.** Draw what you would have to record again: speakers.
+# > **Moral.** Resample what you would have to record again: speakers.
 
 # %% [markdown]
 # ## Swap the speakers
@@ -374,8 +375,8 @@ for swapped, total in zip(swaps, sums):
 print("p =", (np.abs(sums) >= 6).mean())
 
 # %% [markdown]
-# Two of eight, $p = .25$, although A was better on *every* speaker: with three speakers no result can be more
-# convincing. **Predict.** What is the smallest $p$ that six test speakers can give?
+# Two of eight, $p = .25$, although A was better on *every* speaker: with three speakers $p$ cannot be smaller.
+# **Predict.** What is the smallest $p$ that six test speakers can give?
 
 # %%
 smallest_guess = lab.predict("smallest p with six speakers")
@@ -433,8 +434,8 @@ lab.fact("auxformer against audio-only: p below .01", p_values["audio-only"] < 0
 lab.fact("auxformer against video-only: p below .05", p_values["video-only"] < 0.05)
 
 # %% [markdown]
-# Now look for yourself how speakers and true difference turn into a verdict. On the left 25 repetitions of the same
-# experiment, each with the difference found and its interval; on the right all 300 by their $p$.
+# Now vary the number of speakers and the true difference, and watch the verdict. On the left are 25 repetitions of the
+# same experiment, each with the difference found and its interval; on the right are all 300 by their $p$.
 
 
 # %% tags=["folded"]
@@ -498,10 +499,10 @@ lab.fact("no difference, 12 speakers: found in fewer than 1 of 10", null < 0.1)
 
 # %% [markdown]
 # **See** with 12 speakers and a true difference of .03 that most experiments miss it, and that those which do find it
-# show a difference well *above* the dashed line: what gets through is what got lucky. Set the difference to 0: the
-# histogram goes flat, and one in twenty is still "significant". That is what $p < .05$ means.
+# show on average a difference well *above* the dashed line: chance helped them. Set the difference to 0: the histogram
+# goes flat, and about one in twenty is still "significant". That is what $p < .05$ means.
 #
-# > **Moral.** "No significant difference" in a small test set is a statement about the test set.
+# > **Moral.** "No significant difference" does not mean "equal". With few test speakers the test may miss it.
 
 # %% [markdown]
 # ## Twenty tickets
@@ -551,18 +552,18 @@ lab.fact("after Holm in fewer than 1 of 10", after < 0.1)
 # %% [markdown]
 # Twenty *independent* tests would bring a winner in $1 - .95^{20}$ = 64 % of the projects. Here it is fewer, since all
 # twenty are held against the same starting point: where that one had bad luck, all variants look better together, and
-# where it had good luck, none does.
+# where it had good luck, all look worse (the test is two-sided, so both count). False finds come in groups.
 #
-# Holm's promise: if none of the differences is real, the chance of *even one* false find is at most 5 %, however many you
-# look at. The price is power: decide beforehand which comparisons you need.
+# Holm's promise: if none of the differences is real, the chance of *even one* false find is at most 5 %, however many
+# you look at. The price is power, so decide beforehand which comparisons you need.
 #
-# > **Moral.** Count how often you looked, and let the reader count too.
+# > **Moral.** Count the comparisons that you made, and report how many.
 
 # %% [markdown]
 # ## The best was chosen by looking
 #
-# A table has eighteen systems. The best is printed in bold; each of the others is tested against it, and Holm corrects for
-# seventeen tests. Was that all the looking? No: *which* of them is best was read off the same speakers.
+# A table has eighteen systems. The best is printed in bold; each of the others is tested against it, and Holm corrects
+# for seventeen tests. Is that enough? No: *which* of them is best was read off the same speakers.
 #
 # **By hand.** Three dice show 2, 3 and 6. Is the third die better? It was picked *because* it shows 6.
 #
@@ -574,9 +575,8 @@ best_guess = lab.predict("share of tables of equal systems in which somebody is 
 
 # %% [markdown]
 # The remedy is **max-T**. It swaps the speakers of all pairs at once and asks of every swap: how large is the *largest*
-# difference among all pairs? The one found is held against these largest ones. Whoever looks for the best system and tests
-# the others against it has looked at no more than all pairs. The package has it as `evaluation.tests.max_t` (Westfall &
-# Young 1993).
+# difference among all pairs? Each difference found is compared with these largest ones. All pairs include those of the
+# best system, whichever it is. The package has it as `evaluation.tests.max_t` (Westfall & Young 1993).
 
 # %%
 from auxformer.evaluation.tests import compare, max_t, tied_with_best
@@ -616,8 +616,9 @@ lab.fact("Holm: the more systems, the more often", wrongly["Holm"].is_monotonic_
 lab.fact("max-T: in fewer than 8 of 100, at every size", wrongly["max-T"].max() < 0.08)
 
 # %% [markdown]
-# **See** the dashed line leave the promised 5 %: Holm counts tests, not the looking for the best. The solid line keeps the
-# promise, since it knows how the pairs hang together. What the suite writes into `comparisons.csv` is corrected so.
+# **See** the dashed line leave the promised 5 %: Holm corrects for the number of tests, not for the choice of the best.
+# The solid line stays close to 5 %, since max-T tests all pairs together. What the suite writes into `comparisons.csv`
+# is corrected in this way.
 
 # %%
 comparisons = pd.read_csv(tables / "comparisons.csv")
@@ -641,23 +642,23 @@ pair = comparisons[comparisons.isin(["auxformer", "fusion-loss-only"]).sum(axis=
 print(pair.round(3).to_string(index=False))
 
 # %% [markdown]
-# **Tied with the best** are all systems that are not significantly worse than the first. In a table they deserve the same
-# bold type. Tied is not *equal*: with the speakers of one fold nearly everybody ties, with three times as many they come
-# apart.
+# **Tied with the best** are all systems that are not significantly worse than the first. In a table they deserve the
+# same bold type. Tied is not *equal*: fewer pairs come apart with the speakers of one fold than with three times as
+# many.
 #
-# The last line is lesson 3's question. It holds for these small networks, these epochs and these seeds: the test knows
-# that speakers vary, not what a third seed would do. Nor does it know *why*. Without their losses two untrained heads
-# still vote (lesson 3 warned), so the difference may be the vote's and not the losses'. A small $p$ says that something
-# differs; what differs is up to how the comparison was built.
+# The last line is lesson 3's question: on complete clips no difference shows. That holds for these small networks,
+# epochs and seeds: the test accounts for other speakers, not for a third seed. A small $p$ would not have said *why*
+# either. Without their losses two untrained heads still vote (lesson 3), so a difference could come from the vote and
+# not from the losses.
 #
-# > **Moral.** Who was looked for has to be in the test.
+# > **Moral.** If you searched for the best system, the test has to include the search.
 
 # %% [markdown]
 # ## Peeking
 #
-# Looking for the best has a second price: its score flatters it. In released code for CREMA-D, HiCMAE reads the same file
-# for validation and test and chooses the epoch on it; OGM-GE has no validation file and saves the epoch that is best on
-# test.
+# Choosing the best has a second price: its score is too high on average. In released code for CREMA-D, HiCMAE reads the
+# same file for validation and test and chooses the epoch on it; OGM-GE has no validation file and saves the epoch that
+# is best on test.
 #
 # **Predict.** Twelve test speakers, ten runs that truly differ by a standard deviation of .01. By how much does the best
 # one's test score flatter it?
@@ -705,9 +706,9 @@ lab.fact("it grows with every look", flattery["chosen on test"].is_monotonic_inc
 
 # %% [markdown]
 # **See** the grey band, the gap between two published systems: choosing the best of *five* runs on the test set is more
-# than enough to fill it. (These runs are independent of each other. Real seeds share their training clips and may differ
-# by less.) The dashed line chooses just as greedily, on other speakers, and reports an honest number. Nobody cheats here;
-# this is what "best of" means.
+# than enough to fill it. (Each of these runs has strengths of its own, drawn at random. Real seeds share their training
+# clips and may differ by less.) The dashed line chooses in the same way, but on other speakers, and its number is
+# hardly too high. Nobody cheats here: this is what "best of" does.
 #
 # > **Moral.** Choose on dev, as often as you like. Look at test once.
 
@@ -765,9 +766,9 @@ class MyMeans(torch.nn.Module):
 
 
 # %% [markdown]
-# Ten lines. `Logits.single` says that there is one head and no auxiliary one; all else comes from the suite. (From the
-# command line the same lines go into a file: `auxformer bench quick --models my_means.py --add my-means`.) A run is known
-# by its *settings*, and your class keeps its name while you edit it. The next cell therefore throws older runs away first.
+# `Logits.single` says that there is one head and no auxiliary one; all else comes from the suite. (From the command
+# line the same lines go into a file: `auxformer bench quick --models my_means.py --add my-means`.) A run is known by
+# its *settings*, and your class keeps its name while you edit it. The next cell therefore throws older runs away first.
 #
 # **Predict.** Where will it stand: below `audio-only`, between `audio-only` and `video-only`, or above `video-only`?
 
@@ -814,14 +815,14 @@ lab.fact(
 )
 
 # %% [markdown]
-# **See** your row between the others, with people and the ceiling to the right of it. Your model has forgotten the order of
-# the frames. What it scores needs no order at all, and that is worth knowing of a corpus.
+# **See** your row between the others, with people and the ceiling to the right of it. Your model does not know the
+# order of the frames. So what it scores on this corpus needs no order.
 #
-# **Where it goes wrong.** Let the content of an absent stream through in `clip_vector`. No score shows it, not even that of
-# *no-video*: the streams that this benchmark takes away hold zeros. A camera with its cap on sends something else. A test
-# of the contract finds the fault, and the package has one for every registered model.
+# **Where it goes wrong.** Let the content of an absent stream through in `clip_vector`. No score shows it, not even
+# that of *no-video*: the streams that this benchmark takes away hold zeros. A covered camera sends something else. A
+# test of the contract finds the fault, and the package has one for every registered model.
 #
-# > **Moral.** Ten lines make a model. All the rest is there to make its number mean something.
+# > **Moral.** A small model is quickly written. Its score means something only beside the other rows.
 
 # %% [markdown]
 # ## What to take away
@@ -833,14 +834,14 @@ lab.fact(
 # | what was chosen, on what, and how many were tried | best-of flatters: choose on dev |
 # | seeds: how many, mean *and* spread | one number is one draw |
 # | interval, and over what it was drawn | clips and seeds promise 95, deliver fewer than 80 |
-# | paired test on the same speakers, correction | twenty tickets, and the best was looked for |
-# | people, ceiling, a simple baseline, cost | a score needs company |
+# | paired test on the same speakers, correction | many comparisons find something by chance, and so does choosing the best |
+# | people, ceiling, a simple baseline, cost | a score alone says little |
 # | every condition that may occur in use | the table of complete clips hides the rest |
 # | predictions per clip, kept | any other score can be computed later |
 #
-# Hold published rows against it. In a released CREMA-D split of EmoBox, and in the files of OGM-GE, training and test share
-# all 91 actors. The five published partitions of AuxFormer and VAVL test 55 of the 91, some of them several times: a
-# standard deviation over the five is no interval over speakers.
+# Compare published tables with it. In a released CREMA-D split of EmoBox, and in the files of OGM-GE, training and test
+# share all 91 actors. The five published partitions of AuxFormer and VAVL test 55 of the 91, some of them several
+# times: a standard deviation over the five is no interval over speakers.
 
 # %% [markdown]
 # ## Five questions
@@ -876,8 +877,8 @@ lab.fact(
 #   Computation 10): which questions a test can answer; section 2, sources of variation.
 # - Bouthillier et al. 2021, *Accounting for variance in machine learning benchmarks* (MLSys): seeds, splits and settings
 #   measured side by side.
-# - Holm 1979, *A simple sequentially rejective multiple test procedure* (Scandinavian Journal of Statistics 6(2)): four
-#   pages, still the clearest.
+# - Holm 1979, *A simple sequentially rejective multiple test procedure* (Scandinavian Journal of Statistics 6(2)): six
+#   pages, short and clear.
 # - Hesterberg 2015, *What teachers should know about the bootstrap* (The American Statistician 69(4)): why intervals from
 #   few speakers are too narrow, and by how much.
 #
