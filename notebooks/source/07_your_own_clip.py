@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Lesson 7 · Your own clip
 #
-# So far the network has judged puppets. Now show it a film of your own, watch every station of the way, and find out
-# what its answer is worth. You need not: wherever a clip is wanted, a puppet stands in.
+# So far the network has judged puppets. Now you can show it a film of your own, watch every step, and find out what its
+# answer is worth. You need not: wherever a clip is wanted, a puppet stands in.
 #
 # **You will be able to**
 #
@@ -169,13 +169,13 @@ if "video" in streams:
 #
 # Both streams are then standardised with the mean and deviation of *the puppets*.
 #
-# > **Moral.** Look at what arrives before you wonder about what comes out.
+# > **Moral.** Look at what arrives before you judge what comes out.
 
 # %% [markdown]
 # ## Four answers
 #
-# Fusion, the voice's own network, the face's own network, and the mean of their logits. **Predict.** What probability
-# does the mean give to its favourite?
+# Four answers are given: by fusion, by the voice's own network, by the face's own network, and by the mean of their
+# logits. **Predict.** What probability does the mean give to its favourite?
 
 # %%
 sure_guess = lab.predict("probability of the network's favourite")
@@ -197,8 +197,8 @@ lab.fact(
 print(mine.posteriors.round(2).to_string(na_rep="-"))
 
 # %% [markdown]
-# Now spoil it. Take the sound away, or the picture; make it dark, noisy, or let the sound come late. The changes are
-# those of lesson 5's protocol, done to the decoded film, so every station behind it is done again.
+# Now damage it. Take the sound away, or the picture; make it dark, noisy, or let the sound come late. The changes are
+# of the kinds at the end of lesson 5, made to the decoded film, so all later steps are done again.
 
 # %% tags=["folded"]
 from auxformer import corruption
@@ -257,12 +257,13 @@ if len(streams) == 2:
     )
 
 # %% [markdown]
-# **See** the bar *audio* in the first figure: the voice alone wavers, several emotions share it. Then choose *300 ms
-# late*, *sound only*: it stops wavering, though the sound is the same and only comes a little later.
+# **See** the bar *audio* in the first figure: the voice alone is unsure, several emotions share its probability. Then
+# choose *300 ms late*, *sound only*: the answer is another and surer, though the sound only comes a little later (and
+# its last 300 ms are cut off).
 #
-# **Where it goes wrong.** One clip is an anecdote. Take all test clips of one sentence, sound only, and put three tenths
-# of a second of silence in front: once exact zeros, as many recorders and every noise gate write them, once noise of
-# the kind that is under the puppets' voices anyway, 68 dB below full scale, which nobody hears.
+# **Where it goes wrong.** One clip says little. Take all test clips of one sentence, sound only, and put three tenths
+# of a second of silence in front: once exact zeros, as many recorders and noise gates write them, once noise of the
+# kind that is under the puppets' voices anyway, 68 dB below full scale, which is hardly audible.
 #
 # **Predict.** On what share of the voices does the answer *angry* come out after the zeros? Without them it is hardly
 # any.
@@ -313,14 +314,61 @@ for sound in (voices[0], corruption.delay(voices[0], 300)):
     print("note:", notes[0] if notes else "none")
 
 # %% [markdown]
-# Practically everybody is angry. In training no puppet was ever *exactly* silent, so the descriptors of such a silence
-# lie far below all that was seen; the network compares each frame with the mean of its clip, and beside that abyss every
-# voice is loud. That is our reading; what is certain is that with noise which no ear can tell from the zeros it is gone.
+# Practically every voice is called angry. With the noise in place of the zeros the effect is gone. Our reading: in
+# training no puppet was ever *exactly* silent, so the descriptors of such a silence lie far below all that was seen.
+# The network compares each frame with the mean of its clip, and beside such a silence every voice is loud.
 #
 # Your own recording may hold such zeros; a *note* under the film above says where. One film of a real corpus, RAVDESS,
 # has them for 16 % of its length. A benchmark that delays sound by zeros measures them too.
 #
-# > **Moral.** The network's world ends where its training data end, not where the ear does.
+# > **Moral.** What the training data never held can decide the answer, even if nobody hears it.
+
+# %% [markdown]
+# ## In step?
+#
+# In lesson 2 you found the lag between voice and face by hand. A small network can learn it without any label. Two windows
+# are cut from each training clip, one of the voice and one of the face, apart by a random lag, and the network has to say
+# which. Here it learns for three epochs, from puppets that are all in step. Then it is asked about the film above.
+
+# %% tags=["folded"]
+import torch
+
+DELAYS = (0, 100, 200, 300, 400)  # ms by which the voice comes late
+likely = {}
+if len(streams) == 2:
+    task = lab.learn_synchrony(split, epochs=3, seed=seed)
+    for delay in DELAYS:
+        late = film._replace(waveform=corruption.delay(film.waveform, delay))
+        with torch.no_grad():
+            likely[delay] = task(recogniser.batch(recogniser.features(late))).lags[0].numpy()
+    steps = (np.arange(len(likely[0])) - len(likely[0]) // 2) * task.pools[0]
+    milliseconds = 1000 * steps / features.audio_rate
+
+
+def draw_lags(voice_late: int):
+    """How likely each lag is, the face behind the voice."""
+    figure, axis = plt.subplots(figsize=(7.4, 2.2))
+    if likely:
+        axis.plot(milliseconds, likely[voice_late], marker="o", markersize=3)
+    axis.axvline(0, color="#888888", linewidth=1)
+    axis.set(xlabel="ms by which the face comes later", ylabel="probability", ylim=(0, 1))
+    return figure
+
+
+lab.explorer(
+    draw_lags,
+    alt="Probability of each lag between face and voice, a peak that moves as the voice is delayed.",
+    voice_late=list(DELAYS),
+)
+for delay, found in likely.items():
+    print(f"voice {delay} ms late: the face comes {milliseconds[found.argmax()]:+.0f} ms later")
+
+# %% [markdown]
+# **See** the peak move to the left as you delay the voice: the face comes before it. This film was not among those it
+# learned from. On films of people it may find nothing, for it has only met drawn mouths. With `model.synchrony` AuxFormer
+# learns this beside its emotions, and says under a film when voice and face look out of step.
+#
+# > **Moral.** Two streams can teach each other without a label.
 
 # %% [markdown]
 # ## What does the answer hang on?
@@ -401,12 +449,13 @@ if len(streams) == 2:
     lab.fact("attention is uneven: somewhere a fifth above its share", max(asked["video"]) > 1.2)
 
 # %% [markdown]
-# **See** that the bars are small: no single moment is needed, though all of them together are. Drops show what cannot be
-# *replaced*, not what was *used*. Then compare line and bars. With the puppet they agree in the picture, and in the sound
-# they do not: the moment that was attended to most is one without which the answer is no less likely. Attention says what
-# was fetched, not whether it changed the answer (Jain & Wallace 2019, *Attention is not Explanation*).
+# **See** that the bars are small: no single moment is needed, though all of the picture together is. Drops show what
+# cannot be *replaced*, not what was *used*. Then compare line and bars. With the puppet both are highest at the same
+# moment of the picture. In the sound they are not: without the moment that was attended to most, the answer is no less
+# likely. Attention says what was fetched, not whether it changed the answer (Jain & Wallace 2019, *Attention is not
+# Explanation*).
 #
-# > **Moral.** Explanations answer the question they ask. Say which one it was.
+# > **Moral.** Each kind of explanation answers another question. Say which one you asked.
 
 # %% [markdown]
 # ## A cup of coffee
@@ -457,12 +506,12 @@ lab.fact("of the portrait it is at least .5 sure", said["astronaut"].max() > 0.5
 
 # %% [markdown]
 # **See** the dotted square: no face was found in the cup, so the middle of the picture went on. The solid one is a face
-# that smiles, and the answer *looks* right. It is worth no more: the network knows drawn faces, and nobody knows what
-# Eileen Collins felt. She had her picture taken.
+# that smiles, and the answer *looks* right. It is worth no more: the network knows drawn faces only, and nobody here
+# knows what Eileen Collins felt.
 #
-# A softmax divides up *one* between six emotions. "None of these" and "I have never seen anything like it" are not
-# among them, and being sure is not evidence for having seen it before. That has to be asked beside the network: how far
-# out is this clip, compared with clips of the known kind?
+# A softmax divides a probability of 1 between six emotions. "None of these" and "I have never seen anything like it"
+# are not among them, and a sure answer is no evidence that the clip is of a known kind. That has to be asked
+# separately: how far out is this clip, compared with known clips?
 #
 # Take a clip as one vector $x$, the mean of its features over time. With mean $\mu_j$ and deviation $\sigma_j$ of the
 # training clips in each of $D$ dimensions, and $M$ other known clips $y_1 … y_M$ that were not trained on,
@@ -540,9 +589,8 @@ for stream in streams:
     lab.fact(f"this clip, {stream}: .05 or more", typical(features, stream) >= 0.05)
 
 # %% [markdown]
-# Those were facts about puppets. Here are the numbers of *your* clip and of the cup: $t$, $d$, and the five features that
-# are farthest out, each with its $z_j = (x_j - \mu_j) / \sigma_j$. The descriptors of the voice have names; a gradient has
-# a place in the square.
+# Now the numbers of *your* clip and of the cup: $t$, $d$, and the five features that are farthest out, each with its
+# $z_j = (x_j - \mu_j) / \sigma_j$. The descriptors of the voice have names; a gradient has a place in the square.
 
 # %% tags=["nbval-ignore-output"] reason="digits and the order of near ties differ between processors"
 looked = [("this clip", features, stream) for stream in streams]
@@ -556,22 +604,21 @@ for name, part, stream in [*looked, ("coffee", seen["coffee"], "video")]:
     print(farthest.round(1).to_string(index=False, header=False), "\n")
 
 # %% [markdown]
-# With 427 known clips the smallest possible $t$ is 1/428. Cup and portrait have it. (It is no p-value: the clips are those
-# of six puppets, and clips of one puppet are alike. Six independent looks could not say less than 1/7.) So, almost
-# surely, has your face, if you showed it. *Then the six numbers above say nothing about you*, however sure they are and
-# however right they look.
+# With 427 known clips the smallest possible $t$ is 1/428. Cup and portrait have it. (It is no p-value: the clips are
+# those of six puppets, and clips of one puppet are alike. Six independent clips could not give less than 1/7.) If you
+# showed your face, it almost surely has it too. *Then the six numbers above say nothing about you*, however sure they
+# are and however right they look.
 #
-# The reverse does not hold. A clip that is typical in its mean may be odd in its course. A fire alarm that stays silent is
-# no proof that nothing burns.
+# The reverse does not hold. A clip that is typical in its mean may be odd in its course.
 #
-# > **Moral.** Being sure is a property of the network, being typical one of the clip. Ask for both.
+# > **Moral.** Confidence does not say whether the clip is of a known kind. Check both.
 
 # %% [markdown]
 # ## The same puppets, a little differently
 #
-# You are far from the puppets. How far is too far? Take test puppets, whose truth we know, and change what a corpus
-# never varies: the voice goes over a telephone (8 kHz in place of 16), or begins with the zeros from above, or the phone
-# is held sideways when filming.
+# You are far from the puppets. How far is too far? Take test puppets, whose truth we know, and change what our corpus
+# never varies: the voice goes over a telephone (8 kHz in place of 16), or begins with the zeros from above, or the
+# phone is held sideways when filming.
 #
 # **Predict.** As recorded, the network is right on about nine in ten of these clips. On what share is it right when the
 # phone is held sideways?
@@ -655,17 +702,16 @@ lab.fact("zeros cost three in ten of the right answers or more", fewer)
 print(shift.round(2).to_string())
 
 # %% [markdown]
-# The interval (low to high, 95 %) is over *speakers*: six puppets were tested, not so many clips.
+# The interval (low to high, 95 %) is over *speakers*, and only six puppets were tested.
 #
 # **See** the two bars of *sideways* part: right falls to about what guessing gives, confidence by a third at most. The
-# zeros cost about half of the right answers although the picture is whole, and hardly any confidence. A benchmark would
-# not show that gap: its test clips come from the same camera and microphone as its training clips. The third bar does
-# show it, in both cases. The telephone costs least, for the face carries most of these answers.
+# zeros cost about half of the right answers although the picture is whole, and hardly any confidence. A benchmark does
+# not show that gap if its test clips come from the same camera and microphone as its training clips. The third bar does
+# show it, in both cases. Of the three changes the telephone costs least.
 #
-# Real corpora are further along the same road, not at its end: CREMA-D holds 91 actors, in one studio, who were told
-# what to show.
+# Real corpora vary more, but not in everything: CREMA-D holds 91 actors, in one studio, who were told what to show.
 #
-# > **Moral.** A score is a statement about a sample. Ask what was never varied in it.
+# > **Moral.** A score holds for a sample. Ask what was never varied in it.
 
 # %% [markdown]
 # ## Teach it your face
@@ -675,11 +721,12 @@ print(shift.round(2).to_string())
 # not trained on stand in, each with up to twelve clips, two sentences of six emotions, and with a *mask* over mouth and chin. No
 # masked face was in the training, so they are strangers to the network, as you are.
 #
-# Nothing of the network is changed. Its video stack makes one summary of each clip (`teach.video_summaries`), and a copy
-# of the auxiliary head (lesson 3) is trained on these for a moment. Whether it helped, *leave-one-out* says: each clip is
-# judged by a copy that learned from the others alone.
+# Nothing of the network is changed. Its video stack makes one summary of each clip (`teach.video_summaries`), and a
+# copy of the auxiliary head (lesson 3) is trained on these for a few steps. *Leave-one-out* says whether it helped:
+# each clip is judged by a copy that learned from the others alone.
 #
-# **Predict.** As it is, the video head is right on about a quarter of these clips. On what share is it after it was adapted?
+# **Predict.** As it is, the video head is right on about a quarter of these clips. On what share is it right after it
+# was adapted?
 
 # %%
 taught_guess = lab.predict("share right after the head was adapted")
@@ -746,21 +793,20 @@ if len(by_person) > 4:
     print(f"gain {gain:.2f} [{low:.2f}, {high:.2f}] over {len(gains)} puppets")
 
 # %% [markdown]
-# **See** how much a dozen clips of *the person* may be worth, where thousands of others were not enough. See also the
-# limits. Some puppets lose: a head that reads a masked face well by luck has more to forget than to learn, as one without
-# a mask has. Twelve clips are few, one answer is .08 of them. And six puppets are few: the interval of the gain reaches zero or
-# nearly. Besides, the mask and the number of steps were chosen while four of these six puppets were looked at, so the gain
-# is flattered; a fair one would be measured on puppets that nobody had looked at. The copies are gone when the kernel ends.
+# **See** that with about a dozen clips of *the person* the head is right more often on average. See also the limits.
+# Not every puppet gains, and the first one gains nothing without the mask. Ten or twelve clips are few: one answer is
+# .08 to .10 of them. And six puppets are few: the interval of the gain reaches zero or nearly. Besides, the mask and
+# the number of steps were chosen while four of these six puppets were looked at, so the gain is flattered; a fair one
+# would be measured on puppets that nobody had looked at. The copies are gone when the kernel ends.
 #
-# > **Moral.** A few labelled clips of a person can be worth a lot. Ask who has them: your phone, and whoever runs the meeting or
-# the call centre.
+# > **Moral.** A few labelled clips may teach a network a person. Ask who has such clips of you.
 
 # %% [markdown]
 # ## Who is not seen
 #
-# Before the network there is the face detector. Ours is YuNet (2023), a small network. The one that most software had
-# before, and that this kit had too, is a *cascade* of local binary patterns: thousands of comparisons of dark with light,
-# learned from faces. It comes with scikit-image, so we can ask it. It finds no face in about a tenth of the puppets' films.
+# Before the network there is the face detector. Ours is YuNet (2023), a small network. An older kind, which this kit
+# had before, is a *cascade* of local binary patterns: thousands of comparisons of dark with light, learned from faces.
+# It comes with scikit-image, so we can ask it. It finds no face in about a tenth of the puppets' films.
 #
 # **Predict.** A tenth of the films. What share of the films of the third of puppets with the *darkest skin*?
 
@@ -858,18 +904,18 @@ lab.fact(
 lab.fact("YuNet misses no puppet at all", by_network.all())
 
 # %% [markdown]
-# **See** that "a tenth" describes nobody. For two thirds of the puppets the cascade all but never fails; for some of
-# the others it mostly does, and for others again never. That a handful of puppets carry it all shows why speakers are
-# counted, not films.
+# **See** that "a tenth" describes no group. For two thirds of the puppets the cascade hardly ever fails. In the darkest
+# third it fails for some puppets in most films, and for others never. So few puppets make up the rate that speakers
+# have to be counted, not films.
 #
-# Nobody put this in. The puppets' skins were spread evenly, and the cascade was taken off the shelf. It is what
-# Buolamwini & Gebru (2018) found in commercial products: of three systems that told women from men, the worst erred on
-# 34.7 % of darker-skinned women, and none on more than 0.8 % of lighter-skinned men.
+# Nobody built this in: the cascade was taken as scikit-image has it. Buolamwini & Gebru (2018) found the like in
+# commercial products: of three systems that told women from men, the worst erred on 34.7 % of darker-skinned women, and
+# none on more than 0.8 % of lighter-skinned men.
 #
-# The newer detector misses nobody *here*. That was measured, on these puppets, after the old one had been found out. On
-# other people it has to be measured again.
+# The newer detector misses nobody *here*. That was measured on these puppets. On other people it has to be measured
+# again.
 #
-# > **Moral.** An average over everybody is a promise to nobody. Divide by who it is about.
+# > **Moral.** An average over everybody can hide a group that a system fails. Report errors by group.
 
 # %% [markdown]
 # ## Should it?
@@ -877,10 +923,10 @@ lab.fact("YuNet misses no puppet at all", by_network.all())
 # Suppose it did work on you. What would it have found out?
 #
 # **What a face tells.** Our labels are what *others perceived* (lesson 0). That is not what somebody *felt*. Barrett et
-# al. (2019) went through the evidence for six emotions: how people communicate them varies with culture, with the
-# situation and from person to person within one, and similar movements of the face express more than one of them. A scowl
-# may be anger, concentration or bright sun. "Perceived as angry by most of ten raters who saw this clip" is the sentence
-# that our numbers support.
+# al. (2019) reviewed the evidence for six emotions: how people communicate them varies with culture, with the situation
+# and from person to person within one, and similar movements of the face express more than one of them. A scowl may be
+# anger, concentration or bright sun. "Perceived as angry by most of ten raters who saw this clip" is the sentence that
+# our numbers support.
 #
 # **What the law says.** In the European Union, Regulation (EU) 2024/1689 (the *AI Act*) names such systems:
 #
@@ -895,9 +941,9 @@ lab.fact("YuNet misses no puppet at all", by_network.all())
 # scientific research alone. A seminar that *studies* such a system is one thing; one that watches its students with it is
 # the very thing that Article 5(1)(f) names. None of this is legal advice.
 #
-# A film of somebody is personal data under the General Data Protection Regulation (EU) 2016/679. Whoever processes it
-# needs a ground (Article 6), such as consent that is informed, free and can be withdrawn (Articles 4(11) and 7). In a
-# seminar *free* is the serious word, for whoever grades is not asking an equal.
+# A film of somebody is personal data under the General Data Protection Regulation (EU) 2016/679. Processing it needs a
+# ground (Article 6), such as consent that is informed, free and can be withdrawn (Articles 4(11) and 7). In a seminar
+# *free* is the difficult word: a teacher who grades has power over those who are asked.
 #
 # **What to write down.** A *datasheet* says of a corpus who is in it, who was asked, what it must not be used for
 # (Gebru et al. 2021). A *model card* says of a network what it was trained on, for whom it was tested, by group, and
@@ -909,19 +955,19 @@ lab.fact("YuNet misses no puppet at all", by_network.all())
 # | trained on | drawn puppets, six emotions as ten simulated raters perceive them |
 # | tested on | other puppets of the same generator |
 # | by group | face detector: misses no puppet; the one before it missed nearly only puppets of the darkest third |
-# | fails when | a recording begins with exact zeros, a picture is turned; without a sign, for its confidence rises or hardly falls |
-# | real faces | far out of all that it knows; its answers mean nothing there |
+# | fails when | a recording begins with exact zeros, a picture is turned; its confidence falls less than its score, or rises |
+# | real faces | the one portrait tried was far out of all that it knows; its answers mean nothing there |
 # | not for | judging anybody, ever |
 
 # %% [markdown]
 # ## What to take away
 #
 # - Look at what arrives: streams, box, features. Three tenths of a second of zeros can decide the answer.
-# - Hiding shows what cannot be replaced, attention what was fetched. Neither is "the reason".
-# - A softmax is sure of a cup of coffee. Ask beside it whether the clip is of the known kind.
+# - Hiding shows what cannot be replaced, attention what was fetched. Neither is the reason for an answer.
+# - The network was sure of a cup of coffee. Ask separately whether the clip is of a known kind.
 # - A score belongs to a sample: same camera, same microphone, same people.
-# - A dozen clips of one person can teach a head what thousands of others did not. Leave one out to know.
-# - Errors have addresses. Count them by speaker, then by group.
+# - A dozen clips of one person may teach a head that person. Measure it by leave-one-out, on many persons.
+# - Errors are not spread evenly. Count them by speaker, then by group.
 # - Perceived is not felt; in classrooms and at work, inferring emotions is mostly forbidden in the EU.
 
 # %% [markdown]
@@ -964,7 +1010,7 @@ lab.fact("YuNet misses no puppet at all", by_network.all())
 #   datasets* (Communications of the ACM 64(12)): before you give a network or a corpus away.
 # - Regulation (EU) 2024/1689, Articles 3, 5 and 50, Annex III, recitals 18 and 44.
 #
-# This is the last lesson. [Lesson 0](00_orientation.ipynb) reads differently now.
+# This is the last lesson. [Lesson 0](00_orientation.ipynb) is worth reading again.
 
 # %% tags=["nbval-ignore-output"] reason="versions, device and seconds belong to the machine"
 lab.versions(seed)
