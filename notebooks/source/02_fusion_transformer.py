@@ -14,9 +14,9 @@
 # %% [markdown]
 # # Lesson 2 · The fusion transformer
 #
-# Two experts watch the same clip, one with the sound off, one with closed eyes. Each writes down what they think, and
-# we average. There are questions that this can *never* answer, however good the experts are. This lesson begins with
-# such a question, builds the network that answers it, and ends with puppets whose lips run late.
+# Two experts watch the same clip, one with the sound off, one with closed eyes. Each writes down an answer, and we
+# average the two. This can *never* answer some questions, however good the experts are. This lesson begins with such
+# a question, builds the network that answers it, and ends with puppets whose lips and voice are out of step.
 #
 # **You will be able to**
 #
@@ -25,9 +25,9 @@
 # 3. reduce a clip to one vector without reading its padding (check: `summarise_last_valid`)
 #
 # **Before you start** [Lesson 1](01_features.ipynb): features as `[T, D]`. And PyTorch: tensors, `nn.Linear`, what
-# training does. Three words that we shall need: a *batch* is some clips that go through a network together; shorter ones
-# are filled up with zeros to the longest, which is *padding*; a *mask* says of each frame whether it is real. Others are
-# in the glossary (`notebooks/guide`).
+# training does. Three words that we need: a *batch* is some clips that go through a network together; shorter ones
+# are filled up with zeros to the length of the longest, which is *padding*; a *mask* says of each frame whether it is
+# real. Other words are in the glossary (`notebooks/guide`).
 #
 # Self-test. What is the softmax of (0, 0, 0)? (Each is 1/3.) `x = torch.zeros(8, 20, 130)` is a batch of eight clips of
 # twenty frames. What are the shapes of `nn.Linear(130, 32)(x)`, `x @ x.transpose(1, 2)` and `x.mean(1)`? (`[8, 20, 32]`,
@@ -64,8 +64,8 @@ lab.begin()
 # | 1 | + − + − − + | 3 | yes |
 # | 2 | + − + − − + | 4 | no |
 #
-# The voices are the same, so the ear says the same of both clips: half of its clips are "yes". The eye sees a nod
-# somewhere; half of *those* clips are "yes" as well.
+# The voices are the same, so the ear gives both clips the same answer. Of all clips with this voice half are "yes".
+# Of all clips with a nod at one place half are "yes" as well, so the eye does not know either.
 
 # %% tags=["folded"]
 SYLLABLES = 6
@@ -148,18 +148,19 @@ for head in ("a", "v"):
     lab.fact(f"its own auxiliary head {head} is within .06 of a coin", coin)
 
 # %% [markdown]
-# A coin, against a network that hardly errs. More training would not help the voters: of any voice, half of the clips
-# are "yes", and of any nod, too. Each expert's honest answer is .5, and so is every average of the two. What is asked
-# for lies in neither stream but *between* them: in which voice frame meets which face frame.
+# Decision fusion is as good as a coin; the fusion network is right more than nine times in ten. More training would
+# not help the two experts: of any voice, half of the clips are "yes", and of any nod, too. The best answer of each
+# expert is .5, and so is every average of the two. The answer is in neither stream alone. It depends on which voice
+# frame is at the same time as the nod.
 #
-# > **Moral.** Late fusion adds up what each stream says on its own. A relation between the streams is nothing that a
-# > stream could say.
+# > **Moral.** Decision fusion averages what each stream says on its own. Neither stream alone knows a relation
+# > between the two.
 
 # %% [markdown]
 # ## The network from above
 #
-# This is the network that answered, $f_{av}$. Each box is a part of `AuxFormer` with its name in the code; a shape stands
-# where it changes. Time runs inside each box, so both streams keep their frames until *summarise*.
+# This is the network that answered, $f_{av}$. Each box is a part of `AuxFormer` with its name in the code; a shape
+# stands where it changes. Both streams keep their frames until *summarise*.
 
 # %% tags=["folded"]
 from auxformer import plots
@@ -215,8 +216,8 @@ for name in ("conv_1d_a", "trans_a_with_v", "trans_a_mem", "proj1", "out_layer")
 # **Projections.** A frame of the voice has $D_a$ numbers, one of the face $D_v$, and they mean different things. A
 # projection multiplies every frame by the same learned matrix, so that both become $d$ numbers that can be compared.
 # **By hand**: the frame (1, 2) times the matrix with the rows (1, 0, 1) and (0, 1, 1) is $1·(1, 0, 1) + 2·(0, 1, 1) =
-# (1, 2, 3)$. (A convolution over one frame at a time is the same product.) Attention has projections of its own: three
-# make of a frame what it asks, what it is asked by and what it answers, and a fourth mixes the heads.
+# (1, 2, 3)$. (A convolution over one frame at a time is the same product.) Attention has projections of its own:
+# three turn frames into queries, keys and values (explained next), and a fourth mixes the heads.
 
 # %% [markdown]
 # ## Asking: attention by hand
@@ -287,12 +288,12 @@ for how, below, scores in (("divided", True, products / 16), ("undivided", False
     lab.fact(f"d = 256, {how}: the largest of 24 weights is {side} .5", (largest < 0.5) == below)
 
 # %% [markdown]
-# **See** how one bar takes everything when nothing is divided. Such a query averages nothing, and its softmax has no
-# slope left to learn from.
+# **See** how one bar takes everything when nothing is divided. Such a query averages nothing, and its softmax has
+# almost no gradient to learn from.
 #
 # **Masks.** Clips of a batch have different lengths; the short ones are filled up. A filled-up frame must not be
 # asked. Its weight has to be 0, *and* the other weights have to sum to 1: so its score becomes $-\infty$ before the
-# softmax. A score of 0 will not do: $e^0 = 1$ is quite a good answer.
+# softmax. A score of 0 is not enough: $e^0 = 1$ still gives it weight.
 
 # %% [markdown] exercise="attention" difficulty=2 importance=5 minutes=12
 # ### Exercise 1 · Attention with a mask
@@ -321,13 +322,13 @@ def attention(query, key, value, visible) -> torch.Tensor:
 lesson2.attention(attention)
 
 # %% [markdown]
-# > **Moral.** Attention is an average whose weights are asked for. Divide, or it stops averaging; mask, or it averages
-# > what is not there.
+# > **Moral.** Attention is a weighted average. In a wide network it needs the division, or one key takes all the
+# > weight. It needs the mask, or it averages padding.
 
 # %% [markdown]
 # ## Where is the order?
 #
-# **Predict.** We play the keys (with their values) in another order. Does the answer of attention change?
+# **Predict.** We put the keys (with their values) in another order. Does the answer of attention change?
 
 # %%
 order_guess = lab.predict(
@@ -356,24 +357,25 @@ lab.fact("with positions it changes", not same)
 print("you said:", order_guess.value)
 
 # %% [markdown]
-# It stays the same. Attention sees a *set* of frames: a rising and a falling melody are one and the same to it. So a
+# It stays the same. Attention sees a *set* of frames: a melody and the same melody backwards look alike to it. So a
 # **position** is added to each frame: sines and cosines of its index, from a wavelength of $2\pi$ frames to 20,000π
 # (`sinusoidal_positions`). The published network adds them in its cross-modal stacks only, ours in all of them.
 #
-# > **Moral.** Attention asks *what*, not *when*. Whoever wants to know when has to write the time onto the frames.
+# > **Moral.** Attention by itself ignores the order of the frames. If order matters, add positions.
 
 # %% [markdown]
 # ## One step of a stack
 #
-# A layer does two things in turn: it *asks* (attention) and it *thinks* (a small network, frame by frame). Two helpers
-# keep a tall pile of layers trainable.
+# A layer does two things in turn: it *asks* (attention) and it *thinks* (a small network, frame by frame). Two
+# helpers keep a deep stack of layers trainable.
 #
-# **LayerNorm** brings each frame to one scale. Of its $d$ numbers the mean is taken away and the rest divided by their
-# standard deviation; each place then has a learned factor and a learned shift. **By hand**: (1, 3, 5, 7) has the mean 4
-# and the deviation $\sqrt{5}$, and becomes (−1.34, −.45, .45, 1.34). So does (10, 30, 50, 70). No other frame is looked at.
+# **LayerNorm** brings each frame to one scale. From its $d$ numbers it subtracts their mean, and divides by their
+# standard deviation; each of the $d$ then gets a learned factor and a learned shift. **By hand**: (1, 3, 5, 7) has
+# the mean 4 and the deviation $\sqrt{5}$, and becomes (−1.34, −.45, .45, 1.34). (10, 30, 50, 70) becomes the same. No
+# other frame is used.
 #
-# **Residual.** A layer adds to its input and does not replace it: $x + f(x)$. Where $f$ says nothing, $x$ goes through as
-# it is. In training the gradient goes back along the plain sum as well, past any number of layers.
+# **Residual.** A layer adds to its input and does not replace it: $x + f(x)$. Where $f$ is zero, $x$ goes through as
+# it is. In training the gradient also goes back along the plain sum, past any number of layers.
 #
 # With $x$ `[Tq, d]` the stream that asks and $s$ `[Tk, d]` the one that is asked:
 #
@@ -382,12 +384,12 @@ print("you said:", order_guess.value)
 # $$x \leftarrow x + W_2\,\mathrm{relu}(W_1\,\mathrm{LN}_2(x))$$
 #
 # In code: `Layer.forward`, where $\mathrm{LN}_1$ is `layer_norms[0]`, $\mathrm{LN}_2$ is `layer_norms[1]`, $W_1$ and
-# $W_2$ are `fc1` and `fc2` (with their biases). Mind what is easily overlooked:
+# $W_2$ are `fc1` and `fc2` (with their biases). Three details are easily overlooked:
 #
 # - the normalisation comes *before* attention ("pre-norm"); the $x$ that is added to is not normalised;
 # - both streams go through the *same* $\mathrm{LN}_1$;
-# - in a cross-modal stack $s$ is the other stream's *input*, the same at every layer: the voice asks the face again
-#   and again, and the face does not change meanwhile.
+# - in a cross-modal stack $s$ is the other stream's *input*, the same at every layer: the voice asks the face at each
+#   layer, and the face does not change meanwhile.
 #
 # AuxFormer has two cross-modal stacks, voice asking face (a←v) and face asking voice (v←a). Each is followed by a
 # self-attention stack ($s = x$), and in *those* the plain sum is replaced by a blend with one learned number per layer,
@@ -447,12 +449,12 @@ with torch.no_grad():
 print("you said:", alpha_guess.value)
 
 # %% [markdown]
-# With $\alpha = 1$ a layer steps aside. With α below 1 the input *fades*: after $L$ layers its share is
-# $\alpha^{2L}$. The authors start α between 0 and 1 at random; with five layers and $\alpha = 0.5$ a thousandth of the
-# input is left beside what the branches say of it.
+# With $\alpha = 1$ a layer does nothing. With α below 1 the input *fades*: after $L$ layers its share is
+# $\alpha^{2L}$. The authors start α between 0 and 1 at random; with five layers and $\alpha = 0.5$ a thousandth of
+# the input is left beside what the branches add.
 #
-# Now your two pieces take the place of the package's in the network that answered the question of the nods: every layer
-# becomes your `layer_step`, every head of its attention your `attention`.
+# Now your two functions replace the package's in the network that answered the question of the nods: `layer_step`
+# computes every layer, `attention` every head.
 
 # %% tags=["folded"]
 from unittest.mock import patch
@@ -479,14 +481,14 @@ lab.fact(
 )
 
 # %% [markdown]
-# > **Moral.** A residual connection keeps what was there; a blend decides how much of it.
+# > **Moral.** A residual connection keeps its whole input; a blend keeps a learned share of it.
 
 # %% [markdown]
 # ## What did it ask for?
 #
-# Back to the nods. The fusion network has learned to answer; `AuxFormer.fusion(..., record={})` writes its attention
-# down. In the stack a←v each of the six *voice* frames asks the six *face* frames. **Predict.** Which face frame gets
-# the most weight: the one at the same time, the nod, or does each get a sixth?
+# Back to the nods. The fusion network has learned to answer; `AuxFormer.fusion(..., record={})` records its
+# attention. In the stack a←v each of the six *voice* frames asks the six *face* frames. **Predict.** Which face frame
+# gets the most weight: the one at the same time, the nod, or does each get a sixth?
 
 # %%
 map_guess = lab.predict(
@@ -540,8 +542,9 @@ for clip in range(3):
     print(f"clip {clip}: nod at {int(nods[clip]) + 1}")
 
 # %% [markdown]
-# **See** the bright *column* in the map a←v: voice frames look at the nod, not "at the same time". The mean over heads hides
-# how. Choose single heads, and count: from which syllables does each of them look mostly at the nod?
+# **See** the brighter *column* at the nod in the map a←v: on average voice frames look at the nod more than at the
+# face frame of the same time. The mean over heads hides how. Choose single heads: from which syllables does each of
+# them look mostly at the nod?
 
 # %%
 pitch = unseen.audio[..., 0]  # [B, Tq], high above 0
@@ -565,25 +568,24 @@ print("share of the syllables that look mostly at the nod, by head")
 print("low: ", from_low.numpy().round(2), "\nhigh:", from_high.numpy().round(2))
 
 # %% [markdown]
-# Two *complementary* heads. One serves the low syllables, another the high ones, and together they carry the question:
-# whoever asks at a high syllable hears of the nod from one head and nothing of it from the other. No single head and no mean
-# over heads shows that. This is why a layer has several heads, and why a map of their mean can mislead.
+# The heads are *complementary*. Some of them look at the nod from low syllables only, another one from high syllables
+# only. The mean over the heads does not show this division of work. So several heads can do different jobs, and a map
+# of their mean can mislead.
 #
 # **Where it goes wrong.** It is tempting to read such a map as *the* explanation. Here we know what the right answer
-# needs, and still no map shows the decision itself. Two seeds may solve the task
-# with different maps.
+# needs, and still no map shows the decision itself. Another seed may solve the task with other maps.
 #
 # > **Moral.** An attention map shows where a network looked, not what it concluded.
 
 # %% [markdown]
 # ## One vector per clip
 #
-# Out of the stacks come `[T, d]` frames; the classifier wants one vector. The published network takes the **last**
-# frame; ours the **mean** of the valid ones (`summarise`). "Last" is a trap: in a batch, a short clip's last frame is
+# The stacks return `[T, d]` frames; the classifier needs one vector. The published network takes the **last** frame;
+# ours the **mean** of the valid ones (`summarise`). "Last" is a trap: in a batch, a short clip's last frame is
 # *padding*.
 #
-# **By hand.** Frames 7, 8, 9, the mask says True, True, False. The last frame is 9, the last *valid* one 8, the mean
-# 7.5.
+# **By hand.** The frames are 7, 8, 9, the mask True, True, False. The last frame is 9, the last *valid* one 8, the
+# mean 7.5.
 
 # %% [markdown] exercise="summarise_last_valid" difficulty=3 importance=3 minutes=10
 # ### Exercise 3 · The last valid frame
@@ -617,15 +619,15 @@ print("mean:", summarise(x, mask, "mean").item())
 # That is all of $f_{av}$. Go back to the drawing and read it as code, `AuxFormer.fusion`: a line or two for each box.
 # The last box is a residual again, `z + proj2(relu(proj1(z)))`, over both summaries side by side.
 #
-# > **Moral.** A summary that depends on padding depends on the neighbours in the batch.
+# > **Moral.** A summary that depends on padding depends on the other clips of the batch.
 
 # %% [markdown]
 # ## Puppets whose lips run late
 #
-# In a film dubbed badly, people stop believing the face. Our puppets have a knob for it, *binding*: in a share of the
-# clips voice and face are more than 300 ms out of step, and the (simulated) raters then follow the voice alone. We
-# make a tiny corpus with half of its clips out of step and measure: how much the mouth region moves, how loud the voice
-# is, and which shift makes the two curves fit best.
+# In a badly dubbed film, voice and face are out of step. Our puppets have a setting for it, *binding*: in a share of
+# the clips voice and face are more than 300 ms out of step, and the (simulated) raters then follow the voice alone.
+# We make a tiny corpus with about half of its clips out of step. We measure how much the mouth region moves, how loud
+# the voice is, and which shift makes the two curves fit best.
 #
 # **Predict.** Can you tell, from those two curves alone, which clips are out of step?
 
@@ -683,8 +685,8 @@ for in_step, group in shifts.abs().groupby(bound):
 
 
 # %% [markdown]
-# Do it by hand. Drag *shift* until the two curves lie on each other: the title says how well they fit. It counts in video
-# frames, 40 ms each, by which the mouth is drawn earlier.
+# Do it by hand. Drag *shift* until the two curves fit best: the title says how well. The shift counts video frames,
+# 40 ms each, by which the mouth is drawn earlier.
 
 
 # %% tags=["folded"]
@@ -714,25 +716,27 @@ lab.explorer(
 lab.fact("the best shift sorts more than 8 in 10 clips correctly", sorted_right > 0.8)
 
 # %% [markdown]
-# **See** that the curves of one clip rise together as they come, those of another only after you have dragged them. Two
-# numbers per frame are enough to tell such clips apart, but only for somebody who holds both curves in their hands
-# *before* anything is averaged. Decision fusion gets a class from the ear and a class from the eye; whether they belonged
-# together is gone by then. Whether fusing in time also *learns* it, from features and the labels of two thousand clips,
-# is a question for measurement. On such puppets AuxFormer reaches .780<!-- synchrony: auxformer, complete --> where
-# .994<!-- synchrony: ideal-observer, complete --> is possible. With a third auxiliary task it reaches
-# .864<!-- synchrony: auxformer with synchrony, complete -->: it cuts two windows from a clip, apart by a random lag, and has to
-# find the lag, by sliding one along the other as you did (`models/synchrony.py`; `auxformer bench synchrony`).
+# **See** that the curves of a clip in step fit at a shift near zero, those of a clip out of step only after you have
+# dragged them. Two numbers per frame are enough to sort most of the clips, but both curves are needed *before*
+# anything is averaged. Decision fusion gets a class from the ear and a class from the eye, which no longer say
+# whether the two were in step. Whether a network that fuses in time also *learns* this from labels has to be
+# measured. On such puppets AuxFormer reaches .780<!-- synchrony: auxformer, complete --> where
+# .994<!-- synchrony: ideal-observer, complete --> is possible. With one more auxiliary task it reaches
+# .864<!-- synchrony: auxformer with synchrony, complete -->: the network gets two windows of a clip, apart by a
+# random lag, and has to find the lag, by sliding one along the other as you did (`models/synchrony.py`;
+# `auxformer bench synchrony`).
 #
-# > **Moral.** Whether to believe the face is a question about both streams.
+# > **Moral.** Whether voice and face are in step can only be seen from both streams together.
 
 # %% [markdown]
 # ## What to take away
 #
-# - Decision fusion cannot express a relation between streams: it has one answer for each. A network over the summaries of
-#   both streams can, and cross-modal attention can do so for single moments.
-# - Attention is a weighted average. $\sqrt{d}$ keeps it one, the mask keeps padding out, positions bring in time.
+# - Decision fusion cannot express a relation between streams: it has one answer for each. A network that gets both
+#   streams can; cross-modal attention relates their single frames.
+# - Attention is a weighted average. The division by $\sqrt{d}$ keeps one key from taking all, the mask keeps padding
+#   out, positions bring in time.
 # - A cross-modal layer asks the other stream's *input*; residual and branch are added, or blended by α.
-# - Attention maps show where a network looked. Treat them as a hint, and check with a task whose answer you know.
+# - Attention maps show where a network looked. Treat them as a hint, and look at single heads.
 # - The last frame of a batch row may be padding; ask for the last *valid* one, or for the mean.
 
 # %% [markdown]
@@ -741,17 +745,17 @@ lab.fact("the best shift sorts more than 8 in 10 clips correctly", sorted_right 
 # QUESTION Would decision fusion solve the nodding task with more data, or with experts ten times larger?
 #
 # ANSWER No. Given the voice alone both answers are equally likely, and given the face alone, too. The best possible
-# experts say .5 each, and no function of (.5, .5) knows more.
+# experts say .5 each, and no function of (.5, .5) can tell the two apart.
 #
 # QUESTION Why is a masked score $-\infty$ and not 0, and why not simply set the weight to 0 after the softmax?
 #
-# ANSWER A score of 0 has the weight $e^0$, like any other. Zeroing weights afterwards leaves the rest summing to less
-# than 1: the answer shrinks with the amount of padding.
+# ANSWER A score of 0 still adds $e^0 = 1$ to the sum of the softmax. Zeroing weights afterwards leaves the rest
+# summing to less than 1: the answer shrinks with the amount of padding.
 #
 # QUESTION A colleague forgets the positions, and the model still beats chance on emotions. How can that be?
 #
-# ANSWER Much of emotion is in averages (loud, high, smiling), which do not depend on order. What is lost are the classes
-# that differ only in their course over time, such as a rising against a falling contour.
+# ANSWER Much of emotion is in averages (loud, high, smiling), which do not depend on order. The model only loses
+# differences that lie in the course over time, such as a rising against a falling contour.
 #
 # QUESTION In the cross-modal stack the keys come from the other stream's input at every layer. What would change if they
 # came from the other stack's current output?
@@ -761,8 +765,8 @@ lab.fact("the best shift sorts more than 8 in 10 clips correctly", sorted_right 
 #
 # QUESTION When the face is absent altogether, what should the voice's question return?
 #
-# ANSWER Nothing: the branch is zero and the residual passes unchanged (`answered` in `Layer.forward`). An average over no
-# frames does not exist, and an average over zeros is an answer from a face that nobody saw.
+# ANSWER Nothing: the branch is zero and the residual passes unchanged (`answered` in `Layer.forward`). An average
+# over no frames does not exist, and an average over zeros would be an answer without a face.
 
 # %% [markdown]
 # ## Read next
