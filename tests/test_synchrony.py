@@ -9,6 +9,8 @@ from sklearn.metrics import roc_auc_score
 
 from auxformer.benchmark.gpu import random_batch
 from auxformer.config import config_for, list_presets, override, preset
+from auxformer.course.lab import learn_synchrony
+from auxformer.data.batch import collate
 from auxformer.evaluation.predictions import predict
 from auxformer.models import create_model, shared_loss
 from auxformer.models.synchrony import LAGS, TOLERANCE, InStep, Synchrony, same_pace
@@ -181,3 +183,18 @@ def test_out_of_step_is_said_in_a_sentence():
     assert step_notes(None) == step_notes(Step(0.9, 0.4)) == ()
     assert "the face comes 0.32 s later" in step_notes(Step(0.1, 0.32))[0]
     assert "the voice comes 0.40 s later" in step_notes(Step(0.1, -0.4))[0]
+
+
+def test_a_lesson_teaches_the_task_alone_on_puppets_that_it_is_then_asked_about(tiny_split):
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    task = learn_synchrony(tiny_split, epochs=25)
+    assert torch.rand(1) == expected and not task.training, "the caller's draws are left alone"
+    test = tiny_split.test
+    batch = collate([test[index] for index in range(len(test))])
+    with torch.no_grad():
+        said = task(batch)
+    assert (said.lag().abs() <= TOLERANCE).float().mean() > 0.7  # chance: 7 of 49
+    again = learn_synchrony(tiny_split, epochs=1).state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in learn_synchrony(tiny_split, epochs=1).state_dict().items())

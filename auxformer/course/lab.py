@@ -170,6 +170,39 @@ def small_auxformer(split, width: int = 32, epochs: int = 4, seed: int = 0, devi
     return fit(config, split, folder, progress=False)
 
 
+def learn_synchrony(split, epochs: int = 3, seed: int = 0):
+    """The task of synchrony alone, taught on `split.train` which lag lies between voice and face (some five seconds an epoch).
+
+    Args:
+        split: Train, dev and test clips of a task, with both streams.
+        epochs, seed: Of the training.
+
+    Returns:
+        A `models.synchrony.Synchrony` that is ready to be asked: `task(batch)` gives an `InStep`.
+    """
+    import torch
+
+    from auxformer.config import preset
+    from auxformer.data.batch import BucketSampler, collate
+    from auxformer.models.synchrony import Synchrony
+    from auxformer.seeds import seed_of
+    from auxformer.training.fit import make_optimizer
+
+    config, train = preset("quick"), split.train
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of("synchrony", seed))
+        task = Synchrony(config.model, train.audio.dims, train.video.dims).train()
+        optimizer = make_optimizer(task, config.training)
+        sampler = BucketSampler(train.lengths, config.training.batch_size, seed)
+        for epoch in range(epochs):
+            sampler.set_epoch(epoch)
+            for indices in sampler:
+                optimizer.zero_grad()
+                task(collate([train[index] for index in indices])).loss.backward()
+                optimizer.step()
+    return task.eval()
+
+
 def reference(name: str, split, conditions="basic"):
     """Predictions of a reference system ("functionals-lr", "ideal-observer") on the test clips, kept with the runs."""
     from auxformer.benchmark.run import predict_one, run_name
