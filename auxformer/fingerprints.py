@@ -15,7 +15,6 @@ from pathlib import Path
 
 CODE_AS_RUN = "__auxformer_code__"
 """Name in a plugin's module of the digest of what was run."""
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -129,9 +128,14 @@ def _file_of(name: str, top: Path) -> Path | None:
     return next((file.resolve() for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 
+def _is_text(line: ast.AST) -> bool:
+    """Whether a statement is a text and nothing else: what documents a module, a class, a function or a value."""
+    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
+
+
 def _code_of_text(text: str) -> str:
     tree = ast.parse(text)
     for node in ast.walk(tree):
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            del node.body[0]
+        if isinstance(getattr(node, "body", None), list):
+            node.body = [line for line in node.body if not _is_text(line)]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()

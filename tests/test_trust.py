@@ -183,6 +183,9 @@ def test_comments_docstrings_and_layout_change_nothing(place, first, code, monke
     same = "def f(x):\n    '''Two.'''\n\n    return (x + 1)  # three\n"
     assert fingerprints._code_of_text(text) == fingerprints._code_of_text(same)
     assert fingerprints._code_of_text(text) != fingerprints._code_of_text(text.replace("1", "2"))
+    value = 'LIMIT = 5.0\n"""Largest number of deviations."""\n'
+    assert fingerprints._code_of_text(value) == fingerprints._code_of_text(value.replace("Largest", "Highest"))
+    assert fingerprints._code_of_text(value) != fingerprints._code_of_text('LIMIT = """Largest number of deviations."""\n')
 
 
 def test_another_version_of_a_library_is_another_run(place, first, code, monkeypatch):
