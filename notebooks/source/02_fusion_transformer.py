@@ -724,7 +724,9 @@ lab.fact("the best shift sorts more than 8 in 10 clips correctly", sorted_right 
 # .994<!-- synchrony: ideal-observer, complete --> is possible. With one more auxiliary task it reaches
 # .864<!-- synchrony: auxformer with synchrony, complete -->: the network gets two windows of a clip, apart by a
 # random lag, and has to find the lag, by sliding one along the other as you did (`models/synchrony.py`;
-# `auxformer bench synchrony`).
+# `auxformer bench synchrony`). With the face alone it loses
+# .018<!-- synchrony: auxformer - auxformer with synchrony, no-audio -->
+# (p .026<!-- synchrony: auxformer ~ auxformer with synchrony, no-audio -->).
 #
 # > **Moral.** Whether voice and face are in step can only be seen from both streams together.
 
