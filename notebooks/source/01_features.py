@@ -758,7 +758,7 @@ print(probes.round(3).to_string())
 # > **Moral.** Features keep more than they were trained for. Measure what they keep.
 
 # %% [markdown]
-# ## One prediction, two truths
+# ## One prediction, three truths
 #
 # Lesson 0 said that a score needs its target. Here is why. A machine that only *hears* learns what audiovisual raters
 # perceived, and answers for puppets it has never met. We then score the same answers against that target and two
