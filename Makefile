@@ -44,13 +44,13 @@ $(INSTALLED): requirements.lock requirements-weights.lock pyproject.toml
 	@touch $@
 
 corpus: $(INSTALLED) ## the embedded corpus and its features
-	@echo "corpus 1/2: the puppets, in $(CORPUS) (3 to 4 minutes on two cores; what is there is kept)"
+	@echo "corpus 1/2: the puppets, in $(CORPUS) (4 to 5 minutes on two cores; what is there is kept)"
 	@$(BIN)/auxformer corpus puppets $(CORPUS)
-	@echo "corpus 2/2: their features (3 to 4 minutes on two cores; what is there is kept)"
+	@echo "corpus 2/2: their features (5 to 6 minutes on two cores; what is there is kept)"
 	@$(BIN)/auxformer features extract $(CORPUS)
 
 course: say-course corpus ## run every lesson headless, print the results table and where the pages are
-	@echo "course 1/2: the lessons, two at a time (about 8 minutes; a line for each)"
+	@echo "course 1/2: the lessons, two at a time (about 12 minutes; a line for each)"
 	@$(BIN)/auxformer course run --profile $(PROFILE) --jobs 2
 	@echo "course 2/2: the table of results (a minute)"
 	@$(BIN)/auxformer run --corpus puppets --root $(CORPUS) --out build/results.csv
@@ -58,8 +58,8 @@ course: say-course corpus ## run every lesson headless, print the results table 
 
 .PHONY: say-course
 say-course:
-	@echo "make course: set-up, corpus and features, all lessons, the table of results. The first time about a quarter of an"
-	@echo "hour on two idle cores and the time of the downloads; what is there already is not made again."
+	@echo "make course: set-up, corpus and features, all lessons, the table of results. The first time some 25 minutes on"
+	@echo "two idle cores, downloads not counted; what is there already is not made again."
 
 test: corpus     ## the tests, then every notebook's outputs compared
 	@echo "test 1/2: the tests, two at a time (about 7 minutes)"
