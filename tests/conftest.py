@@ -1,6 +1,7 @@
 """What several test files share: a tiny task in memory, with stores that need no disk."""
 
 import os
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -95,6 +96,18 @@ def tiny_corpus(shared_folder):
     root = shared_folder / "puppets"
     with locked(shared_folder):  # one worker makes it, the others wait
         return root if (root / "truth.csv").exists() else generate(root, size="tiny", seed=0)
+
+
+@pytest.fixture(scope="session")
+def few(tiny_corpus, tmp_path_factory):
+    """A corpus of twelve clips of two puppets, not to be changed: for what takes its time with each clip."""
+    root = tmp_path_factory.mktemp("few") / "corpus"
+    shutil.copytree(tiny_corpus, root)
+    for kind in ("AudioWAV", "VideoFlash"):
+        for number, path in enumerate(sorted((root / kind).iterdir())):
+            if number % 12:
+                path.unlink()
+    return root
 
 
 @pytest.fixture(scope="session")

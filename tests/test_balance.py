@@ -202,6 +202,12 @@ def test_the_metrics_of_a_run_have_a_length_per_stream_where_streams_have_heads(
     assert not [name for name in alone.metrics if "gradient" in name]
 
 
+def test_of_a_finished_run_nothing_is_asked_about_gradients_again(splits, small_config, tmp_path, monkeypatch):
+    fit(small_config, splits, tmp_path, progress=False)
+    monkeypatch.setattr("auxformer.training.fit.create_balance", None)
+    assert len(fit(small_config, splits, tmp_path, progress=False).metrics) == 2
+
+
 def test_its_settings_are_checked_and_count_once_they_are_used():
     with pytest.raises(InputError, match=r"training\.balance"):
         override(preset("default"), {"training": {"balance": "ogm"}})

@@ -159,15 +159,6 @@ conditions = ["basic"]
 """
 
 
-@pytest.fixture(scope="module")
-def few(tiny_corpus, tmp_path_factory):
-    """The corpus with the films of six clips, for what looks at every film before it writes."""
-    root = Path(shutil.copytree(tiny_corpus, tmp_path_factory.mktemp("few") / "corpus"))
-    for path in sorted((root / "VideoFlash").iterdir())[6:]:
-        path.unlink()
-    return root
-
-
 def commands(root, few, data, finished, folder) -> dict[str, list]:
     """Command lines that write, by what they are called in the findings."""
     clip = sorted((root / "VideoFlash").iterdir())[0]

@@ -33,18 +33,6 @@ def clip(tiny_corpus):
     return media.read_frames(film)[0], media.frame_rate(film), media.read_audio(voice), others
 
 
-@pytest.fixture(scope="module")
-def few(tiny_corpus, tmp_path_factory):
-    """A corpus of twelve clips of two puppets."""
-    root = tmp_path_factory.mktemp("few") / "corpus"
-    shutil.copytree(tiny_corpus, root)
-    for kind in ("AudioWAV", "VideoFlash"):
-        for number, path in enumerate(sorted((root / kind).iterdir())):
-            if number % 12:
-                path.unlink()
-    return root
-
-
 def struck(clip, cause, severity, seed=1):
     frames, rate, voice, others = clip
     storm = Storm(cause, severity, seed, len(frames) / rate)

@@ -56,10 +56,11 @@ def fit(what: str | Config, split: Split, out: str | Path | None = None, progres
         check_range("training.label_smoothing, with attributes,", config.training.label_smoothing, 0, 0)
         check_attributes(config.model)
     split = as_trained(split, config.training)
-    balance = create_balance(config, split.train)
     folder = Path(out or Path("runs") / config.model.name)
+    finished = (folder / "finished.json").is_file()
+    balance = None if finished else create_balance(config, split.train)  # what it refuses is refused before there is a folder
     claim(folder, config, split)
-    if (folder / "finished.json").is_file():
+    if finished:
         return load(folder)
     keep_freed_memory()
     alone = os.environ.get("RANK", "0") == "0"  # of processes that train one network the first takes the lock for all
