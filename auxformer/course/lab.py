@@ -238,7 +238,7 @@ def score_votes(run, dataset, votes: dict):
 
 
 def run_suite(suite, corpus, out: str = "first", jobs: int = 2):
-    """Run a suite without a word; what was trained before in this lesson is read back.
+    """Run a suite without a word; what was trained before, today or another day, is read back.
 
     Args:
         suite: A `benchmark.suite.Suite`.
@@ -254,12 +254,12 @@ def run_suite(suite, corpus, out: str = "first", jobs: int = 2):
 
     folder = _scratch() / out
     with _quietly():
-        return bench(suite, folder, corpus.root, feature_root(), Work(_scratch() / "runs", jobs)), folder
+        return bench(suite, folder, corpus.root, feature_root(), Work(run_root() / suite.name, jobs)), folder
 
 
-def forget(system: str) -> None:
-    """Throw away what `run_suite` trained of a system."""
-    for folder in (_scratch() / "runs").glob(f"*-{system}-*"):
+def forget(suite, system: str) -> None:
+    """Throw away what `run_suite` trained of a system of this suite."""
+    for folder in (run_root() / suite.name).glob(f"*-{system}-*"):
         shutil.rmtree(folder)
 
 

@@ -779,7 +779,7 @@ my_guess = lab.predict(
 )
 
 # %%
-lab.forget("my-means")
+lab.forget(suite, "my-means")
 mine = suite.with_(add=["my-means"])
 with_mine, new_tables = lab.run_suite(mine, corpus, "second", jobs=1)  # your class lives here only
 
