@@ -16,7 +16,7 @@ from auxformer.reports.results import comparisons_beside, read_results, view
 
 PROJECT = Path(__file__).parent.parent
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "notebooks").glob("[0-9]*.ipynb")), PROJECT / "benchmarks" / "recipe.md"]
-MARKER = re.compile(r"(?P<said>[-.\d]{0,8})<!-- (?P<table>[\w-]+): (?P<what>[^,>]+), (?P<condition>[\w.-]+) -->")
+MARKER = re.compile(r"(?P<said>[-.\d]{0,8})<!-- (?P<table>[\w-]+): (?P<what>[^>]+), (?P<condition>[\w.-]+) -->")
 
 
 def claims():
