@@ -275,7 +275,7 @@ def test_the_suite_has_the_six_causes_at_three_severities():
     assert len(suite.systems) == 8 and suite.configs()
 
 
-def test_the_report_draws_a_folded_curve_per_cause_and_none_without(tmp_path):
+def test_the_report_draws_a_curve_per_cause_and_none_without(tmp_path):
     scores = {"complete": 0.9, "video-dark": 0.5} | {f"{cause}-{s}": 0.9 - s / 10 for cause in ("night", "wind") for s in (0, 1, 5)}
     scores["crowd-0"] = 0.9  # a curve of one point is none
     rows = [
@@ -287,7 +287,7 @@ def test_the_report_draws_a_folded_curve_per_cause_and_none_without(tmp_path):
     table.to_csv(tmp_path / "results.csv", index=False)
     page = next(path for path in report(tmp_path) if path.suffix == ".html").read_text()
     section = page.split('<section id="storm"')[1].split("</section>")[0]
-    assert "<details>" in section and section.index("<details>") < section.index('id="figure-storm"') < section.index("</details>")
+    assert 'id="figure-storm"' in section and "<details>" not in section, "what such a suite is made for is seen at once"
     told = re.search(r'alt="([^"]*)"', section)[1]
     assert "night: from severity 0 to 5, auxformer from .900 to .400; vavl from .450 to .200." in told
     assert "wind: from" in told and "crowd" not in told and "Level lines are references" in section

@@ -55,12 +55,9 @@ def report_sections(folder: ResultsFolder) -> list[Section]:
         Section("leaderboard", "Leaderboard", _failures_and_seeds(folder), [leaderboard(folder)]),
         Section("literature", "Results of others beside ours", tables=_literature(folder)),
         Section("curves", "When frames are lost", figure=figures.curves(folder)),
-        Section(
-            "missing-training", "When training clips lack a stream", _MISSING, figure=figures.missing_training(folder),
-            folded=True,
-        ),
+        Section("missing-training", "When training clips lack a stream", _MISSING, figure=figures.missing_training(folder)),
         Section("media", "When the recordings are worse", figure=figures.media(folder)),
-        Section("storm", "When one cause strikes both streams", _STORM, figure=figures.storm(folder), folded=True),
+        Section("storm", "When one cause strikes both streams", _STORM, figure=figures.storm(folder)),
         Section("conditions", "All conditions", tables=_all_conditions(folder)),
         Section("kept", "What is left", _KEPT, _scores(folder, "kept-shares", _KEPT_CAPTION, "area", "kept")),
         Section(
