@@ -426,7 +426,8 @@ by_clips = steps.set_index("clips").milliseconds
 print(f"you said: {gpu_guess.value} | it took: {by_clips[128]:.0f} ms")
 print(recorded.device[0], "· torch", recorded.torch[0])
 columns = ["what", "preset", "setting", "clips", "milliseconds", "peak_mib"]
-print(recorded[columns].dropna(subset="milliseconds").round(1).to_string(index=False))
+shown = recorded[columns].dropna(subset="milliseconds").round(1)
+print(shown.to_string(index=False, na_rep=""))
 for row in recorded[recorded.note.notna()].itertuples():
     print(f"{row.preset}, {row.setting}, {row.clips} clips: {row.note.split('.')[0]}")
 lab.fact("four times the clips took less than a fifth longer", by_clips[128] < 1.2 * by_clips[32])
@@ -437,18 +438,20 @@ lab.fact("four times the clips took less than a fifth longer", by_clips[128] < 1
 # idea. A *graph* records the operations of a step once and replays them as a whole, without Python.
 
 # %%
-step_ms = recorded[recorded.what == "training step"].set_index(["preset", "setting"]).milliseconds
-for preset in ("paper", "default"):
-    plain, graph = step_ms[preset, "bf16"], step_ms[preset, "bf16, graph"]
-    print(f"{preset:<9}{plain:6.1f} ms, as a graph {graph:5.1f} ms: {plain / graph:.1f} times as fast")
-floats = step_ms[:, "float32"]
-lab.fact("a graph made each step at least 2.5 times as fast", min(
-    step_ms[preset, "bf16"] / step_ms[preset, "bf16, graph"] for preset in floats.index) > 2.5)
-lab.fact("half the bits made no step a tenth faster", min(
-    step_ms[preset, "bf16"] / floats[preset] for preset in floats.index) > 0.9)
-ways = recorded[(recorded.what == "transfer")].set_index(["preset", "setting"]).milliseconds
-lab.fact("pinned memory: a batch there in a third of the time", max(
-    ways[preset, "pinned memory"] / ways[preset, "ordinary memory"] for preset in floats.index) < 1 / 3)
+def recorded_ms(what: str):
+    """Milliseconds, a row per network and a column per setting."""
+    rows = recorded[recorded.what == what]
+    return rows.pivot(index="preset", columns="setting", values="milliseconds")
+
+
+step_ms, way_ms = recorded_ms("training step"), recorded_ms("transfer")
+times = step_ms["bf16"] / step_ms["bf16, graph"]
+print(step_ms[["bf16", "bf16, graph"]].assign(times_as_fast=times).round(1).to_string())
+lab.fact("a graph made each step at least 2.5 times as fast", times.min() > 2.5)
+half_bits = step_ms["bf16"] / step_ms["float32"]
+lab.fact("half the bits made no step a tenth faster", half_bits.min() > 0.9)
+pinned = way_ms["pinned memory"] / way_ms["ordinary memory"]
+lab.fact("pinned memory: a batch there in a third of the time", pinned.max() < 1 / 3)
 
 # %% [markdown]
 # Of the default network's step more than nine tenths were waiting for Python. So TF32 and bf16 could not help, and the
@@ -458,7 +461,7 @@ lab.fact("pinned memory: a batch there in a third of the time", max(
 #
 # - more clips in a batch, as long as the memory lasts and the network learns as well;
 # - a step that is recorded as a *graph*, or *compiled* (neighbouring operations become one);
-# - several trainings at a time: sixteen small networks at once shared this GPU for the tables of lesson 6;
+# - several trainings at a time: sixteen small networks at once shared this GPU for tables of the README;
 # - batches in *pinned* memory, from which the GPU fetches by itself.
 #
 # If you have a GPU, the next cell times the default network on it.

@@ -546,11 +546,11 @@ p = swap_p(shares[1:] - shares[0]).T  # [300 projects, 20]
 lucky = (p < 0.05).any(1).mean()
 after = np.mean([(holm_adjust(row) < 0.05).any() for row in p])
 tickets_guess.against(round(5 * lucky) / 5, digits=1)  # to the nearest fifth
-lab.fact("a winner by chance in 3 of 10 projects or more", lucky >= 0.3)
+lab.fact("some variant with p < .05 in 3 of 10 projects or more", lucky >= 0.3)
 lab.fact("after Holm in fewer than 1 of 10", after < 0.1)
 
 # %% [markdown]
-# Twenty *independent* tests would bring a winner in $1 - .95^{20}$ = 64 % of the projects. Here it is fewer, since all
+# Twenty *independent* tests would bring some $p < .05$ in $1 - .95^{20}$ = 64 % of the projects. Here it is fewer, since all
 # twenty are held against the same starting point: where that one had bad luck, all variants look better together, and
 # where it had good luck, all look worse (the test is two-sided, so both count). False finds come in groups.
 #
