@@ -63,14 +63,6 @@ class Features(NamedTuple):
             raise InputError(f'there is no stream "{stream}", expected "audio" or "video".')
         return self._replace(**{stream: None})
 
-    def until(self, seconds: float) -> "Features":
-        """Only the first `seconds` of both streams; at least one frame of each that is there."""
-        cut = {}
-        for stream in ("audio", "video"):
-            frames, rate = getattr(self, stream), getattr(self, f"{stream}_rate")
-            cut[stream] = None if frames is None else frames[: max(1, round(seconds * rate))]
-        return self._replace(**cut)
-
 
 class Step(NamedTuple):
     """How voice and face run together, by a network with the setting `synchrony`.

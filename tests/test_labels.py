@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auxformer.corpora import EMOTIONS, Corpus, read_corpus
-from auxformer.corpora.labels import RULES, consensus, drop_report, targets
+from auxformer.corpora.labels import RULES, consensus, targets
 from auxformer.corpora.tables import clip_table
 from auxformer.errors import InputError
 
@@ -88,26 +88,6 @@ def test_a_majority_is_a_plurality(table):
 @given(tables, rules, st.floats(0.01, 1000))
 def test_scaling_the_votes_leaves_the_labels(table, rule, factor):
     pd.testing.assert_frame_equal(consensus(table * factor, rule), consensus(table, rule))
-
-
-@settings(deadline=None, max_examples=50)
-@given(tables, rules)
-def test_every_clip_is_either_kept_or_dropped(table, rule):
-    report = drop_report(table, rule)
-    rated = (table.sum(axis=1) > 0).sum()
-    per_class = report.drop("all")
-    assert report.loc["all", ["kept", "dropped"]].tolist() == [
-        len(consensus(table, rule)),
-        len(table) - len(consensus(table, rule)),
-    ]
-    assert per_class["kept"].sum() == pytest.approx(report.at["all", "kept"])
-    assert per_class[["kept", "dropped"]].sum(axis=None) == pytest.approx(rated)
-
-
-def test_a_tied_clip_counts_half_under_each_class():
-    report = drop_report(votes([5, 5, 0], [8, 2, 0]), "plurality")
-    assert report["dropped"].to_dict() == {"a": 0.5, "h": 0.5, "s": 0.0, "all": 1.0}
-    assert report.at["a", "dropped_share"] == pytest.approx(1 / 3) and np.isnan(report.at["s", "dropped_share"])
 
 
 @pytest.mark.parametrize("bad", [-1, float("nan"), float("inf")])

@@ -104,19 +104,10 @@ def test_a_sound_file_and_a_silent_film_are_recognised_by_what_they_hold(recogni
 
 def test_a_clip_does_not_depend_on_its_batch_mates(recogniser, film_of):
     features = recogniser.features(decode(film_of.video))
-    short = features.until(0.4)
+    short = features._replace(audio=features.audio[:40], video=features.video[:10])
     together = recogniser.means([short, features, features.without("video")])
     assert np.allclose(together[1], recogniser.posteriors(features).loc["mean"], atol=1e-5)
     assert np.allclose(together[0], recogniser.posteriors(short).loc["mean"], atol=1e-5)
-
-
-def test_until_keeps_the_beginning_of_both_streams_and_at_least_a_frame(recogniser, film_of):
-    features = recogniser.features(decode(film_of.video))
-    part = features.until(0.4)
-    assert len(part.audio) == 40 and len(part.video) == 10
-    assert np.array_equal(part.video, features.video[:10])
-    assert len(features.until(0).audio) == 1
-    assert np.array_equal(features.until(1000).audio, features.audio)
 
 
 def test_a_watcher_sees_only_what_its_mask_allows(recogniser, film_of):

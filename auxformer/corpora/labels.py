@@ -1,7 +1,7 @@
 """From the votes of many raters to one label per clip: plurality, majority, distributional.
 
 The rules are those of the AuxFormer release (P, M and D). They are different tasks on different clips: each drops other
-clips, and `drop_report` says which classes lose most.
+clips.
 """
 
 from collections.abc import Sequence
@@ -98,27 +98,6 @@ def attribute_targets(corpus: Corpus) -> pd.DataFrame:
             f"{corpus.root}: the corpus {corpus.name} has no ratings of valence, arousal and dominance; use another target"
         )
     return corpus.attributes.dropna()
-
-
-def drop_report(counts: pd.DataFrame, rule: str) -> pd.DataFrame:
-    """How many clips a rule keeps and drops, per class with most votes.
-
-    Args:
-        counts: Votes per class, `[clips, classes]`.
-        rule: One of `RULES`.
-
-    Returns:
-        One row per class and a last row "all" (which also counts clips without votes); columns kept, dropped (clips; a
-        clip on which k classes tie counts 1/k under each) and dropped_share (0..1, NaN for a class that leads nowhere).
-    """
-    kept = consensus(counts, rule).index
-    leaders = _leaders(_shares(counts))
-    credit = leaders.div(leaders.sum(axis=1), axis=0)  # [clips with votes, classes], rows sum to 1
-    is_kept = credit.index.isin(kept)
-    report = pd.DataFrame({"kept": credit[is_kept].sum(), "dropped": credit[~is_kept].sum()})
-    report.loc["all"] = [len(kept), len(counts) - len(kept)]
-    report["dropped_share"] = report["dropped"] / (report["kept"] + report["dropped"]).where(lambda total: total > 0)
-    return report.rename_axis("class")
 
 
 def keep_classes(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
