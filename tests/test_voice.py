@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from auxformer import media
 from auxformer.data.task import Task
 from auxformer.errors import InputError
 from auxformer.features import create_extractor

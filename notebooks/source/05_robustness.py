@@ -648,7 +648,7 @@ print(written.unstack(0).loc[list(CONDITIONS)].to_string())
 systems = ["auxformer", "late-fusion-transformer", "vavl", "functionals-lr"]
 lowest_guess = lab.predict("lowest at 0/0.9", choices=systems)
 
-# %%
+# %% tags=["folded"]
 lacking = lab.result_table("missing-training")
 lacking = lacking[(lacking.metric == "macro-f1") & (lacking.condition == "complete")]
 lacking = lacking.set_index("system").value
