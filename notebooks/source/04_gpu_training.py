@@ -433,8 +433,8 @@ for row in recorded[recorded.note.notna()].itertuples():
 lab.fact("four times the clips took less than a fifth longer", by_clips[128] < 1.2 * by_clips[32])
 
 # %% [markdown]
-# **See** that four times the clips took no longer: 32 clips do not keep this GPU busy. What does it wait for? A step of
-# these networks is many small operations, and Python launches them one after the other. The table has a test of this
+# **See** that four times the clips took hardly longer (32 clips in bf16 are in the table twice, 151 and 178 ms): so few
+# do not keep this GPU busy. What does it wait for? A step of these networks is many small operations, and Python launches them one after the other. The table has a test of this
 # idea. A *graph* records the operations of a step once and replays them as a whole, without Python.
 
 # %%
@@ -454,15 +454,17 @@ pinned = way_ms["pinned memory"] / way_ms["ordinary memory"]
 lab.fact("pinned memory: a batch there in a third of the time", pinned.max() < 1 / 3)
 
 # %% [markdown]
-# Of the default network's step more than nine tenths were waiting for Python. So TF32 and bf16 could not help, and the
-# GPU was only twice as fast as the sixteen processor cores beside it. (Times vary: bf16 with 32 clips is in the table
-# twice.) Counting operations, as above, does not show this, since it leaves out the time to launch them. What helps is
-# to launch fewer and larger operations, or several trainings at a time:
+# As a graph the default network's step took a twelfth of the time, the published one's a third: the rest was launching
+# operations. So fewer bits hardly helped: TF32 saved a fifteenth, and bf16 made the default network's step a third
+# slower. In float32 the GPU was twice as fast as the processor beside it for the default
+# network, thirteen times for the published one. Counting operations, as above, does not show this, since it leaves out
+# the time to launch them. What helps is to launch fewer and larger operations:
 #
 # - more clips in a batch, as long as the memory lasts and the network learns as well;
-# - a step that is recorded as a *graph*, or *compiled* (neighbouring operations become one);
-# - several trainings at a time: sixteen small networks at once shared this GPU for tables of the README;
-# - batches in *pinned* memory, from which the GPU fetches by itself.
+# - a step that is recorded as a *graph*, or *compiled*: neighbouring operations become one (half the time, here).
+#
+# Or let several networks share the GPU, as the sixteen did that were trained at once for tables of the README. Pinned
+# memory, from which the GPU fetches by itself, is faster, but a batch's way there is a small part of a step.
 #
 # If you have a GPU, the next cell times the default network on it.
 
