@@ -6,6 +6,7 @@ from auxformer.benchmark import run as benchmark
 from auxformer.benchmark.suite import Suite
 from auxformer.corpora import read_corpus
 from auxformer.course import lab
+from auxformer.errors import InputError
 
 SUITE = Suite(
     "lesson-of-a-test", systems=["functionals-lr"], corpus={"name": "puppets", "audio": "lld", "video": "hog"},
@@ -30,5 +31,5 @@ def test_a_lesson_started_again_reads_back_what_it_trained(tiny_puppets, tmp_pat
     assert again.equals(first)
 
     lab.forget(SUITE, "functionals-lr")
-    with pytest.raises(Exception, match="it was trained again"):
+    with pytest.raises(InputError, match="it was trained again"):
         lab.run_suite(SUITE, corpus, "third", jobs=1)

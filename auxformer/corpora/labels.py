@@ -1,7 +1,6 @@
 """From the votes of many raters to one label per clip: plurality, majority, distributional.
 
-The rules are those of the AuxFormer release (P, M and D). They are different tasks on different clips: each drops other
-clips.
+The rules are those of the AuxFormer release (P, M and D). They are different tasks: each drops other clips.
 """
 
 from collections.abc import Sequence

@@ -259,8 +259,10 @@ def run_suite(suite, corpus, out: str = "first", jobs: int = 2):
 
 def forget(suite, system: str) -> None:
     """Throw away what `run_suite` trained of a system of this suite."""
+    from auxformer.benchmark.runs import discard
+
     for folder in (run_root() / suite.name).glob(f"*-{system}-*"):
-        shutil.rmtree(folder)
+        discard(folder)
 
 
 def leaderboard(results, folder):

@@ -434,8 +434,9 @@ lab.fact("four times the clips took less than a fifth longer", by_clips[128] < 1
 
 # %% [markdown]
 # **See** that four times the clips took hardly longer (32 clips in bf16 are in the table twice, 151 and 178 ms): so few
-# do not keep this GPU busy. What does it wait for? A step of these networks is many small operations, and Python launches them one after the other. The table has a test of this
-# idea. A *graph* records the operations of a step once and replays them as a whole, without Python.
+# do not keep this GPU busy. What does it wait for? A step of these networks is many small operations, and Python
+# launches them one after the other. The table has a test of this idea. A *graph* records the operations of a step once
+# and replays them as a whole, without Python.
 
 # %%
 def recorded_ms(what: str):
@@ -456,9 +457,9 @@ lab.fact("pinned memory: a batch there in a third of the time", pinned.max() < 1
 # %% [markdown]
 # As a graph the default network's step took a twelfth of the time, the published one's a third: the rest was launching
 # operations. So fewer bits hardly helped: TF32 saved a fifteenth, and bf16 made the default network's step a third
-# slower. In float32 the GPU was twice as fast as the processor beside it for the default
-# network, thirteen times for the published one. Counting operations, as above, does not show this, since it leaves out
-# the time to launch them. What helps is to launch fewer and larger operations:
+# slower. In float32 the GPU was twice as fast as the processor beside it for the default network, thirteen times for the
+# published one. Counting operations, as above, does not show this, since it leaves out the time to launch them. What
+# helps is to launch fewer and larger operations:
 #
 # - more clips in a batch, as long as the memory lasts and the network learns as well;
 # - a step that is recorded as a *graph*, or *compiled*: neighbouring operations become one (half the time, here).

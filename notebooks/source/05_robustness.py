@@ -638,10 +638,10 @@ print(written.unstack(0).loc[list(CONDITIONS)].to_string())
 # ## When training clips lack a stream
 #
 # So far each training clip had both streams, and modality dropout took them away in turn. Collected films are not like
-# that: where the camera was covered, a clip lacks its face in every epoch. The suite `missing-training` makes
-# such training sets from the puppets; tested are complete clips. 0/0.9 means that no training clip lacks the voice and
-# nine of ten lack the face. VAVL, one of the rivals, sends both streams through one shared network. Training is short:
-# five epochs.
+# that: where the camera was covered, a clip lacks its face in every epoch. The suite `missing-training` makes such
+# training sets from the puppets; tested are complete clips. 0/0.9 means that no training clip lacks the voice and nine
+# of ten lack the face. VAVL, one of the rivals, sends both streams through one shared network. Training is short: five
+# epochs.
 #
 # **Predict.** With all training clips complete VAVL has the highest score. Who has the lowest at 0/0.9?
 

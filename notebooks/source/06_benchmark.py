@@ -550,9 +550,9 @@ lab.fact("some variant with p < .05 in 3 of 10 projects or more", lucky >= 0.3)
 lab.fact("after Holm in fewer than 1 of 10", after < 0.1)
 
 # %% [markdown]
-# Twenty *independent* tests would bring some $p < .05$ in $1 - .95^{20}$ = 64 % of the projects. Here it is fewer, since all
-# twenty are held against the same starting point: where that one had bad luck, all variants look better together, and
-# where it had good luck, all look worse (the test is two-sided, so both count). False finds come in groups.
+# Twenty *independent* tests would bring some $p < .05$ in $1 - .95^{20}$ = 64 % of the projects. Here it is fewer,
+# since all twenty are held against the same starting point: where that one had bad luck, all variants look better
+# together, and where it had good luck, all look worse (the test is two-sided, so both count). False finds come in groups.
 #
 # Holm's promise: if none of the differences is real, the chance of *even one* false find is at most 5 %, however many
 # you look at. The price is power, so decide beforehand which comparisons you need.
