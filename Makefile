@@ -99,6 +99,7 @@ ifdef RAVDESS
 endif
 ifdef CREMA_D
 	$(BIN)/auxformer bench crema-d-voice --root $(CREMA_D) --table data/results/crema-d-voice.csv
+	$(BIN)/auxformer bench humans --root $(CREMA_D) --out data/results/crema-d-people.csv
 endif
 	$(BIN)/auxformer report $(addprefix data/results/,$(addsuffix .csv,$(README_TABLES))) --into README.md
 

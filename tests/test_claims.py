@@ -5,6 +5,7 @@ A marker is a comment behind a number, invisible on the page:
     .956<!-- puppets: auxformer, complete -->              a macro-F1, as the table shows it
     .02<!-- seeds: auxformer - fusion-only, no-video -->   how far the first is above the second
     .003<!-- seeds: auxformer ~ fusion-only, no-video -->  the corrected p of their difference
+    .36<!-- crema-d-people: human-rater, share:audio -->   another metric of the table, and its condition
 """
 
 import re
@@ -16,7 +17,7 @@ from auxformer.reports.results import comparisons_beside, read_results, view
 
 PROJECT = Path(__file__).parent.parent
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "notebooks").glob("[0-9]*.ipynb")), PROJECT / "benchmarks" / "recipe.md"]
-MARKER = re.compile(r"(?P<said>[-.\d]{0,8})<!-- (?P<table>[\w-]+): (?P<what>[^>]+), (?P<condition>[\w.-]+) -->")
+MARKER = re.compile(r"(?P<said>[-.\d]{0,8})<!-- (?P<table>[\w-]+): (?P<what>[^>]+), (?P<condition>[\w.:-]+) -->")
 
 
 def claims():
@@ -34,7 +35,8 @@ def result(table: str, what: str, condition: str) -> float:
         pairs = tests.system_a.isin([first, second]) & tests.system_b.isin([first, second])
         (row,) = tests[pairs & (tests.condition == condition)].itertuples()
         return row.p_corrected
-    value = view(read_results(path)).value
+    *metric, condition = condition.split(":")
+    value = view(read_results(path), *metric).value
     return value[first, condition] - (value[second, condition] if sign else 0)
 
 

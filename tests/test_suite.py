@@ -268,8 +268,11 @@ def test_people_alone(tiny_puppets, tmp_path, monkeypatch, capsys):
     )
     with pytest.raises(SystemExit) as end:
         main()
-    assert end.value.code == 0 and "human-crowd" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert end.value.code == 0 and "human-crowd" in printed and "face's share" in printed
     assert len(pd.read_csv(tmp_path / "people.csv")) == len(table)
+    shares = table[table.metric == "share"].set_index(["system", "condition"]).value
+    assert shares["human-rater"].sum() == pytest.approx(1) and shares["human-rater", "video"] > shares["human-rater", "audio"]
 
 
 def test_the_command_keeps_the_main_scores_and_the_tests(done, tiny_puppets, tmp_path, monkeypatch):

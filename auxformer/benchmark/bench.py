@@ -20,13 +20,16 @@ from auxformer.benchmark.cost import count_parameters
 from auxformer.benchmark.run import Work, predictions_of, results_of, run_name, write_predictions
 from auxformer.benchmark.suite import Suite
 from auxformer.config import Config
+from auxformer.corpora.labels import targets
 from auxformer.data.missing import CONDITIONS, LOSSES
 from auxformer.data.task import Task
 from auxformer.evaluation import people
 from auxformer.evaluation.calibration import by_group, per_class
 from auxformer.evaluation.contributions import GAME, contributions, human_contributions
+from auxformer.evaluation.intervals import score
+from auxformer.evaluation.predictions import prediction_table
 from auxformer.evaluation.robustness import curve_area, divergence, relative_robustness, rising_confidence, whole_curves
-from auxformer.evaluation.scores import confusion_per_speaker
+from auxformer.evaluation.scores import RESULT_COLUMNS, confusion_per_speaker
 from auxformer.evaluation.tests import compare
 from auxformer.files import make_folder, whole_file
 from auxformer.models import list_references
@@ -98,14 +101,25 @@ def bench(
 def people_table(
     corpus: str, root: Path, target: str = "audiovisual", rule: str = "majority", resamples: int = 1000
 ) -> pd.DataFrame:
-    """People alone as a result table, over all clips of a corpus: one rater and the crowd, per way of watching.
+    """People alone as a result table, over all clips of a corpus: one rater and the crowd, per way of watching, and what the
+    voice and the face contribute to their answers. "intended" is what the speakers meant, taken as an answer.
 
     Raises:
         InputError: the corpus has no ratings.
     """
     from auxformer.corpora import read_corpus
 
-    return people.human_rows(read_corpus(root, corpus, on_error="skip"), target, rule, resamples=resamples)
+    found = read_corpus(root, corpus, on_error="skip")
+    rows = people.human_rows(found, target, rule, resamples=resamples)
+    truth = targets(found, target, rule)
+    meant = targets(found, "intended").loc[truth.index]
+    answers = prediction_table(
+        truth.index, found.clips.speaker[truth.index], "complete", truth.to_numpy(), meant.to_numpy(), found.classes
+    )
+    about = {"corpus": found.name, "target": target, "features": "people", "system": "intended", "partition": "all", "seed": 0}
+    intended = score(answers, found.classes, resamples).assign(**about)[list(RESULT_COLUMNS)]
+    shares = human_contributions(found, target, rule, resamples=resamples)
+    return pd.concat([rows, intended, shares], ignore_index=True)
 
 
 def _people(task: Task, partitions, absent: str = "") -> tuple[pd.DataFrame | None, dict[str, pd.DataFrame]]:

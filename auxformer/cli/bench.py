@@ -10,7 +10,7 @@ from typer import Argument, Option
 
 from auxformer.cli.options import Corpus, Official, Wide, WorkOptions, with_options
 from auxformer.cli.settings import SettingsCommand
-from auxformer.cli.tables import show_results, write_csv
+from auxformer.cli.tables import show_results, show_shares, write_csv
 from auxformer.errors import InputError
 from auxformer.files import read_text, write_text
 
@@ -84,6 +84,7 @@ def bench(
         if out:
             write_csv(results, out)
         show_results(results, wide)
+        show_shares(results)
         return
     from auxformer.reports import report
 

@@ -120,6 +120,17 @@ def show_results(results, wide: bool = False) -> None:
     _say_why_no_interval(part)
 
 
+def show_shares(results) -> None:
+    """What each stream contributes to the score, of the rows of a long result table that say it; nothing where none does."""
+    part = results[results.metric.isin(("share", "equity"))]
+    rows = []
+    for system, own in part.groupby("system", sort=False):
+        own = own.set_index("condition")[["value", "low", "high"]].loc[["audio", "video", "both"]]
+        rows.append([system, *(with_interval(*row, True) for row in own.itertuples(index=False))])
+    if rows:
+        show(rows, ["system", "voice's share", "face's share", "equity"], "who contributes what")
+
+
 def _say_why_no_interval(scores) -> None:
     if (scores.value.notna() & scores.low.isna()).any():
         why = "[-]: no interval; fewer than five test speakers do not show how much speakers differ."

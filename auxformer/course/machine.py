@@ -67,7 +67,7 @@ def _faults() -> float:
 
 QUIET = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 _DROPOUTS = {f"{name}_dropout": 0.0 for name in ("attn", "cross_attn", "relu", "res", "embed", "out")}
-SMALL = {"model": {"width": 16, "heads": 2, "layers": 1, **_DROPOUTS}, "training": {"epochs": 3}}
+SMALL = {"model": {"width": 16, "heads": 2, "layers": 1, **_DROPOUTS}, "training": {"epochs": 2}}
 """A network that trains in seconds; without dropout, for each of several processes would toss its own coins."""
 
 

@@ -5,7 +5,7 @@
 #     title: Orientation
 #     question: How well do people read emotion from a voice, a face, both?
 #     reading: 40
-#     exercises: 25
+#     exercises: 24
 #     seconds: 30
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
@@ -425,8 +425,8 @@ print(f"{who} named what was intended: {intended.sum()} of {len(judged)}")
 
 # %% [markdown]
 # **Where it goes wrong.** There are two right answers in that table, and they differ: what was *intended* and what
-# was *perceived*. In CREMA-D the intended emotion agrees with the audiovisual majority on 82 % of the clips that have
-# one. Papers report scores against either, often without saying which, and the numbers are not comparable: one
+# was *perceived*. In CREMA-D the intended emotion is that of the audiovisual majority in a share of
+# .82<!-- crema-d-people: intended, micro-f1:complete --> of the clips that have a majority. Papers report scores against either, often without saying which, and the numbers are not comparable: one
 # wav2vec 2.0 system scores .734 against the intended emotion and .478 against what listeners perceived, *with the
 # same predictions* (repository emotion-label-ceiling).
 
@@ -541,12 +541,15 @@ print(scores.round(2).to_string(na_rep="-"))
 # %% [markdown]
 # **See** that a ceiling belongs to a *condition*. With both streams the ideal observer is nearly always right about
 # what raters will say. Without the face it reaches only .51: the rest of the answer is not in the voice. On the real
-# CREMA-D, against its own audiovisual majority, the crowd scores .563 from the voice and .810 from the face; our
-# puppets' crowd is close to both. (Single puppet raters agree more than people do, so their row is far too good.) If
-# a network beats the ideal observer by more than chance, look for a leak from the test clips.
+# CREMA-D, against its own audiovisual majority, the crowd scores
+# .563<!-- crema-d-people: human-crowd, no-video --> from the voice and
+# .810<!-- crema-d-people: human-crowd, no-audio --> from the face (`auxformer bench humans`); our puppets' crowd is close
+# to both. (Single puppet raters agree more than people do, so their row is far too good.) If a network beats the ideal
+# observer by more than chance, look for a leak from the test clips.
 #
 # The single audiovisual rater has an unfair advantage: their vote is part of the majority by which they are judged.
-# On CREMA-D they score .779 against that majority, and .719 against the majority of the *others*.
+# On CREMA-D they score .778<!-- crema-d-people: human-rater, complete --> against that majority, and
+# .719<!-- crema-d-people: human-rater-others, complete --> against the majority of the *others*.
 #
 # > **Moral.** Report a score together with its floor, its ceiling and the scores of people.
 

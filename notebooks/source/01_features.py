@@ -602,8 +602,7 @@ print(means.round(3).to_string())
 # %% [markdown]
 # **See** that the upper line rises by about .06 and the lower one by .15: the division by clips hides most of what
 # *more people* would bring. With forty puppets little of the gap is left. And see how far the small points scatter on
-# the left, where only two puppets are tested: it matters *who* is. In CREMA-D recognisability differs three to four
-# times more between actors than between sentences.
+# the left, where only two puppets are tested: it matters *who* is.
 #
 # **Where it goes wrong**: the six-class CREMA-D literature mixes both kinds. In two widely used public divisions all
 # 91 of 91 actors are in train *and* test (EmoBox as released in March 2025, and OGM-GE); the AuxFormer authors' own

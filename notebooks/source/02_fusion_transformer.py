@@ -5,7 +5,7 @@
 #     title: The fusion transformer
 #     question: How can one stream ask the other for what it needs?
 #     reading: 45
-#     exercises: 40
+#     exercises: 37
 #     seconds: 40
 #     profiles: {full: {steps: 1500}}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}

@@ -5,7 +5,7 @@
 #     title: The auxiliary networks
 #     question: What does each stream still know when fusion forgets it?
 #     reading: 45
-#     exercises: 35
+#     exercises: 32
 #     seconds: 90
 #     profiles: {full: {epochs: 30, width: 64, device: auto}}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}

@@ -31,7 +31,7 @@
 # %% tags=["parameters"]
 size = "course"
 seed = 0
-clips = 16
+clips = 8
 
 # %%
 import numpy as np
