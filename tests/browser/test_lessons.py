@@ -1,10 +1,12 @@
-"""Each lesson in JupyterLab as a learner meets it: Run All, then every control of every explorer by the keyboard."""
+"""Each lesson in JupyterLab as a learner meets it: the student's notebook runs up to the first exercise; with the answers typed
+in it runs to its end; then every control of every explorer is moved by the keyboard. `minutes.csv` says how long each took."""
 
 import time
 
 import pytest
 
-from auxformer.course.lessons import find_lessons
+from auxformer.course.build import complete_notebook
+from auxformer.course.lessons import find_lessons, is_answer
 from browser.conftest import wanted
 
 LESSONS = find_lessons(None if wanted() in {None, "all"} else wanted().split(","))
@@ -25,6 +27,13 @@ STATE = """() => {
     };
 }"""
 
+TYPE = """answers => {
+    let typed = 0;
+    for (const cell of window.jupyterapp.shell.currentWidget.content.model.cells)
+        if (cell.sharedModel.id in answers) { cell.sharedModel.setSource(answers[cell.sharedModel.id]); typed++; }
+    return typed;
+}"""
+
 
 @pytest.fixture
 def page(browser):
@@ -38,8 +47,8 @@ def page(browser):
 
 
 def open_lesson(page, lab: str, name: str) -> None:
-    """Open a lesson and wait for its kernel."""
-    page.goto(f"{lab}/lab/tree/{name}.ipynb?reset")
+    """Open a lesson as it is handed out and wait for its kernel."""
+    page.goto(f"{lab}/lab/tree/student/{name}.ipynb?reset")
     wait_until(page, lambda state: state["status"] == "idle", seconds=120)
 
 
@@ -51,6 +60,14 @@ def run_all(page) -> dict:
     return wait_until(
         page, lambda state: state["status"] == "idle" and (all(state["counts"]) or state["errors"]), SECONDS
     )
+
+
+def do_exercises(page, lesson) -> None:
+    """Type the answers into the cells of the exercises, then start the kernel again, as a learner does before the last run."""
+    answers = {cell.id: cell.source for cell in complete_notebook(lesson).cells if is_answer(cell)}
+    assert page.evaluate(TYPE, answers) == len(lesson.exercises)
+    page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }")
+    wait_until(page, lambda state: state["status"] == "idle", seconds=120)
 
 
 def wait_until(page, holds, seconds: float) -> dict:
@@ -129,7 +146,13 @@ def move_every_control(page, cell) -> int:
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_a_lesson_runs_in_jupyterlab_and_its_controls_redraw_their_figure(page, lab, pictures, lesson):
     open_lesson(page, lab, lesson.name)
+    started = time.monotonic()
+    (stopped,) = run_all(page)["errors"]
+    assert "nothing there yet" in stopped
+    do_exercises(page, lesson)
     state = run_all(page)
+    with (pictures / "minutes.csv").open("a") as file:
+        file.write(f"{lesson.name},{(time.monotonic() - started) / 60:.1f}\n")
     assert not state["errors"]
     assert state["counts"] == list(range(1, len(state["counts"]) + 1))
     assert state["explorers"]
