@@ -15,7 +15,7 @@ from auxformer.files import read_toml, write_text
 
 LATER = (
     ("training", "balance", "none"), ("training", "balance_alpha", 0.1), ("training", "missing_audio", 0.0),
-    ("training", "missing_video", 0.0), ("model", "synchrony", False),
+    ("training", "missing_video", 0.0), ("model", "synchrony", False), ("training", "augment", False),
 )  # fmt: skip
 """Settings younger than the first runs: section, name and the value at which all is as before; see `Config.digest`."""
 
@@ -39,12 +39,10 @@ class ModelConfig:
         positions: Sinusoidal positions in the "cross"-modal stacks only (published) or in "all" stacks.
         padding: Padded frames are "attended" (published) or "masked".
         summary: A stack is summarised by its "last" frame (published: even when padded) or the "mean" over valid frames.
-        absent: A missing stream is "zeros" that the network still attends and whose head still votes (published), a
-            "flag": masked out, its summary zero, its head left out of the average, or a learned "token" in place of its
-            frames, its head left out of the average.
+        absent: A missing stream is "zeros" that the network attends and whose head votes (published); or its head is left out, and
+            it is a "flag" (masked out, its summary zero) or a learned "token" in place of its frames.
         answer: In use, "all" heads that have their stream answer (published) or the "fusion" head alone; all are trained.
-        relative: Beside each frame the network also sees its distance from the mean of its clip, which a speaker's voice or
-            looks do not move (published: no).
+        relative: Beside each frame stands its distance from its clip's mean, which a speaker's looks do not move (published: no).
         synchrony: A third auxiliary task, without labels: are voice and face in step (published: no)? See `models.synchrony`.
         audio_pool, video_pool: Frames averaged into one before the network (1 = none, published).
     """
@@ -110,6 +108,7 @@ class TrainingConfig:
         drop_fill: What is dropped is "absent", or "noise" that the network takes for a stream.
         drop_on_dev: Modality dropout on dev as well (published), which makes the choice of the checkpoint a matter of luck.
         missing_audio, missing_video: Share of the training clips that lack the stream for good (`auxformer.features.lacking`).
+        augment: Training clips at another speed and with spans masked, other ones in each epoch (`auxformer.features.augment`).
         balance: "none", or "ogm-ge": the stream that leads learns more slowly (`auxformer.models.balance`).
         balance_alpha: How much more slowly: the α of "ogm-ge".
         select: Checkpoint kept: lowest dev "loss" (published) or highest dev "macro-f1" (attributes: mean CCC) averaged
@@ -122,9 +121,7 @@ class TrainingConfig:
         compile: `torch.compile` the network.
         deterministic: PyTorch's deterministic algorithms, which refuse what has none.
         seed: Of initial weights, order, dropout.
-        keep: Checkpoints kept besides the best. Does not change the digest.
-        device: "auto", "cpu", "cuda". Does not change the digest.
-        label: A name for the run. Does not change the digest.
+        keep, device, label: Checkpoints kept besides the best; "auto", "cpu" or "cuda"; a name. They do not change the digest.
     """
 
     epochs: int = 15
@@ -146,6 +143,7 @@ class TrainingConfig:
     drop_on_dev: bool = False
     missing_audio: float = 0.0
     missing_video: float = 0.0
+    augment: bool = False
     balance: str = "none"
     balance_alpha: float = 0.1
     select: str = "macro-f1"
