@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
 from auxformer.config import TrainingConfig, override
 from auxformer.data.batch import collate
-from auxformer.features.augment import FEATURES, FRAMES, MASKS, SPEED, at_speed, augmented
+from auxformer.data.missing import without
+from auxformer.features.augment import FEATURES, FRAMES, MASKS, SPEED, at_speed, augmented, mixed
 from auxformer.training.fit import fit
 from auxformer.training.run import read_metrics
 
@@ -73,3 +75,26 @@ def test_it_trains_the_same_way_twice_and_otherwise_than_without(splits, small_c
         losses.append(read_metrics(tmp_path / name).train_loss.tolist())
     assert losses[0] == losses[1] != losses[2]
     assert config.digest() != small_config.digest()
+
+
+def test_a_mixed_clip_is_a_share_of_two_and_so_is_its_target():
+    batch = collate([a_clip(str(i), audio=20 + i, video=9) for i in range(6)])
+    batch = batch._replace(target=torch.eye(6), audio=batch.audio * torch.arange(1, 7)[:, None, None])
+    assert mixed(batch, TrainingConfig(), (0, 0)) is batch
+    found = mixed(batch, ON, (0, 3))
+    np.testing.assert_allclose(found.target.sum(1), 1, atol=1e-6)
+    assert (found.target.argmax(1) == torch.arange(6)).all() and (found.target > 0).sum(1).max() == 2
+    expected = torch.einsum("bc,ctd->btd", found.target, batch.audio)  # the targets tell which clips, and how much of them
+    np.testing.assert_allclose(found.audio, expected, atol=1e-5)
+    assert (found.audio_mask.sum(1) >= batch.audio_mask.sum(1)).all()
+    assert not torch.equal(mixed(batch, ON, (0, 4)).audio, found.audio)
+
+
+def test_a_clip_without_a_stream_is_mixed_with_none_that_has_it():
+    batch = collate([a_clip(str(i)) for i in range(8)])
+    lost = torch.arange(8) % 2 == 0
+    batch = without(batch, audio=lost, video=~lost & False)._replace(target=torch.eye(8))
+    for step in range(10):
+        found = mixed(batch, ON, (0, step))
+        assert (found.target[lost][:, ~lost] == 0).all() and (found.target[~lost][:, lost] == 0).all()
+        assert (found.audio[lost] == 0).all() and torch.equal(found.audio_present, batch.audio_present)

@@ -1,11 +1,13 @@
-"""Training clips that differ a little in every epoch: another speed, spans of frames and of features masked.
+"""Training clips that differ a little in every epoch: another speed, spans of frames and features masked, two clips mixed.
 
 For corpora so small that a network learns them by heart. Masks of spans are those of SpecAugment (Park et al., Interspeech
 2019), whose bands of a spectrogram are here spans of neighbouring features; a change of speed is that of Ko et al.
-(Interspeech 2015), of the frames in place of the sound, so that pitch and formants stay.
+(Interspeech 2015), of the frames in place of the sound, so that pitch and formants stay; mixing clips and their targets is
+mixup (Zhang et al., ICLR 2018).
 """
 
 import numpy as np
+import torch
 
 from auxformer.config import TrainingConfig
 from auxformer.seeds import seed_of
@@ -14,6 +16,8 @@ SPEED = 0.15
 """Most by which a clip is slower or faster, as a share of its frames."""
 MASKS, FRAMES, FEATURES = 2, 0.2, 0.15
 """Spans per stream, and the largest part of the frames and of the features in one of them."""
+MIXED = 0.4
+"""Both parameters of the beta distribution of the shares in which two clips are mixed: most often one of them is nearly all."""
 FEW = 8
 """Frames below which a stream has no time: it keeps them all, at their speed."""
 
@@ -35,6 +39,36 @@ def augmented(item: tuple, settings: TrainingConfig, epoch: int) -> tuple:
     rng = np.random.default_rng(seed_of("augment", settings.seed, epoch, clip))
     speed = rng.uniform(1 - SPEED, 1 + SPEED)
     return clip, _masked(at_speed(audio, speed), rng), _masked(at_speed(video, speed), rng), *rest
+
+
+def mixed(batch, settings: TrainingConfig, step: tuple[int, int]):
+    """A training batch, each clip with a share of another one and of its target: unchanged, unless `training.augment` asks for it.
+
+    A frame is valid where it is in either clip; clips of a batch are of like length. A clip is mixed with one that has the same
+    streams only.
+
+    Args:
+        batch: A `data.batch.Batch`.
+        settings: Of the training.
+        step: Epoch and step, which name the draw with the seed.
+    """
+    if not settings.augment:
+        return batch
+    rng = np.random.default_rng(seed_of("mixup", settings.seed, *step))
+    share = rng.beta(MIXED, MIXED)
+    other = torch.from_numpy(rng.permutation(len(batch.clips)))
+    alike = (batch.audio_present == batch.audio_present[other]) & (batch.video_present == batch.video_present[other])
+    mine = torch.where(alike, max(share, 1 - share), 1.0).to(batch.audio.dtype)  # [B]
+
+    def mix(x: torch.Tensor) -> torch.Tensor:
+        own = mine.reshape(-1, *[1] * (x.ndim - 1))
+        return own * x + (1 - own) * x[other]
+
+    changes = {name: mix(getattr(batch, name)) for name in ("audio", "video", "target")}
+    for name in ("audio_mask", "video_mask"):
+        mask = getattr(batch, name)
+        changes[name] = mask | (mask[other] & alike[:, None])
+    return batch._replace(**changes)
 
 
 def at_speed(frames: np.ndarray, speed: float) -> np.ndarray:

@@ -24,7 +24,7 @@ from auxformer.errors import InputError, TrainingError, check_range
 from auxformer.evaluation.ccc import ccc_loss
 from auxformer.evaluation.predictions import predict
 from auxformer.evaluation.scores import headline_scores
-from auxformer.features.augment import augmented
+from auxformer.features.augment import augmented, mixed
 from auxformer.features.lacking import as_trained
 from auxformer.files import locked, whole_file, write_text
 from auxformer.models import Logits, check_attributes, create_model, shared_loss
@@ -134,7 +134,7 @@ class _Trainer:
         losses = []
         for step, indices in enumerate(self.sampler):
             clips = [augmented(self.split.train[index], settings, epoch) for index in indices]
-            batch = drop_streams(collate(clips), settings, coins)
+            batch = drop_streams(mixed(collate(clips), settings, (epoch, step)), settings, coins)
             self._set_learning_rate(epoch * len(self.sampler) + step)
             losses.append(self._step(batch))
             self.bar.update(len(indices))
