@@ -46,9 +46,9 @@ lab.begin()
 # %% [markdown]
 # ## How well do people do?
 #
-# CREMA-D is a corpus of 7,442 clips: 91 actors say twelve short sentences, each in six ways: **angry, disgust, fear,
-# happy, neutral, sad**. About ten people judged each clip by its *voice only*, ten by its *face only*, and ten by
-# *both* (Cao et al. 2014). That makes some 212,000 votes. Each vote names one of the six emotions.
+# CREMA-D is a corpus of 7,442 clips. 91 actors say twelve short sentences in six ways: **angry, disgust, fear, happy,
+# neutral, sad**. About ten people judged each clip by its *voice only*, ten by its *face only*, and ten by *both* (Cao
+# et al. 2014). Its table, `tabulatedVotes.csv`, holds some 212,000 votes. Each vote names one of the six emotions.
 #
 # **Predict.** What share of the voice-only votes named the emotion that the actor intended? Guessing gives 1/6. Write
 # your number down before you run the next cell.
@@ -171,7 +171,7 @@ print("gain at least .05 over the better cue:", [e for e, g in zip(EMOTIONS, gai
 print("lose a little:", [e for e, g in zip(EMOTIONS, gain) if g < 0])
 
 # %% [markdown]
-# Fear gains most, from .44 to .57. Sadness gains almost nothing: in its voice *and* in its face, *neutral* is a more
+# Fear gains most, from .44 to .57. Sadness gains almost nothing. In its voice *and* in its face, *neutral* is a more
 # common answer than *sad*. How do people put two uncertain cues together? A simple and well-known answer is the
 # *fuzzy-logical model of perception* (Massaro): the support for an answer from the voice is **multiplied** by the
 # support from the face,
@@ -424,11 +424,12 @@ intended = judged == table.intended[judged.index]
 print(f"{who} named what was intended: {intended.sum()} of {len(judged)}")
 
 # %% [markdown]
-# **Where it goes wrong.** There are two right answers in that table, and they differ: what was *intended* and what
-# was *perceived*. In CREMA-D the intended emotion is that of the audiovisual majority in a share of
-# .82<!-- crema-d-people: intended, micro-f1:complete --> of the clips that have a majority. Papers report scores against either, often without saying which, and the numbers are not comparable: one
-# wav2vec 2.0 system scores .734 against the intended emotion and .478 against what listeners perceived, *with the
-# same predictions* (repository emotion-label-ceiling).
+# **Where it goes wrong.** There are two right answers in that table, and they differ: what was *intended* and what was
+# *perceived*. In CREMA-D the intended emotion is that of the audiovisual majority in a share of
+# .82<!-- crema-d-people: intended, micro-f1:complete --> of the clips that have a majority. Some papers report
+# scores against one, some against the other, and the numbers are not comparable. One wav2vec 2.0 system scores .734
+# against the intended emotion and .478 against what voice-only raters perceived, *with the same predictions*
+# (repository emotion-label-ceiling).
 
 # %%
 majority = shares.loc[decided].idxmax(axis=1)
@@ -481,10 +482,11 @@ def macro_f1(confusion: np.ndarray) -> float:
 lesson0.macro_f1(macro_f1)
 
 # %% [markdown]
-# **The real thing.** We score four raters by the same number. *Nobody* always answers with the most common emotion.
+# **The real thing.** We score four raters by the same number. The rater called *nobody* neither hears nor sees, and
+# always gives the most common emotion.
 # *One rater* is a vote drawn from those on the clip. The *crowd* answers with the favourite of those who only heard,
 # or only saw. The *ideal observer* knows which class each puppet's voice and face show, and nothing else, and names
-# the most probable answer. On average, nobody who knows only the clip can be right more often. The truth is what the
+# the most probable answer. No rater who knows only the clip can be right more often on average. The truth is what the
 # audiovisual majority perceived.
 #
 # **Predict.** How far does the ideal observer get when it cannot see?
@@ -543,9 +545,10 @@ print(scores.round(2).to_string(na_rep="-"))
 # what raters will say. Without the face it reaches only .51: the rest of the answer is not in the voice. On the real
 # CREMA-D, against its own audiovisual majority, the crowd scores
 # .563<!-- crema-d-people: human-crowd, no-video --> from the voice and
-# .810<!-- crema-d-people: human-crowd, no-audio --> from the face (`auxformer bench humans`); our puppets' crowd is close
-# to both. (Single puppet raters agree more than people do, so their row is far too good.) If a network beats the ideal
-# observer by more than chance, look for a leak from the test clips.
+# .810<!-- crema-d-people: human-crowd, no-audio --> from the face (`auxformer bench humans`). Our puppets' crowd is as
+# good from the face, and a little worse from the voice. (Single puppet raters agree more than people do, so their scores
+# from the face and from both are too high.) If a network beats the ideal observer by more than chance, look for a leak
+# from the test clips.
 #
 # The single audiovisual rater has an unfair advantage: their vote is part of the majority by which they are judged.
 # On CREMA-D they score .778<!-- crema-d-people: human-rater, complete --> against that majority, and
@@ -642,8 +645,8 @@ lab.fact(
 #
 # QUESTION Why does sadness gain so little from having both cues?
 #
-# ANSWER In voice and in face, neutral is a more common answer than sad. Multiplying two cues that err alike makes the
-# error surer.
+# ANSWER In voice and in face, neutral is a more common answer than sad. So neither cue corrects the other. The rule of
+# multiplying predicts a little more than people gain: a recall of .35, where they reach .33.
 #
 # QUESTION A paper reports 85 % on CREMA-D, another 83 %. What do you ask before you say which is better?
 #

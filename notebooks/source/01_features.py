@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Lesson 1 · Feature extraction
 #
-# No network in this course sees a clip itself. It sees *features*: numbers that somebody chose to compute from the
-# clip. This lesson shows how they are made, and then two classic mistakes in their use.
+# The networks that we train do not see a clip itself. They see *features*: numbers that somebody chose to compute from
+# the clip. This lesson shows how they are made, and then two classic mistakes in their use.
 #
 # **You will be able to**
 #
@@ -273,7 +273,8 @@ print(len(SHOWN), "descriptors and", len(speakers), "puppets to choose from")
 
 # %% [markdown]
 # **See** the gaps (no pitch there) and the heights: pitch is high in joy, anger *and* fear, so height alone hardly
-# tells them apart. The *course* of the curve may help: look for one that rises where another falls.
+# tells them apart. The *course* of the curve may help. But the six clips do not all say the same sentence, so a rise or
+# a fall may also belong to the words.
 
 # %% [markdown]
 # ## From a picture to 288 numbers
@@ -281,10 +282,10 @@ print(len(SHOWN), "descriptors and", len(speakers), "puppets to choose from")
 # A face crop of 48 × 48 pixels is a table of brightness. A *gradient* says how fast brightness changes from one pixel
 # to the next, and in which direction. It is large at edges: brows, lids, lips and the outline of the face.
 #
-# HOG divides the crop into 4 × 4 cells of 12 pixels and counts, in each, how much gradient points in each of 8 directions.
-# Then every block of 2 × 2 neighbouring cells is brought to unit length, which takes out how strong the light is. There
-# are 3 × 3 such blocks: $3 \cdot 3 \cdot (2 \cdot 2) \cdot 8 = 288$. It knows where edges are and which way they run,
-# but no longer the colour of the skin or of the wall.
+# HOG divides the crop into 4 × 4 cells of 12 pixels and counts, in each, how much gradient points in each of 8
+# directions. Then every block of 2 × 2 neighbouring cells is brought to unit length, which takes out how strong the
+# light is. There are 3 × 3 such blocks: $3 \cdot 3 \cdot (2 \cdot 2) \cdot 8 = 288$. It knows where edges are and which
+# way they run, but no longer the colour of the skin or of the wall.
 #
 # The crop follows the face: a detector looks for it now and then, the path between is straight and smooth, and the
 # crop is turned until the eyes are level. So what moves in the crop is mostly the face and not the head.
@@ -600,15 +601,16 @@ flattery_guess.against(gap.iloc[0])
 print(means.round(3).to_string())
 
 # %% [markdown]
-# **See** that the upper line rises by about .06 and the lower one by .15: the division by clips hides most of what
-# *more people* would bring. With forty puppets little of the gap is left. And see how far the small points scatter on
-# the left, where only two puppets are tested: it matters *who* is.
+# **See** that the upper line rises by about .06 and the lower one by .15. Whoever divides by clips sees less than half
+# of that rise. (More puppets also means more clips here; the figure cannot say how much each of them brings.) With forty
+# puppets the two means differ by .02. And see how far the small points scatter on the left, where only two puppets are
+# tested: it matters *who* is.
 #
-# **Where it goes wrong**: the six-class CREMA-D literature mixes both kinds. In two widely used public divisions all
-# 91 of 91 actors are in train *and* test (EmoBox as released in March 2025, and OGM-GE); the AuxFormer authors' own
-# partitions are by speaker, 63/14/14. Numbers from the two families are not comparable.
+# **Where it goes wrong**: the six-class CREMA-D literature mixes both kinds. In two public divisions all 91 actors are
+# in train *and* test (we counted in the files that EmoBox released in March 2025, and in those of OGM-GE). The AuxFormer
+# authors' own partitions are by speaker, 63/14/14. Numbers from the two families are not comparable.
 #
-# > **Moral.** Test on people you have not met.
+# > **Moral.** Test on people whom the system has not met in training.
 
 # %% [markdown]
 # ## What a description keeps
@@ -828,7 +830,8 @@ print({truth: round(value, 3) for truth, value in average.items()})
 # QUESTION VGG-Face was trained to recognise people. Why might that help less than hoped when tested on new people?
 #
 # ANSWER It was built to keep what differs between people. With shared speakers that helps to recognise them, with new
-# ones it does not. Whether it lost what faces do has to be measured: the speaker encoder kept the emotion.
+# ones it does not. Whether it lost what faces do has to be measured. The speaker encoder told emotions
+# about as well as the descriptors.
 #
 # QUESTION Two papers report macro-F1 .78 and .81 on CREMA-D. Name three things that must agree before the second is
 # better.

@@ -288,8 +288,8 @@ for how, below, scores in (("divided", True, products / 16), ("undivided", False
     lab.fact(f"d = 256, {how}: the largest of 24 weights is {side} .5", (largest < 0.5) == below)
 
 # %% [markdown]
-# **See** how one bar takes everything when nothing is divided. Such a query averages nothing, and its softmax has
-# almost no gradient to learn from.
+# **See**, at d = 128 and not divided, how one bar takes nearly everything. At a small d it does not. Where it
+# does, the query averages nothing, and its softmax has almost no gradient to learn from.
 #
 # **Masks.** Clips of a batch have different lengths; the short ones are filled up. A filled-up frame must not be
 # asked. Its weight has to be 0, *and* the other weights have to sum to 1: so its score becomes $-\infty$ before the
@@ -322,7 +322,7 @@ def attention(query, key, value, visible) -> torch.Tensor:
 lesson2.attention(attention)
 
 # %% [markdown]
-# > **Moral.** Attention is a weighted average. In a wide network it needs the division, or one key takes all the
+# > **Moral.** Attention is a weighted average. In a wide network it needs the division, or one key takes most of the
 # > weight. It needs the mask, or it averages padding.
 
 # %% [markdown]
@@ -622,10 +622,11 @@ print("mean:", summarise(x, mask, "mean").item())
 # > **Moral.** A summary that depends on padding depends on the other clips of the batch.
 
 # %% [markdown]
-# ## Puppets whose lips run late
+# ## Puppets whose lips and voice are out of step
 #
 # In a badly dubbed film, voice and face are out of step. Our puppets have a setting for it, *binding*: in a share of
-# the clips voice and face are more than 300 ms out of step, and the (simulated) raters then follow the voice alone.
+# the clips voice and face are more than 300 ms out of step, and the (simulated) raters then follow the voice alone. In
+# about half of these clips the lips come first, in the others the voice.
 # We make a tiny corpus with about half of its clips out of step. We measure how much the mouth region moves, how loud
 # the voice is, and which shift makes the two curves fit best.
 #
@@ -721,10 +722,12 @@ lab.fact("the best shift sorts more than 8 in 10 clips correctly", sorted_right 
 # anything is averaged. Decision fusion gets a class from the ear and a class from the eye, which no longer say
 # whether the two were in step. Whether a network that fuses in time also *learns* this from labels has to be
 # measured. On such puppets AuxFormer reaches .780<!-- synchrony: auxformer, complete --> where
-# .994<!-- synchrony: ideal-observer, complete --> is possible. With one more auxiliary task it reaches
-# .864<!-- synchrony: auxformer with synchrony, complete -->: the network gets two windows of a clip, apart by a
-# random lag, and has to find the lag, by sliding one along the other as you did (`models/synchrony.py`;
-# `auxformer bench synchrony`). With the face alone it loses
+# .994<!-- synchrony: ideal-observer, complete --> is possible. One more auxiliary task helps. The network gets two
+# windows of a clip, apart by a random lag, and has to find the lag, by sliding one along the other as you did
+# (`models/synchrony.py`; `auxformer bench synchrony`). With it AuxFormer reaches
+# .864<!-- synchrony: auxformer with synchrony, complete -->, which is
+# .083<!-- synchrony: auxformer with synchrony - auxformer, complete --> more
+# (p .0044<!-- synchrony: auxformer with synchrony ~ auxformer, complete -->; one seed). With the face alone it loses
 # .018<!-- synchrony: auxformer - auxformer with synchrony, no-audio -->
 # (p .026<!-- synchrony: auxformer ~ auxformer with synchrony, no-audio -->).
 #

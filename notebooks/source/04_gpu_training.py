@@ -6,7 +6,7 @@
 #     question: Where does the time go?
 #     reading: 35
 #     exercises: 35
-#     seconds: 190
+#     seconds: 180
 #     profiles: {full: {clips: 32}}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---

@@ -6,7 +6,7 @@
 #     question: What is left when a stream fails, and is it all that could be left?
 #     reading: 45
 #     exercises: 36
-#     seconds: 130
+#     seconds: 200
 #     profiles: {full: {epochs: 15, width: 64, device: auto}}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---

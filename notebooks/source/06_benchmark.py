@@ -6,7 +6,7 @@
 #     question: Is system A better than system B?
 #     reading: 45
 #     exercises: 45
-#     seconds: 190
+#     seconds: 300
 #     profiles: {full: {epochs: 12, seeds: 3, width: 64, device: auto}}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---

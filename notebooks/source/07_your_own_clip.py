@@ -61,22 +61,25 @@ if trained.task.corpus.root != corpus.root:
     print("which are those of", trained.task.corpus.root)
 
 # %% [markdown]
-# That is the small AuxFormer of lesson 3, trained for a few epochs on drawn puppets. Keep this in mind. To ask a network
-# of your own instead, put the folder of its run into the parameter `run`; the remarks in the text are about the small one.
+# That is the small AuxFormer of lesson 3, trained for a few epochs on drawn puppets. Keep this in mind. To ask a
+# network of your own instead, put the folder of its run into the parameter `run`; the remarks in the text are about the
+# small one.
 #
 # ## What arrives
 #
-# The button takes any common container: mp4, mov, webm, mkv, avi, or sound alone. A sentence of two to five seconds,
-# face to the camera, is what the network is made for; a phone or the camera program of your computer records it. Choose
-# a file, then run the cells below it again (*Run → Run Selected Cell and All Below*). Without a file, the first puppet
-# on whose *fear* voice, face and all ten raters agree stands in. Another default: the parameter `clip`, a path.
+# The button takes any common container: mp4, mov, webm, mkv, avi, or sound alone. Record one sentence of two or three
+# seconds, face to the camera, with a phone or the camera program of your computer. (The puppets' films last 1.6 to
+# 3.2 s; the network never met longer ones.) Choose a file. Do not run the cell with the button again, which would empty
+# it. Select the cell *below* the button, then *Run → Run Selected Cell and All Below*. If you choose no file, a puppet's
+# clip is used: the first one whose voice and face show *fear* and that all ten raters called *fear*. For another clip,
+# write its path into the parameter `clip`.
 #
 # **Before you choose**
 #
 # - Nothing leaves this computer. The file lies in a temporary folder until the kernel ends.
 # - The notebook *keeps its outputs*, and they will show your face. Clear them before you save or hand it in.
-# - A film of somebody else needs their consent: to this use, knowing what is done with it, free to say no. So does one
-#   of you in which others are seen or heard.
+# - A film of somebody else needs their consent. They must know what is done with it, and be free to say no. The same
+#   holds for a film of you in which others are seen or heard.
 # - A class must not require it. The exercises need no film of anybody.
 
 # %% tags=["folded"]
@@ -314,21 +317,22 @@ for sound in (voices[0], corruption.delay(voices[0], 300)):
     print("note:", notes[0] if notes else "none")
 
 # %% [markdown]
-# Practically every voice is called angry. With the noise in place of the zeros the effect is gone. Our reading: in
+# To the nearest fifth, all voices are called angry after zeros, and none after noise. Our reading: in
 # training no puppet was ever *exactly* silent, so the descriptors of such a silence lie far below all that was seen.
 # The network compares each frame with the mean of its clip, and beside such a silence every voice is loud.
 #
-# Your own recording may hold such zeros; a *note* under the film above says where. One film of a real corpus, RAVDESS,
-# has them for 16 % of its length. A benchmark that delays sound by zeros measures them too.
+# Your own recording may hold such zeros; a *note* under the film above says where. One film of RAVDESS that we
+# measured has them for 16 % of its length. A benchmark that delays sound by zeros measures them too.
 #
 # > **Moral.** What the training data never held can decide the answer, even if nobody hears it.
 
 # %% [markdown]
 # ## In step?
 #
-# In lesson 2 you found the lag between voice and face by hand. A small network can learn it without any label. Two windows
-# are cut from each training clip, one of the voice and one of the face, apart by a random lag, and the network has to say
-# which. Here it learns for three epochs, from puppets that are all in step. Then it is asked about the film above.
+# In lesson 2 you found the lag between voice and face by hand. A small network can learn it without any label. Two
+# windows are cut from each training clip, one of the voice and one of the face, apart by a random lag, and the network
+# has to say which. Here it learns for three epochs, from puppets that are all in step. Then it is asked about the film
+# above.
 
 # %% tags=["folded"]
 import torch
@@ -366,8 +370,8 @@ for delay, found in likely.items():
 
 # %% [markdown]
 # **See** the peak move to the left as you delay the voice: the face comes before it. This film was not among those it
-# learned from. On films of people it may find nothing, for it has only met drawn mouths. With `model.synchrony` AuxFormer
-# learns this beside its emotions, and says under a film when voice and face look out of step.
+# learned from. On films of people it may find nothing, because it has only seen drawn mouths. With `model.synchrony`
+# AuxFormer learns this beside its emotions, and says under a film when voice and face look out of step.
 #
 # > **Moral.** Two streams can teach each other without a label.
 
@@ -520,9 +524,9 @@ lab.fact("of the portrait it is at least .5 sure", said["astronaut"].max() > 0.5
 # $$d(x) = \sqrt{\frac{1}{D} \sum_j \left(\frac{x_j - \mu_j}{\sigma_j}\right)^2} \qquad
 # t(x) = \frac{1 + n}{1 + M}$$
 #
-# where $n$ counts the $y_i$ with $d(y_i) \geq d(x)$. If $x$ is of the known kind, $t$ is below .05 about once in twenty
-# times. **By hand**: distances .8, .9, 1.0, 1.4 of four known clips, and 1.2 for yours. One is at least as far out, so
-# $t = 2/5$: nothing odd about you.
+# where $n$ counts the $y_i$ with $d(y_i) \geq d(x)$. If $x$ and the known clips were independent draws of one kind, $t$
+# would be below .05 about once in twenty times. **By hand**: distances .8, .9, 1.0, 1.4 of four known clips, and 1.2
+# for yours. One is at least as far out, so $t = 2/5$: nothing odd about you.
 
 # %% [markdown] exercise="typicality" difficulty=2 importance=5 minutes=12
 # ### Exercise 2 · One of us?
@@ -605,10 +609,10 @@ for name, part, stream in [*looked, ("coffee", seen["coffee"], "video")]:
     print(farthest.round(1).to_string(index=False, header=False), "\n")
 
 # %% [markdown]
-# With 427 known clips the smallest possible $t$ is 1/428. Cup and portrait have it. (It is no p-value: the clips are
-# those of six puppets, and clips of one puppet are alike. Six independent clips could not give less than 1/7.) If you
-# showed your face, it almost surely has it too. *Then the six numbers above say nothing about you*, however sure they
-# are and however right they look.
+# With $M$ known clips the smallest possible $t$ is $1/(1 + M)$. Cup and portrait have it. (It is no p-value: the clips
+# are those of six puppets, and clips of one puppet are alike. Six independent clips could not give less than 1/7.) If
+# you showed your face, look at its number. Where it is below .01, *the six numbers above say nothing about you*,
+# however sure they are and however right they look.
 #
 # The reverse does not hold. A clip that is typical in its mean may be odd in its course.
 #
@@ -710,17 +714,18 @@ print(shift.round(2).to_string())
 # not show that gap if its test clips come from the same camera and microphone as its training clips. The third bar does
 # show it, in both cases. Of the three changes the telephone costs least.
 #
-# Real corpora vary more, but not in everything: CREMA-D holds 91 actors, in one studio, who were told what to show.
+# Real corpora vary more, but not in everything: CREMA-D holds 91 actors who were told what to show (Cao et al. 2014).
 #
 # > **Moral.** A score holds for a sample. Ask what was never varied in it.
 
 # %% [markdown]
 # ## Teach it your face
 #
-# The network does not know you. Three or more short clips of yours, each with a label, may change that: put them into the
-# parameter `taught`, `{"me1.mp4": "happy", …}`, two or more of each label. By default the six puppets that it was
-# not trained on stand in, each with up to twelve clips, two sentences of six emotions, and with a *mask* over mouth and chin. No
-# masked face was in the training, so they are strangers to the network, as you are.
+# The network does not know you. Three or more short clips of yours, each with a label, may change that. Put the files
+# into the folder of this notebook and their names into the parameter `taught`, `{"me1.mp4": "happy", …}`, two or more
+# of each label. Run the cell of parameters, then the cells of this section. By default the six test puppets stand in,
+# each with up to twelve clips, two sentences of six emotions, and with a *mask* over mouth and chin. No masked face was
+# in the training, so they are strangers to the network, as you are.
 #
 # Nothing of the network is changed. Its video stack makes one summary of each clip (`teach.video_summaries`), and a
 # copy of the auxiliary head (lesson 3) is trained on these for a few steps. *Leave-one-out* says whether it helped:
@@ -771,8 +776,8 @@ mean = by_person.mean()  # each person counts the same
 taught_guess.against(round(5 * mean.after) / 5, digits=1)  # to the nearest fifth
 
 # %% tags=["folded"]
-each = len(lessons) // len(by_person)
-print(f"{len(lessons)} clips, {each} of one; so one answer is {1 / each:.2f} of one's share")
+each = lessons.groupby("speaker").size()
+print(f"{len(lessons)} clips, {each.min()} to {each.max()} of one person")
 lab.fact("the adapted heads are right more often, by .2 or more", mean.after > mean.before + 0.2)
 if not taught:
     lab.fact("so it is for most puppets", (by_person.after > by_person.before).mean() > 0.5)
@@ -781,7 +786,7 @@ if not taught:
     scale, store = network.normalizers["video"], split.test.video
     films = [Features(None, scale(store[x]), 100.0, 25.0, None) for x in bare]
     plain = teach_one(films, list(bare.values())).mean()
-    lab.fact("without the mask there is nothing to gain", plain.after <= plain.before)
+    lab.fact("the first puppet without the mask gains nothing", plain.after <= plain.before)
 
 # %% tags=["nbval-ignore-output"] reason="digits of a trained network differ between processors"
 print(by_person.round(2).to_string())
@@ -794,10 +799,10 @@ if len(by_person) > 4:
     print(f"gain {gain:.2f} [{low:.2f}, {high:.2f}] over {len(gains)} puppets")
 
 # %% [markdown]
-# **See** that with about a dozen clips of *the person* the head is right more often on average. See also the limits.
-# Not every puppet gains, and the first one gains nothing without the mask. Ten or twelve clips are few: one answer is
-# .08 to .10 of them. And six puppets are few: the interval of the gain reaches zero or nearly. Besides, the mask and
-# the number of steps were chosen while four of these six puppets were looked at, so the gain is flattered; a fair one
+# **See** that with about a dozen clips of *the person* the head is right more often on average of these puppets. See
+# also the limits. Not every puppet gains. Six puppets are few: where the interval of the gain contains zero, they do not
+# show that teaching helps. Ten or twelve clips of one are few as well: one answer is .08 to .10 of them. And the mask and
+# the number of steps were chosen while four of these six puppets were looked at, so the gain is flattered. A fair one
 # would be measured on puppets that nobody had looked at. The copies are gone when the kernel ends.
 #
 # > **Moral.** A few labelled clips may teach a network a person. Ask who has such clips of you.
@@ -909,7 +914,7 @@ lab.fact("YuNet misses no puppet at all", by_network.all())
 # third it fails for some puppets in most films, and for others never. So few puppets make up the rate that speakers
 # have to be counted, not films.
 #
-# Nobody built this in: the cascade was taken as scikit-image has it. Buolamwini & Gebru (2018) found the like in
+# Nobody built this in: the cascade was taken as scikit-image has it. Buolamwini & Gebru (2018) found something similar in
 # commercial products: of three systems that told women from men, the worst erred on 34.7 % of darker-skinned women, and
 # none on more than 0.8 % of lighter-skinned men.
 #
@@ -936,7 +941,7 @@ lab.fact("YuNet misses no puppet at all", by_network.all())
 # | Article 3(39) | an *emotion recognition system* identifies or infers emotions or intentions of natural persons on the basis of their biometric data. Detecting a smile is not yet that, inferring an emotion from it is (recital 18) |
 # | Article 5(1)(f) | prohibited: placing on the market, putting into service for this purpose, or using AI to infer emotions in the areas of workplace and education institutions, except for medical or safety reasons; applies since 2 February 2025 |
 # | Annex III, point 1(c) | elsewhere, systems intended for emotion recognition are *high-risk*: risk management, data governance, documentation, human oversight |
-# | Article 50(3) | whoever deploys one must inform the people exposed to it (save where the law permits it against crime), and process their data lawfully |
+# | Article 50(3) | whoever deploys one must inform the people exposed to it (except where the law permits it against crime), and process their data lawfully |
 #
 # The duties take effect in stages; look up which apply when you read this. Article 2(6) leaves out systems made for
 # scientific research alone. A seminar that *studies* such a system is one thing; one that watches its students with it is
@@ -948,11 +953,11 @@ lab.fact("YuNet misses no puppet at all", by_network.all())
 #
 # **What to write down.** A *datasheet* says of a corpus who is in it, who was asked, what it must not be used for
 # (Gebru et al. 2021). A *model card* says of a network what it was trained on, for whom it was tested, by group, and
-# where it fails (Mitchell et al. 2019). You have measured the better part of one:
+# where it fails (Mitchell et al. 2019). You have measured most of what one contains:
 #
 # | model card | the network of this lesson |
 # |---|---|
-# | intended use | to learn from; none besides |
+# | intended use | only to learn from |
 # | trained on | drawn puppets, six emotions as ten simulated raters perceive them |
 # | tested on | other puppets of the same generator |
 # | by group | face detector: misses no puppet; the one before it missed nearly only puppets of the darkest third |
