@@ -158,7 +158,7 @@ def test_a_lesson_runs_in_jupyterlab_and_its_controls_redraw_their_figure(page, 
     assert state["explorers"]
     for number, index in enumerate(state["explorers"], start=1):
         cell = page.locator(".jp-Notebook .jp-Cell").nth(index)
-        cell.scroll_into_view_if_needed()
+        cell.evaluate("element => element.scrollIntoView({block: 'start'})")  # what is below the window is not drawn yet
         cell.locator(".jupyter-widgets").first.wait_for()
         assert move_every_control(page, cell) > 0
         outputs_of(cell).screenshot(path=pictures / f"{lesson.name}-explorer-{number}.png")
