@@ -531,7 +531,7 @@ for name, condition in tests.index[tests.p < 0.05]:
 # %%
 people_guess = lab.predict(
     "AuxFormer against logistic regression, on actors",
-    choices=["ahead throughout", "behind throughout", "ahead with both streams, not by the voice"],
+    choices=["ahead throughout", "behind throughout", "ahead with both streams only"],
 )
 
 # %%
@@ -544,21 +544,21 @@ print(people.value.unstack()[list(missing.CONDITIONS)].round(3).to_string())
 print("AuxFormer minus logistic regression, and the p of the test:")
 for name in missing.CONDITIONS:
     print(f"  {name:<9}{ahead[name]:+.3f}   p {people_tests[name]:.3f}")
-significant = people_tests < 0.05
+of_three = (3 * people_tests).clip(upper=1)  # for three conditions, as Holm does the smallest
 lab.fact(
-    "with both streams AuxFormer is ahead, this p below .05",
-    ahead["complete"] > 0 and significant["complete"],
+    "with both streams AuxFormer is ahead (p corrected for three conditions)",
+    ahead["complete"] > 0 and of_three["complete"] < 0.05,
 )
 lab.fact(
-    "by the voice alone it is behind, this p below .05",
-    ahead["no-video"] < 0 and significant["no-video"],
+    "with one stream neither p is below .05, even uncorrected",
+    people_tests[["no-audio", "no-video"]].min() > 0.05,
 )
-lab.fact("after Holm over the three conditions no p is below .05", 3 * people_tests.min() > 0.05)
 
 # %% [markdown]
-# Each fold trains on 480 clips of eight actors only. AuxFormer scores more with both streams and less by the voice
-# alone. Each p is for one condition. Corrected for all three (Holm), none stays below .05: twelve actors do not show
-# either difference.
+# With both streams AuxFormer is ahead. With one stream no difference is shown; that is not the same as being equal. Each
+# fold trains on 480 clips of eight actors only. A network could learn them by heart, so each clip is varied in every
+# epoch (`training.augment`): another speed, spans of frames and of features masked, two clips mixed. That recipe was
+# chosen on dev speakers.
 #
 # > **Moral.** A result on puppets need not hold for people. Test it on people, and on enough of them.
 
