@@ -159,7 +159,7 @@ def test_a_lesson_runs_in_jupyterlab_and_its_controls_redraw_their_figure(page, 
     for number, index in enumerate(state["explorers"], start=1):
         cell = page.locator(".jp-Notebook .jp-Cell").nth(index)
         cell.evaluate("element => element.scrollIntoView({block: 'start'})")  # what is below the window is not drawn yet
-        cell.locator(".jupyter-widgets").first.wait_for()
+        cell.locator(".noUi-handle, .widget-toggle-buttons").first.wait_for()
         assert move_every_control(page, cell) > 0
         outputs_of(cell).screenshot(path=pictures / f"{lesson.name}-explorer-{number}.png")
     assert not wait_until(page, lambda state: state["status"] == "idle", 60)["errors"]
