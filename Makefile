@@ -50,7 +50,7 @@ corpus: $(INSTALLED) ## the embedded corpus and its features
 	@$(BIN)/auxformer features extract $(CORPUS)
 
 course: say-course corpus ## run every lesson headless, print the results table and where the pages are
-	@echo "course 1/2: the lessons, two at a time (about 12 minutes; a line for each)"
+	@echo "course 1/2: the lessons, two at a time (about 11 minutes; a line for each)"
 	@$(BIN)/auxformer course run --profile $(PROFILE) --jobs 2
 	@echo "course 2/2: the table of results (3 minutes)"
 	@$(BIN)/auxformer run --corpus puppets --root $(CORPUS) --out build/results.csv
@@ -58,7 +58,7 @@ course: say-course corpus ## run every lesson headless, print the results table 
 
 .PHONY: say-course
 say-course:
-	@echo "make course: set-up, corpus and features, all lessons, the table of results. The first time about half an hour on"
+	@echo "make course: set-up, corpus and features, all lessons, the table of results. The first time about 26 minutes on"
 	@echo "two idle cores, downloads not counted; what is there already is not made again."
 
 test: corpus     ## the tests, then every notebook's outputs compared
