@@ -64,7 +64,7 @@ say-course:
 test: corpus     ## the tests, then every notebook's outputs compared
 	@echo "test 1/2: the tests, two at a time (about 13 minutes)"
 	@$(TWO_AT_A_TIME) $(LONGEST) tests
-	@echo "test 2/2: the outputs of the lessons compared, two at a time (about 9 minutes)"
+	@echo "test 2/2: the outputs of the lessons compared, two at a time (5 to 9 minutes)"
 	@$(TWO_AT_A_TIME) --timeout=1800 --nbval --nbval-current-env --nbval-cell-timeout=1500 $(LONGEST_FIRST)
 
 test-fast: $(INSTALLED) ## the tests that need no corpus and no training, for the inner loop
