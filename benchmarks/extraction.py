@@ -5,7 +5,7 @@
 Without --root, clips are generated: pulse trains of gliding pitch, and a photograph of a face that moves. One process
 gives the ratios (`times_real_time`); `extract` is the whole way from files to a feature store with several processes,
 start-up of the workers not counted. Without --wav2vec2, a network of random weights and the size of the published one
-is timed.
+is timed. `logmel`, `voice` and `blendshapes` stand beside the default extractor of their stream.
 """
 
 import argparse
@@ -48,9 +48,12 @@ def main() -> None:
         result = {"machine": {"processor": platform.machine(), "cores": os.cpu_count()}, "clips": len(clips)}
         result |= measure_lld(clips)
         films = [clip for clip in clips if clip.video]
+        result |= measure_against("lld", ("logmel", "voice"), clips)
         if films:
             result |= measure_hog(films)
+            result |= measure_faces(films)
             result |= measure_histograms(films)
+            result |= measure_against("hog", ("blendshapes",), films)
         result |= measure_wav2vec2(clips[:4], arguments.wav2vec2 or random_wav2vec2(Path(scratch)))
         result |= measure_extract(corpus, clips, arguments.jobs, Path(scratch))
     text = json.dumps(result, indent=2)
@@ -90,6 +93,33 @@ def measure_hog(clips: Sequence[Clip]) -> dict:
     share = sum(media.duration(clip.video) for clip in few) / seconds
     fast, slow = compare([lambda: list(map(ours, clips)), lambda: list(map(every, few))])
     return {"hog": _row(seconds, fast, slow / share, "a face looked for in every frame")}
+
+
+def measure_faces(clips: Sequence[Clip]) -> dict:
+    """The face followed by YuNet against the cascade that came before it, asked for every sixth frame."""
+    from skimage.data import lbp_frontal_face_cascade_filename
+    from skimage.feature import Cascade
+
+    cascade = Cascade(lbp_frontal_face_cascade_filename())
+    films = [media.read_frames(clip.video, grey=True)[0] for clip in clips]
+
+    def old(frames):
+        least, most = (round(share * min(frames.shape[1:])) for share in (0.25, 1.0))
+        return [cascade.detect_multi_scale(frame, 1.2, 1, (least, least), (most, most)) for frame in frames[:: track.STEP]]
+
+    seconds = sum(media.duration(clip.video) for clip in clips)
+    ours, theirs = compare([lambda: list(map(track_face, films)), lambda: list(map(old, films))])
+    return {"faces": _row(seconds, ours, theirs, "scikit-image's cascade, every sixth frame")}
+
+
+def measure_against(base: str, others: Sequence[str], clips: Sequence[Clip]) -> dict:
+    """Other extractors against the default one of their stream, from files to features."""
+    extractors = [create_extractor(name) for name in (*others, base)]
+    for extractor in extractors:
+        extractor(clips[0])  # loads what it needs
+    seconds = sum(media.duration(extractors[-1].source(clip)) for clip in clips)
+    *found, reference = compare([lambda e=extractor: list(map(e, clips)) for extractor in extractors])
+    return {name: _row(seconds, own, reference, base) for name, own in zip(others, found)}
 
 
 def measure_histograms(clips: Sequence[Clip]) -> dict:
