@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from auxformer.benchmark.run import Work
 from auxformer.benchmark.suite import Suite, list_suites
 from auxformer.cli import app, main
 from auxformer.corpora import read_corpus
+from auxformer.corpora.labels import targets
 from auxformer.data.missing import CONDITIONS, FRAME_CONDITIONS
 from auxformer.data.task import Task
 from auxformer.errors import InputError
@@ -273,6 +274,22 @@ def test_people_alone(tiny_puppets, tmp_path, monkeypatch, capsys):
     assert len(pd.read_csv(tmp_path / "people.csv")) == len(table)
     shares = table[table.metric == "share"].set_index(["system", "condition"]).value
     assert shares["human-rater"].sum() == pytest.approx(1) and shares["human-rater", "video"] > shares["human-rater", "audio"]
+
+
+def test_what_was_meant_is_scored_where_it_is_known(tiny_puppets, monkeypatch):
+    corpus = read_corpus(tiny_puppets[0])
+    truth = targets(corpus).idxmax(axis=1)
+
+    def share_right(intended) -> pd.Series:
+        other = replace(corpus, clips=corpus.clips.assign(intended=intended))
+        monkeypatch.setattr("auxformer.corpora.read_corpus", lambda *_, **__: other)
+        table = people_table("puppets", corpus.root, resamples=0)
+        return table[(table.system == "intended") & (table.metric == "micro-f1")].value
+
+    known = corpus.clips.intended.where(corpus.clips.intended != "fear")  # of no clip that was meant as fear
+    judged = known[truth.index].dropna()
+    assert share_right(known).tolist() == pytest.approx([(judged == truth[judged.index]).mean()])
+    assert share_right(None).empty
 
 
 def test_the_command_keeps_the_main_scores_and_the_tests(done, tiny_puppets, tmp_path, monkeypatch):

@@ -20,6 +20,7 @@ from auxformer.benchmark.cost import count_parameters
 from auxformer.benchmark.run import Work, predictions_of, results_of, run_name, write_predictions
 from auxformer.benchmark.suite import Suite
 from auxformer.config import Config
+from auxformer.corpora.base import Corpus
 from auxformer.corpora.labels import targets
 from auxformer.data.missing import CONDITIONS, LOSSES
 from auxformer.data.task import Task
@@ -111,15 +112,21 @@ def people_table(
 
     found = read_corpus(root, corpus, on_error="skip")
     rows = people.human_rows(found, target, rule, resamples=resamples)
-    truth = targets(found, target, rule)
-    meant = targets(found, "intended").loc[truth.index]
-    answers = prediction_table(
-        truth.index, found.clips.speaker[truth.index], "complete", truth.to_numpy(), meant.to_numpy(), found.classes
-    )
-    about = {"corpus": found.name, "target": target, "features": "people", "system": "intended", "partition": "all", "seed": 0}
-    intended = score(answers, found.classes, resamples).assign(**about)[list(RESULT_COLUMNS)]
     shares = human_contributions(found, target, rule, resamples=resamples)
-    return pd.concat([rows, intended, shares], ignore_index=True)
+    return pd.concat([rows, _intended(found, target, rule, resamples), shares], ignore_index=True)
+
+
+def _intended(corpus: Corpus, target: str, rule: str, resamples: int) -> pd.DataFrame:
+    """Rows of what the speakers meant, as far as that is known of a clip; none where it is known of no clip."""
+    meant = targets(corpus, "intended")
+    truth = targets(corpus, target, rule)
+    known = truth.index[meant.loc[truth.index].any(axis=1)]
+    if known.empty:
+        return pd.DataFrame(columns=list(RESULT_COLUMNS))
+    about = known, corpus.clips.speaker[known], "complete"
+    answers = prediction_table(*about, truth.loc[known].to_numpy(), meant.loc[known].to_numpy(), corpus.classes)
+    fixed = {"corpus": corpus.name, "target": target, "features": "people", "system": "intended", "partition": "all", "seed": 0}
+    return score(answers, corpus.classes, resamples).assign(**fixed)[list(RESULT_COLUMNS)]
 
 
 def _people(task: Task, partitions, absent: str = "") -> tuple[pd.DataFrame | None, dict[str, pd.DataFrame]]:
