@@ -42,7 +42,7 @@ class ModelConfig:
         absent: A missing stream is "zeros" that the network attends and whose head votes (published); or its head is left out, and
             it is a "flag" (masked out, its summary zero) or a learned "token" in place of its frames.
         answer: In use, "all" heads that have their stream answer (published) or the "fusion" head alone; all are trained.
-        relative: Beside each frame stands its distance from its clip's mean, which a speaker's looks do not move (published: no).
+        relative: Beside each frame stands its distance from its clip's mean, which no speaker's voice or looks move (published: no).
         synchrony: A third auxiliary task, without labels: are voice and face in step (published: no)? See `models.synchrony`.
         audio_pool, video_pool: Frames averaged into one before the network (1 = none, published).
     """
@@ -108,7 +108,7 @@ class TrainingConfig:
         drop_fill: What is dropped is "absent", or "noise" that the network takes for a stream.
         drop_on_dev: Modality dropout on dev as well (published), which makes the choice of the checkpoint a matter of luck.
         missing_audio, missing_video: Share of the training clips that lack the stream for good (`auxformer.features.lacking`).
-        augment: Training clips at another speed and with spans masked, other ones in each epoch (`auxformer.features.augment`).
+        augment: Training clips at another speed, with spans masked, and mixed, anew in each epoch (`auxformer.features.augment`).
         balance: "none", or "ogm-ge": the stream that leads learns more slowly (`auxformer.models.balance`).
         balance_alpha: How much more slowly: the α of "ogm-ge".
         select: Checkpoint kept: lowest dev "loss" (published) or highest dev "macro-f1" (attributes: mean CCC) averaged

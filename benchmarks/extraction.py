@@ -47,8 +47,8 @@ def main() -> None:
         clips = [clip for clip in list_clips(corpus) if clip.audio][: arguments.clips]
         result = {"machine": {"processor": platform.machine(), "cores": os.cpu_count()}, "clips": len(clips)}
         result |= measure_lld(clips)
-        films = [clip for clip in clips if clip.video]
         result |= measure_against("lld", ("logmel", "voice"), clips)
+        films = [clip for clip in clips if clip.video]
         if films:
             result |= measure_hog(films)
             result |= measure_faces(films)
