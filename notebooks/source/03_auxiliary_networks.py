@@ -535,23 +535,25 @@ people_guess = lab.predict(
 )
 
 # %%
+from auxformer.evaluation.tests import holm
+
 people = lab.result_table("ravdess-voice")
 people = people[people.metric == "macro-f1"].set_index(["system", "condition"])
-people_tests = lab.result_table("ravdess-voice-tests").set_index("condition").p_corrected
+people_tests = lab.result_table("ravdess-voice-tests").set_index("condition")[["p"]]
+people_tests["corrected"] = holm(people_tests.p)  # for having asked three times
 ahead = people.value["auxformer"] - people.value["functionals-lr"]
 print("you said:", people_guess.value)
 print(people.value.unstack()[list(missing.CONDITIONS)].round(3).to_string())
 print("AuxFormer minus logistic regression, and the p of the test:")
 for name in missing.CONDITIONS:
-    print(f"  {name:<9}{ahead[name]:+.3f}   p {people_tests[name]:.3f}")
-of_three = (3 * people_tests).clip(upper=1)  # for three conditions, as Holm does the smallest
+    print(f"  {name:<9}{ahead[name]:+.3f}   p {people_tests.p[name]:.3f}")
 lab.fact(
     "with both streams AuxFormer is ahead (p corrected for three conditions)",
-    ahead["complete"] > 0 and of_three["complete"] < 0.05,
+    ahead["complete"] > 0 and people_tests.corrected["complete"] < 0.05,
 )
 lab.fact(
     "with one stream neither p is below .05, even uncorrected",
-    people_tests[["no-audio", "no-video"]].min() > 0.05,
+    people_tests.p[["no-audio", "no-video"]].min() > 0.05,
 )
 
 # %% [markdown]
