@@ -510,9 +510,9 @@ for name, condition in tests.index[tests.p < 0.05]:
 # .05<!-- ablation: auxformer - small fusion loss, complete --> and
 # .04<!-- ablation: auxformer - zeros for a flag, complete --> on complete clips, but twelve speakers are too few to
 # confirm it. The auxiliary networks themselves gain .007<!-- ablation: auxformer - fusion-only, complete --> on
-# complete clips, far from significant. (With thirty speakers and two seeds, they gain
-# .015<!-- seeds: auxformer - fusion-only, no-video --> without video, p =
-# .27<!-- seeds: auxformer ~ fusion-only, no-video -->, and nothing significant in the other two conditions either:
+# complete clips, far from significant. (With thirty speakers and three seeds, they gain
+# .014<!-- seeds: auxformer - fusion-only, no-video --> without video, p =
+# .15<!-- seeds: auxformer ~ fusion-only, no-video -->, and nothing significant in the other two conditions either:
 # `auxformer bench seeds`, in the README.) Whether the fusion head answers alone or the mean of three heads makes no
 # significant difference here either. A difference that is not significant may still exist: it was not shown.
 #
