@@ -139,6 +139,8 @@ def test_a_run_folder_of_somebody_elses_is_read_or_refused_in_a_sentence(finishe
         for name, content in edits_of(whole):
             if name.split(":")[0].split(".")[0] not in section.split():
                 continue
+            if name.startswith("made_by.libraries.") and not name.startswith("made_by.libraries.torch"):
+                continue  # one library stands for all of them
             (finished / "run.json").write_text(json.dumps(content))
             assert len(list_runs(finished.parent)) == 1, name
             for read in (load, lambda folder: evaluate(folder, ["complete"], 1)):

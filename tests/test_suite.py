@@ -47,6 +47,14 @@ model = "auxformer"
 change = {model = {absent = "zeros"}}
 """
 
+BASIC = (
+    SMALL.replace("seeds = 2", "seeds = 1")
+    .replace("partitions = 2", "partitions = 1")
+    .replace(', "audio-frames", "video-blur"', "")
+    .split("[variant")[0]
+)
+"""The same in small, where what is run does not matter."""
+
 OWN_MODEL = """
 import torch
 from auxformer.models import Logits, register_model
@@ -131,16 +139,12 @@ def test_a_second_run_computes_nothing_and_one_more_condition_trains_nothing(don
     assert set(wider.condition) - set(results.condition) == {"video-frames-0.5"}
 
 
-def test_a_system_that_fails_is_named_and_left_out_and_tried_again(done, tiny_puppets, tmp_path, capsys):
+def test_a_system_that_fails_is_named_and_left_out_and_tried_again(tiny_puppets, tmp_path, capsys):
     root, data = tiny_puppets
     (tmp_path / "mine.py").write_text(
         OWN_MODEL.replace("self.out(batch.audio.mean(1)", "self.nothing(batch.audio.mean(1)")
     )
-    text = (
-        SMALL.replace('"functionals-lr", ', '"mine", ')
-        .replace("seeds = 2", "seeds = 1")
-        .replace("partitions = 2", "partitions = 1")
-    )
+    text = BASIC.replace('"functionals-lr", ', '"mine", ')
     plugin = (tmp_path / "mine.py",)
     results = bench(suite_of(tmp_path, text), tmp_path / "out", root, data, Work(tmp_path / "runs", 1, plugins=plugin))
     assert "mine" not in set(results.system) and "auxformer" in set(results.system)
@@ -313,9 +317,9 @@ def test_the_command_says_by_its_exit_code_that_a_system_failed(tiny_puppets, tm
 
     root, data = tiny_puppets
     (tmp_path / "mine.py").write_text(OWN_MODEL.replace("self.out(", "self.nothing("))
-    (tmp_path / "tiny.toml").write_text(SMALL.replace(', "video-blur"', ""))
+    (tmp_path / "tiny.toml").write_text(BASIC)
     words = ["bench", tmp_path / "tiny.toml", "--root", root, "--data", data, "--runs", tmp_path / "runs", "--out", tmp_path / "out",
-             "--jobs", "1", "--models", tmp_path / "mine.py", "--add", "mine"]  # fmt: skip
+             "--jobs", "1", "--models", tmp_path / "mine.py", "--system", "ideal-observer", "--add", "mine"]  # fmt: skip
     result = CliRunner().invoke(app, list(map(str, words)))
     assert result.exit_code == 1 and "failed and left out: mine" in result.output, result.output
 

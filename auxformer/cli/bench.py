@@ -47,8 +47,8 @@ def bench(
     suite: Annotated[
         str,
         Argument(
-            help="quick, puppets, seeds, binding, synchrony, storm, missing-training, rivals, ablation, ravdess, ravdess-voice, "
-            "ravdess-speaker, ravdess-frames, crema-d, crema-d-voice, msp-improv, a TOML file of your own, or "
+            help="quick, puppets, seeds, binding, synchrony, storm, missing-training, rivals, ablation, ravdess, ravdess-seeds, "
+            "ravdess-voice, ravdess-speaker, ravdess-frames, crema-d, crema-d-voice, msp-improv, a TOML file of your own, or "
             '"humans".'
         ),
     ],
