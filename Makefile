@@ -7,7 +7,7 @@ CORPUS := data/corpora/puppets-course-0
 PROFILE ?= quick
 SHELL := bash
 # In a terminal pip and uv speak for themselves; elsewhere each stage has a line. Never: pip's line per package about an index that
-# is away. Nothing is compiled ahead: Python compiles what is imported, a fifth of it.
+# is away. Nothing is compiled ahead: Python compiles what is imported.
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --no-compile $(if $(MAKE_TERMOUT),,-qq)
 PIP_FILTER := 2> >(grep -v "is ignored: it is neither a file nor a directory" >&2)
 # A test has a core to itself; tests of one file stay together, because they share what they set up. The longest files begin, or
