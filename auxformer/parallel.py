@@ -1,5 +1,6 @@
 """Work on many items at once: in processes here, or on the workers of a Dask cluster."""
 
+import contextlib
 import functools
 import itertools
 import operator
@@ -13,6 +14,8 @@ from auxformer.errors import InputError
 
 AHEAD = 2
 """Tasks handed out per worker thread of a cluster before the first is back."""
+LOST = 60
+"""Seconds without any worker after which a cluster is given up: a nanny begins another one in a few, or does not."""
 
 
 def in_parallel(
@@ -137,5 +140,22 @@ def _on_cluster(task: Callable, numbered: Iterator[tuple], scheduler: str) -> It
             running.update(submit(1))
         for item in given_up:
             future = client.submit(task, item, pure=False)
+            _wait(client, future, scheduler)
             error = future.exception()
             yield (item[0], error) if error else future.result()
+
+
+def _wait(client, future, scheduler: str) -> None:
+    """Until a task is done. Raises InputError when no worker has been there for `LOST` seconds: Dask would wait for ever."""
+    from dask.distributed import wait
+
+    while not future.done():
+        with contextlib.suppress(TimeoutError):
+            wait([future], timeout=5)
+        try:
+            client.wait_for_workers(1, timeout=LOST)
+        except TimeoutError as error:
+            raise InputError(
+                f"{scheduler}: the cluster has lost its workers; start some with `dask worker {scheduler}` and run this "
+                "again. What is finished is kept."
+            ) from error

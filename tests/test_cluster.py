@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from auxformer import parallel
 from auxformer.corpora import read_corpus
 from auxformer.errors import InputError
 from auxformer.features import create_extractor
@@ -31,6 +32,7 @@ def square_or_die(item):
     if number == 13 or (number == 5 and not os.path.exists(marker)):
         with open(marker, "w"):
             pass
+        time.sleep(0.5)  # a worker that dies while its nanny is still starting it is not replaced
         os.kill(os.getpid(), signal.SIGKILL)
     if number == 7:
         raise ValueError("seven")
@@ -76,6 +78,16 @@ def test_extraction_on_the_cluster_gives_the_same_bits(cluster, tiny_puppets, tm
     there = extract(corpus, extractor, tmp_path / "there", scheduler=cluster)
     assert set(here.clips) == set(there.clips) == set(corpus.clips.index)
     assert all(np.array_equal(here[clip], there[clip]) for clip in here.clips)
+
+
+def test_a_cluster_that_has_lost_its_workers_is_given_up_in_a_sentence(monkeypatch):
+    from dask.distributed import Client, LocalCluster
+
+    monkeypatch.setattr(parallel, "LOST", 0.5)
+    with LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as empty, Client(empty) as client:
+        future = client.submit(abs, -1)
+        with pytest.raises(InputError, match="has lost its workers"):
+            parallel._wait(client, future, empty.scheduler_address)
 
 
 def test_no_scheduler_at_the_address_is_said_in_a_sentence():
