@@ -30,9 +30,9 @@ help:            ## list the targets
 
 setup: $(INSTALLED) ## make .venv with the pinned versions
 
-# torch goes first, so that no other package pulls a build of its own choice. uv installs the others in a tenth
-# of pip's time; it knows no settings of pip, so where it finds no index pip takes its place.
-UV = $(BIN)/uv pip install --python $(BIN)/python $(if $(MAKE_TERMOUT),,--quiet)
+# torch goes first, so that no other package pulls a build of its own choice. uv installs the others in seconds;
+# it knows no settings of pip, so where it finds no index pip takes its place.
+UV := $(BIN)/uv pip install --python $(BIN)/python $(if $(MAKE_TERMOUT),,--quiet)
 define install
 	@$(UV) $(1) || { echo "uv cannot; now with pip (some minutes more)"; $(PIP) $(1) $(PIP_FILTER); }
 endef
@@ -101,7 +101,7 @@ student: $(INSTALLED) ## notebooks with stubs in place of the solutions
 results: corpus  ## recompute the tables that README and lessons quote (hours; goes on where it stopped)
 	for suite in puppets seeds rivals missing-training binding synchrony storm ablation; do $(BIN)/auxformer bench $$suite --table data/results/$$suite.csv || exit 1; done
 ifdef RAVDESS
-	for suite in ravdess ravdess-seeds ravdess-voice ravdess-speaker ravdess-frames; do $(BIN)/auxformer bench $$suite --root $(RAVDESS) --table data/results/$$suite.csv || exit 1; done
+	for suite in ravdess ravdess-voice ravdess-speaker ravdess-frames; do $(BIN)/auxformer bench $$suite --root $(RAVDESS) --table data/results/$$suite.csv || exit 1; done
 endif
 ifdef CREMA_D
 	$(BIN)/auxformer bench crema-d-voice --root $(CREMA_D) --table data/results/crema-d-voice.csv

@@ -1,6 +1,6 @@
 """Are voice and face in step? What the task of synchrony answers on unseen puppets and on unseen people, against what is true.
 
-    auxformer bench synchrony                       trains the networks (half an hour on two cores)
+    auxformer bench synchrony                       trains the networks (an hour and a half on two cores)
     python benchmarks/synchrony.py runs/puppets-auxformer-with-synchrony-*
     python benchmarks/synchrony.py --ravdess RAVDESS --face action_units_frames.safetensors
 
@@ -13,8 +13,8 @@ that one. Each of their clips is shown twice, as it was recorded and with the fa
 windows of the same length, so that nothing but the lag differs. A row per actor that was left out, and one for all.
 
 Found: on the test speakers of two puppet partitions, three seeds each, an area of .962 to .986 and a balanced accuracy of .899 to
-.939, mean .915 (the lowest: .962 [.904, .989] and .899 [.829, .942]); on five actors of RAVDESS, each left out in turn, .999 [.997, 1.000] and .978 [.967, .988].
-These actors speak slowly, with a second of silence before and after.
+.939, mean .915 (the lowest: .962 [.904, .989] and .899 [.829, .942]); on five actors of RAVDESS, each left out in turn,
+.999 [.997, 1.000] and .978 [.967, .988]. These actors speak slowly, with a second of silence before and after.
 """
 
 import argparse
