@@ -107,7 +107,7 @@ def _on_cluster(task: Callable, numbered: Iterator[tuple], scheduler: str) -> It
     tried once more at the end, one at a time.
     """
     try:
-        from dask.distributed import Client, KilledWorker, as_completed
+        from dask.distributed import Client, KilledWorker, wait
     except ImportError as error:
         raise InputError(
             '--scheduler needs Dask, which is not installed; try: pip install "auxformer[cluster]"'
@@ -124,34 +124,41 @@ def _on_cluster(task: Callable, numbered: Iterator[tuple], scheduler: str) -> It
             raise InputError(f"{scheduler}: the cluster has no workers; start some with `dask worker {scheduler}`.")
         item_of, given_up = {}, []
 
-        def submit(number: int) -> list:
+        def submit(number: int) -> set:
             items = list(itertools.islice(numbered, number))
             futures = [client.submit(task, item, pure=False) for item in items]
             item_of.update({future.key: item for future, item in zip(futures, items)})
-            return futures
+            return set(futures)
 
-        running = as_completed(submit(AHEAD * threads))
-        for future in running:
-            item, error = item_of.pop(future.key), future.exception()
-            if isinstance(error, KilledWorker):
-                given_up.append(item)
-            else:
-                yield (item[0], error) if error else future.result()
-            running.update(submit(1))
+        def outcome(future):
+            error = _asked(future.exception, client, scheduler)
+            return error or _asked(future.result, client, scheduler)  # which Dask works out again if its worker is gone
+
+        running = submit(AHEAD * threads)
+        while running:
+            done = _asked(functools.partial(wait, running, return_when="FIRST_COMPLETED"), client, scheduler).done
+            running -= done
+            for future in done:
+                item, result = item_of.pop(future.key), outcome(future)
+                if isinstance(result, KilledWorker):
+                    given_up.append(item)
+                else:
+                    yield (item[0], result) if isinstance(result, Exception) else result
+                running |= submit(1)
         for item in given_up:
-            future = client.submit(task, item, pure=False)
-            _wait(client, future, scheduler)
-            error = future.exception()
-            yield (item[0], error) if error else future.result()
+            result = outcome(client.submit(task, item, pure=False))
+            yield (item[0], result) if isinstance(result, Exception) else result
 
 
-def _wait(client, future, scheduler: str) -> None:
-    """Until a task is done. Raises InputError when no worker has been there for `LOST` seconds: Dask would wait for ever."""
-    from dask.distributed import wait
+def _asked(question: Callable, client, scheduler: str):
+    """The answer to a question of Dask's that takes a `timeout`.
 
-    while not future.done():
+    Raises:
+        InputError: no worker has been there for `LOST` seconds; Dask would wait for ever.
+    """
+    while True:
         with contextlib.suppress(TimeoutError):
-            wait([future], timeout=5)
+            return question(timeout=min(5, LOST))
         try:
             client.wait_for_workers(1, timeout=LOST)
         except TimeoutError as error:

@@ -80,14 +80,23 @@ def test_extraction_on_the_cluster_gives_the_same_bits(cluster, tiny_puppets, tm
     assert all(np.array_equal(here[clip], there[clip]) for clip in here.clips)
 
 
-def test_a_cluster_that_has_lost_its_workers_is_given_up_in_a_sentence(monkeypatch):
-    from dask.distributed import Client, LocalCluster
+def slow(number):
+    time.sleep(0.1)
+    return number
 
-    monkeypatch.setattr(parallel, "LOST", 0.5)
-    with LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as empty, Client(empty) as client:
-        future = client.submit(abs, -1)
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_cluster_that_has_lost_its_workers_is_given_up_in_a_sentence(monkeypatch, after):
+    from dask.distributed import LocalCluster
+
+    monkeypatch.setattr(parallel, "LOST", 1)
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as leaving:
+        results = in_parallel(slow, range(9), scheduler=leaving.scheduler_address)
+        assert sorted(next(results)[1] for _ in range(after)) == list(range(after))
+        time.sleep(0.3)  # by now more is done, but not fetched
+        leaving.scale(0)
         with pytest.raises(InputError, match="has lost its workers"):
-            parallel._wait(client, future, empty.scheduler_address)
+            list(results)
 
 
 def test_no_scheduler_at_the_address_is_said_in_a_sentence():
