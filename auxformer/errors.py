@@ -1,6 +1,7 @@
 """The two ways in which things go wrong for a user, as exceptions that carry one sentence."""
 
 import difflib
+import numbers
 import re
 
 
@@ -33,8 +34,8 @@ def check_choice(name: str, value, allowed) -> None:
 
 
 def check_range(name: str, value, low, high) -> None:
-    """Raise InputError unless low <= value <= high."""
-    if not low <= value <= high:
+    """Raise InputError unless `value` is a number and low <= value <= high."""
+    if not isinstance(value, numbers.Real) or not low <= value <= high:
         raise InputError(f"{name} is {value}, expected a number from {low} to {high}.")
 
 

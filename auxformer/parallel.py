@@ -36,7 +36,7 @@ def in_parallel(
         ordered: Give the pairs in the order of the items, late ones holding back those behind.
 
     Raises:
-        InputError: Dask is not installed, there is no cluster at the address, or it has no workers.
+        InputError: Dask is not installed, there is no cluster at the address, or it has no workers, or none any more.
     """
     handed_out = []
 

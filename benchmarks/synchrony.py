@@ -1,16 +1,16 @@
 """Are voice and face in step? What the task of synchrony answers on unseen puppets and on unseen people, against what is true.
 
     auxformer bench synchrony                       trains the networks (an hour and a half on two cores)
-    python benchmarks/synchrony.py runs/puppets-auxformer-with-synchrony-*
-    python benchmarks/synchrony.py --ravdess RAVDESS --face action_units_frames.safetensors
+    python benchmarks/synchrony.py runs/puppets-auxformer-with-synchrony-* --ravdess RAVDESS \
+        --face action_units_frames.safetensors --out data/results/in-step.csv
 
-A row per run: area under the ROC curve, balanced accuracy at a probability of one half, both with intervals over the speakers
+Rows per run: area under the ROC curve, balanced accuracy at a probability of one half, both with intervals over the speakers
 of its test clips, and the share of clips in step whose likeliest lag is within 80 ms of none. Nobody told the networks which
 clips are out of step; the generator of the puppets knows.
 
 People: the task alone, without the rest of the network, learns from all actors of a file of frames but one and is asked about
 that one. Each of their clips is shown twice, as it was recorded and with the face 320 to 480 ms early or late, both times as two
-windows of the same length, so that nothing but the lag differs. A row per actor that was left out, and one for all.
+windows of the same length, so that nothing but the lag differs. Rows per actor that was left out, and for all.
 
 Found: on the test speakers of two puppet partitions, three seeds each, an area of .962 to .986 and a balanced accuracy of .899 to
 .939, mean .915 (the lowest: .962 [.904, .989] and .899 [.829, .942]); on five actors of RAVDESS, each left out in turn,
@@ -26,34 +26,40 @@ import torch
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from torch.nn.utils.rnn import pad_sequence
 
+from auxformer.benchmark.runs import partition_of
 from auxformer.config import preset
 from auxformer.corpora import read_corpus
 from auxformer.data.normalise import Normalizer
 from auxformer.data.task import Task
 from auxformer.evaluation.intervals import interval, speaker_draws
+from auxformer.evaluation.scores import RESULT_COLUMNS
 from auxformer.models.layers import pool_frames
 from auxformer.models.synchrony import InStep, Synchrony, same_pace
 from auxformer.puppets.casting import cast_clips
 from auxformer.seeds import seed_of
+from auxformer.training.run import load
 
 
-def answers(run: Path, size: str, seed: int, binding: float) -> pd.DataFrame:
-    """Complete clips of a run's predictions: speaker, in_step, lag, and the truth."""
-    table = pd.read_parquet(run / "predictions.parquet")
+def answers(folder: Path, size: str, seed: int, binding: float) -> pd.DataFrame:
+    """Complete clips of a run's predictions: partition, seed, speaker, in_step, lag, and the truth."""
+    if not (folder / "predictions.parquet").is_file():
+        raise SystemExit(f"{folder}: no run with predictions.parquet; `auxformer bench synchrony` makes them.")
+    run, table = load(folder), pd.read_parquet(folder / "predictions.parquet")
     if "in_step" not in table:
-        raise SystemExit(f"{run}: its network was trained without model.synchrony.")
+        raise SystemExit(f"{folder}: its network was trained without model.synchrony.")
     truth = {clip.name: clip.bound for clip in cast_clips(size, seed, binding)}
     table = table[table.condition == "complete"]
-    return table[["speaker", "in_step", "lag"]].assign(truth=table["clip"].map(truth).astype(bool))
+    told = {"partition": partition_of(run.about).name, "seed": run.config.training.seed}
+    return table[["speaker", "in_step", "lag"]].assign(truth=table["clip"].map(truth).astype(bool), **told)
 
 
-def with_interval(table: pd.DataFrame, score) -> str:
+def with_interval(table: pd.DataFrame, score) -> tuple[float, float, float]:
     """A score `(truth, in_step, weight)` of the clips and its 95 % interval over speakers, of whom an interval takes five."""
     value = score(table.truth, table.in_step, np.ones(len(table)))
     number, speakers = table.speaker.factorize()
     drawn = speaker_draws(len(speakers))[:, number]  # how often each clip is there in each resample
     low, high = interval(np.array([score(table.truth, table.in_step, weight) for weight in drawn]), len(speakers))
-    return f"{value:.3f}" if np.isnan(low) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    return value, low, high
 
 
 def auc(truth, in_step, weight) -> float:
@@ -113,6 +119,22 @@ def _asked(network: Synchrony, voice: torch.Tensor, face: torch.Tensor, lag: int
     return InStep(network.scores(voice, face, torch.ones(1, size, dtype=torch.bool)).softmax(1), torch.ones(1), None)
 
 
+def rows(corpus: str, system: str, table: pd.DataFrame) -> list[dict]:
+    """Rows of a long result table: what answers are worth, per partition and seed and for all of them together."""
+    parts = [(*names, part) for names, part in table.groupby(["partition", "seed"])]
+    parts += [("all", seed, part) for seed, part in table.groupby("seed")]
+    if table.seed.nunique() > 1:
+        parts.append(("all", "all", table))
+    found = []
+    for partition, seed, part in parts:
+        near = (part.lag[part.truth].abs() <= 2).mean()
+        scores = {"auc": with_interval(part, auc), "balanced-accuracy": with_interval(part, accuracy), "lag-near": (near, np.nan, np.nan)}
+        for metric, (value, low, high) in scores.items():
+            fixed = {"corpus": corpus, "target": "in-step", "features": "", "system": system, "partition": partition, "seed": seed}
+            found.append(fixed | {"condition": "complete", "metric": metric, "value": value, "low": low, "high": high})
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="*")
@@ -121,22 +143,21 @@ def main() -> None:
     parser.add_argument("--size", default="course", help="of the puppets that the runs were trained on")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--binding", type=float, default=0.3)
+    parser.add_argument("--out", type=Path, help="CSV file for the rows")
     chosen = parser.parse_args()
-    print(f"{'':<60}{'area':>22}{'balanced accuracy':>24}{'lag of those in step':>22}")
-    for run in chosen.runs:
-        show(run.name, answers(run, chosen.size, chosen.seed, chosen.binding))
+    if not chosen.runs and not chosen.ravdess or bool(chosen.ravdess) != bool(chosen.face):
+        parser.error("name runs of `auxformer bench synchrony`, or --ravdess with --face, or both")
+    found = []
+    if chosen.runs:
+        tables = [answers(run, chosen.size, chosen.seed, chosen.binding) for run in chosen.runs]
+        found += rows("puppets", "auxformer with synchrony", pd.concat(tables))
     if chosen.ravdess:
         table = people(chosen.ravdess, chosen.face)
-        for actor, part in table.groupby("speaker"):
-            show(f"actor {actor}", part)
-        show("all actors", table)
-
-
-def show(name: str, table: pd.DataFrame) -> None:
-    """Print the row of a table."""
-    area, balanced = with_interval(table, auc), with_interval(table, accuracy)
-    near = (table.lag[table.truth].abs() <= 2).mean()
-    print(f"{name:<60}{area:>22}{balanced:>24}{near:>22.3f}", flush=True)
+        found += rows("ravdess", "synchrony alone", table.assign(partition="without " + table.speaker.astype(str), seed=0))
+    table = pd.DataFrame(found)[list(RESULT_COLUMNS)].round(4)
+    print(table.drop(columns=["target", "features", "condition"]).to_string(index=False, na_rep=""))
+    if chosen.out:
+        table.to_csv(chosen.out, index=False)
 
 
 if __name__ == "__main__":

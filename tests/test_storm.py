@@ -1,4 +1,4 @@
-"""One cause in both streams: nothing at severity 0, more harm the higher, and at the same moments for the eye and the ear."""
+"""One cause in both streams: nothing at severity 0, more harm the higher, and stalls and gusts at the same moments."""
 
 import re
 import shutil
@@ -245,7 +245,16 @@ def test_a_severity_that_there_is_not_is_a_sentence_before_any_work(tiny_puppets
     assert "whole number from 0 to 5" in " ".join(capsys.readouterr().err.split()) and not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("name", ["night", "night-", "night-three", "day-3", "Night-3"])
+@pytest.mark.parametrize("name", ["night", "walking-away"])
+def test_a_cause_without_its_severity_is_told_which_there_are(name):
+    message = f'condition "{name}": the severity is missing, expected {name}-1 to {name}-5.$'
+    with pytest.raises(InputError, match=message):
+        parse_condition(name)
+    with pytest.raises(InputError, match=f"^storm: {message}"):
+        Suite.load("storm").with_(conditions=[name]).conditions()
+
+
+@pytest.mark.parametrize("name", ["night-", "night-three", "day-3", "Night-3"])
 def test_a_cause_that_there_is_not_is_a_sentence_that_names_those_there_are(name):
     with pytest.raises(InputError, match=f'unknown condition "{name}", expected one of .*night-SEVERITY'):
         parse_condition(name)

@@ -16,7 +16,7 @@ from auxformer.files import read_text, write_text
 
 app = typer.Typer()
 
-KEPT = ("macro-f1", "ccc", "ece", "brier", "area", "rising", "divergence")
+KEPT = ("macro-f1", "ccc", "ece", "brier", "area", "rising", "divergence", "contribution", "share", "equity")
 """Metrics that `--table` keeps."""
 
 

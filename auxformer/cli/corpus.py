@@ -84,7 +84,7 @@ def corrupt(
     Of one stream: audio-noise-snr-DB, audio-babble-snr-DB, audio-gaps-SHARE, video-blur, video-dark, video-occlude,
     video-drop-SHARE, desync-MS.
 
-    Of both at the same moments, SEVERITY 0 to 5: connection-SEVERITY, walking-away-SEVERITY, night-SEVERITY,
+    Of both by one cause, SEVERITY 0 to 5: connection-SEVERITY, walking-away-SEVERITY, night-SEVERITY,
     crowd-SEVERITY, wind-SEVERITY, compression-SEVERITY.
 
     Example: auxformer corpus corrupt CREMA-D CREMA-D-noisy --condition audio-noise-snr-10

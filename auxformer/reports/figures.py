@@ -12,6 +12,7 @@ import pandas as pd
 from auxformer.corruption.storm import CAUSES, SEVERITIES
 from auxformer.data.missing import LOSSES, PROTOCOL, SHARES, frame_conditions
 from auxformer.evaluation.calibration import reliability
+from auxformer.models.registry import list_references
 from auxformer.plots import style
 from auxformer.reports.results import ResultsFolder
 from auxformer.reports.tables import share
@@ -204,6 +205,7 @@ def missing_training(folder: ResultsFolder) -> Figure | None:
         axis.set(title=condition, xlabel="training clips without audio / video")
     axes[0].set_ylabel("score")
     caption = "Joined are shares that are the same for both streams; the others stand alone. Broken lines are without modality dropout."
+    caption += "".join(f" {model} knows none." for model in models if model in list_references())
     return _finished(drawing, "missing-training", caption, f"Score against streams missing in training. {'; '.join(told)}.")
 
 

@@ -81,7 +81,7 @@ def report_sections(folder: ResultsFolder) -> list[Section]:
 
 
 _STORM = (
-    "What worsens the picture worsens the voice, at the same moments; severity 0 is the recording as it was, 5 the worst. "
+    "What worsens the picture worsens the voice (stalls and gusts at the same moments); severity 0 is the recording as it was, 5 the worst. "
     "A reference that knows what was shown stays where it is."
 )
 _MISSING = (
