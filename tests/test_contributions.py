@@ -174,7 +174,7 @@ def test_attributes_are_divided_by_their_ccc():
 
 def test_other_clips_and_missing_conditions_are_refused():
     table = table_of(QUALITY)
-    with pytest.raises(InputError, match='no predictions under "no-audio"'):
+    with pytest.raises(InputError, match='no predictions under "no-audio"; expected complete, no-audio and no-video.$'):
         contributions(table[table.condition != "no-audio"])
     with pytest.raises(InputError, match="predicted for different clips"):
         contributions(table.drop(table.index[-1]))

@@ -1,6 +1,7 @@
 """Suites: what a TOML file asks for is run, kept, gone on with, and reported in tables that hang together."""
 
 import json
+import re
 import shutil
 import sys
 from dataclasses import asdict, replace
@@ -8,6 +9,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from auxformer.benchmark import run as benchmark
@@ -234,6 +236,10 @@ def test_what_a_kill_left_is_kept_and_the_rest_made_again_as_it_was(done, tiny_p
         (('[corpus]\nname = "puppets"', "corpus = 3"), "tiny: corpus is 3, expected a section"),
         (('what = "tiny"', "what = 3"), "what is 3, expected a text"),
         (('what = "tiny"', "name = 3"), "name is 3, expected a text"),
+        (('change = {model = {absent = "zeros"}}', "change.training.missing_audio = 1.5"), "^tiny: variant.auxformer, zeros: training.missing_audio is 1.5"),
+        (('change = {model = {absent = "zeros"}}', 'preset = "papre"'), '^tiny: variant.auxformer, zeros: unknown preset "papre"'),
+        (("epochs = 2", "epochs = 0"), "^tiny: settings: training.epochs is 0"),
+        (('"functionals-lr"', '"mult@papre"'), '^tiny: mult@papre: unknown preset "papre"'),
     ],
 )
 def test_what_a_suite_gets_wrong_is_said_before_any_work(change, message, tiny_puppets, tmp_path):
@@ -243,12 +249,65 @@ def test_what_a_suite_gets_wrong_is_said_before_any_work(change, message, tiny_p
     assert not (tmp_path / "runs").exists()
 
 
-def test_the_suites_of_the_package_can_be_read_and_say_what_they_are():
+@pytest.mark.parametrize(
+    "model, change, message",
+    [
+        ("mult", 'training.balance = "ogm-ge"', "compares the heads of the two streams; this model has none"),
+        ("auxformer", "training.missing_audio = 1.0", "training.missing_audio is 1.0: no training clip would be left with audio"),
+        ("functionals-lr", "training.missing_video = 1.0", "training.missing_video is 1.0: no training clip would be left with video"),
+        ("auxformer", 'training = {balance = "ogm-ge", missing_audio = 0.5, missing_video = 0.5}', "no training clip has both"),
+        ("auxformer", "training = {missing_audio = 0.5, missing_video = 0.5}\nchange.model.synchrony = true", "no training clip has both"),
+        ("auxformer-published", "model.synchrony = true", "model.synchrony is true, but auxformer-published has no such task"),
+        ("mult", "model.synchrony = true", "model.synchrony is true, but mult has no such task"),
+        ("functionals-lr", "model.synchrony = true", "model.synchrony is for networks; functionals-lr is none"),
+        ("ideal-observer", 'training.balance = "ogm-ge"', "training.balance is for networks; ideal-observer is none"),
+    ],
+)
+def test_a_system_that_could_not_work_is_named_before_any_other_is_trained(model, change, message, tiny_puppets, tmp_path):
+    root, data = tiny_puppets
+    text = f'{BASIC}[variant."the odd, one"]\nmodel = "{model}"\nchange.{change}\n'
+    with pytest.raises(InputError, match=f"^the odd, one: .*{message}"):
+        bench(suite_of(tmp_path, text), tmp_path / "out", root, data, Work(tmp_path / "runs", 1))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_is_checked_before_a_training_reads_no_features_and_draws_nothing(tiny_puppets, monkeypatch):
+    root, data = tiny_puppets
+    task = Task(root, data=data)
+    suite = Suite.load("missing-training")
+    systems = {**suite.configs(), **Suite.load("rivals").configs()}
+    assert sum(config.training.missing_video > 0 for config in systems.values()) > 30
+    monkeypatch.setattr("auxformer.features.store.FeatureStore.__getitem__", None)
+    before = torch.random.get_rng_state()
+    benchmark.check_systems(task, systems, task.partitions(2))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_settings_for_networks_alone_leave_the_references_of_a_plain_run_as_they_are(tiny_puppets, monkeypatch):
+    root, data = tiny_puppets
+
+    def until_trained(task, systems, partitions, *_, **__):
+        benchmark.check_systems(task, systems, partitions)
+        raise InputError(str({label: config.training.balance for label, config in systems.items()}))
+
+    monkeypatch.setattr(benchmark, "predictions_of", until_trained)
+    words = ["run", "--root", str(root), "--data", str(data), "--set=training.balance=ogm-ge", "--set=model.synchrony=true"]
+    plain = {"functionals-lr": "none", "auxformer": "ogm-ge", "ideal-observer": "none"}
+    with pytest.raises(InputError, match=re.escape(str(plain))):
+        CliRunner().invoke(app, words, catch_exceptions=False)
+    with pytest.raises(InputError, match="^functionals-lr: training.balance is for networks"):
+        CliRunner().invoke(app, [*words, "--system", "functionals-lr"], catch_exceptions=False)
+
+
+def test_the_suites_of_the_package_can_be_read_and_say_what_they_are(tiny_puppets):
     suites = list_suites()
     people = {"ravdess", "ravdess-voice", "ravdess-frames", "crema-d", "crema-d-voice", "msp-improv"}
     assert {"quick", "puppets", "binding", *people} <= set(suites) and all(suites.values())
+    task = Task(tiny_puppets[0], data=tiny_puppets[1])
     for name in suites:
         suite = Suite.load(name)
+        if suite.task.get("target") != "attributes" and not suite.absent:
+            benchmark.check_systems(task, suite.configs(), task.partitions())
         assert suite.configs() and suite.conditions()[0] == "complete"
         assert {config.model.name for config in suite.configs().values()} <= {*list_models(), *list_references()}, name
         for stream in ("audio", "video"):

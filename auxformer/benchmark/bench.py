@@ -57,7 +57,8 @@ def bench(
         The long result table: corpus, target, features, system, partition, seed, condition, metric, value, low, high.
 
     Raises:
-        InputError: something in the suite does not exist, before any training starts; or every system failed.
+        InputError: something in the suite does not exist or could not be trained, before any training starts; or every system
+            failed.
     """
     suite = suite if isinstance(suite, Suite) else Suite.load(suite)
     out = Path(out or Path("build/bench") / suite.name)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from auxformer.benchmark.runs import discard, partition_of
-from auxformer.config import Config, ModelConfig
+from auxformer.config import Config
 from auxformer.corpora.partitions import Partition
 from auxformer.data.missing import CONDITIONS, PROTOCOL, conditions_of
 from auxformer.data.split import ClipDataset, Split, parts_of
@@ -23,7 +24,8 @@ from auxformer.evaluation.predictions import posterior_table
 from auxformer.evaluation.scores import RESULT_COLUMNS, headline
 from auxformer.features.lacking import as_trained
 from auxformer.files import locked, make_folder, whole_file, write_text
-from auxformer.models import check_attributes, create_reference, list_models, list_references
+from auxformer.models import check_attributes, create_model, create_reference, list_models, list_references
+from auxformer.models.balance import create_balance
 from auxformer.models.code import computed_by, load_plugins
 from auxformer.parallel import in_parallel
 from auxformer.progress import progress, say
@@ -193,11 +195,11 @@ def predictions_of(
         A predictions table with the columns system, partition and seed before the others.
 
     Raises:
-        InputError: for a system or a condition that does not exist, before any training starts.
+        InputError: for a system or a condition that does not exist, or a system that could not be trained (`check_systems`),
+            before any training starts.
     """
     load_plugins(work.plugins)
-    for config in systems.values():
-        _check_system(config.model, task)
+    check_systems(task, systems, partitions)
     conditions = tuple(conditions or usual_conditions(task))
     task = task.under(conditions, partitions, work.jobs)
     references = list_references()
@@ -259,18 +261,77 @@ def _sentence(error: Exception) -> Exception:
     return TrainingError(f"a run failed on the cluster: {error}")
 
 
-def _check_system(model: ModelConfig, task: Task) -> None:
+def check_systems(task: Task, systems: Mapping[str, Config], partitions: Sequence[Partition]) -> None:
+    """What `fit` refuses of its settings and clips, asked of all systems before any is trained; reads no features.
+
+    Args:
+        task, systems, partitions: As `predictions_of` takes them.
+
+    Raises:
+        InputError: an unknown system; or one that could not be trained, with its label.
+    """
     known = {**list_models(), **list_references()}
-    if model.name not in known:
-        raise InputError(f'unknown system "{model.name}".{suggest(model.name, known)}')
-    if task.target == "attributes":
-        check_attributes(model)
+    for config in systems.values():
+        if config.model.name not in known:
+            raise InputError(f'unknown system "{config.model.name}".{suggest(config.model.name, known)}')
+    splits = [_unread_split(task, partition) for partition in partitions]
+    for label, config in systems.items():
+        try:
+            if task.target == "attributes":
+                check_attributes(config.model)
+            for split in splits:
+                _check_training(config, split)
+        except InputError as error:
+            raise InputError(f"{label}: {error}") from error
+        except Exception:  # of a model of one's own: its training fails with it too, and `failed` says what happens then
+            pass
+
+
+class _Unread:
+    """In place of a normaliser, where clips are counted and no features read."""
+
+    @staticmethod
+    def fit(store, clips):
+        return _Unread
+
+
+def _unread_split(task: Task, partition: Partition) -> Split:
+    """The training clips of a partition, made without reading features; as dev and test too, which nobody looks at."""
+    train = parts_of(task.table, task.corpus.clips.speaker, partition)["train"]
+    clips = ClipDataset(task.audio, task.video, train, _Unread, _Unread)
+    return Split(clips, clips, clips)
+
+
+def _check_training(config: Config, split: Split) -> None:
+    """Raise InputError when these settings cannot be trained on these clips, or would pass over what they promise."""
+    name, training = config.model.name, config.training
+    laws = ["training.balance"] if training.balance != "none" else []
+    laws += ["model.synchrony"] if config.model.synchrony else []
+    if laws and name in list_references():
+        raise InputError(f"{laws[0]} is for networks; {name} is none and would be the same without: leave it off there.")
+    if not laws and not training.missing_audio and not training.missing_video:
+        return  # nothing that could be refused: no need to look at the clips
+    train = as_trained(split, training).train
+    if training.balance != "none":
+        create_balance(config, train)
+    check_synchrony(config, train)
+
+
+def check_synchrony(config: Config, train: ClipDataset) -> None:
+    """Raise InputError where `model.synchrony` would do nothing: no training clip has both streams, or the network of that name
+    has no such task."""
+    if not config.model.synchrony:
+        return
+    if not set(train.clips) & set(train.audio.clips) & set(train.video.clips):
+        raise InputError("model.synchrony compares two streams; no training clip has both: set it to false.")
+    with torch.random.fork_rng(devices=[]):  # the draws of the training stay what they are
+        network = create_model(config.model.name, config.model, train.audio.dims, train.video.dims, len(train.classes))
+    if getattr(network, "synchrony", None) is None:
+        raise InputError(f"model.synchrony is true, but {config.model.name} has no such task: take auxformer, or set it to false.")
 
 
 def _unit(task: Task, systems: Mapping[str, Config], work: Work, conditions, unit: tuple) -> pd.DataFrame:
     """One (label, seed, partition), in a process of its own when the cores are shared."""
-    import torch
-
     shared = work.jobs > 1 or bool(work.scheduler)
     if shared:
         torch.set_num_threads(1)

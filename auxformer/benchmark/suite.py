@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,8 +11,8 @@ from auxformer.config import Config, config_for, override, preset
 from auxformer.corpora import read_corpus
 from auxformer.corpora.partitions import Partition
 from auxformer.corpora.registry import make_corpus
+from auxformer.corruption import CAUSES, streams_of
 from auxformer.corruption import CONDITIONS as MEDIA_CONDITIONS
-from auxformer.corruption import streams_of
 from auxformer.data.missing import CONDITIONS as BASIC
 from auxformer.data.missing import GROUPS, PROTOCOL, conditions_of
 from auxformer.data.task import NORMALISE, RULES, TARGETS, Task
@@ -132,7 +133,8 @@ class Suite:
             try:
                 streams_of(name)
             except InputError as error:
-                near = get_close_matches(name, [*PROTOCOL, *GROUPS, *MEDIA_CONDITIONS], n=1)
+                known = [*PROTOCOL, *GROUPS, *MEDIA_CONDITIONS]
+                near = get_close_matches(name, known, n=1) if name not in CAUSES else []
                 hint = f' Did you mean "{near[0]}"?' if near else ""
                 raise InputError(f"{self.name}: {error}{hint}") from error
         found = conditions_of(names, media)
@@ -154,13 +156,30 @@ class Suite:
         return list(asked)
 
     def configs(self) -> dict[str, Config]:
-        """Label -> settings of every system."""
-        base = override(preset(self.settings.get("preset", "default")), self.settings.get("change", {}))
-        found = {name: config_for(name, base) for name in self.systems}
+        """Label -> settings of every system.
+
+        Raises:
+            InputError: an unknown preset or setting, or a value out of range; the message says where in the suite.
+        """
+        with self._said_of("settings"):
+            base = override(preset(self.settings.get("preset", "default")), self.settings.get("change", {}))
+        found = {}
+        for name in self.systems:
+            with self._said_of(name):
+                found[name] = config_for(name, base)
         for label, values in self.variant.items():
-            own = preset(values["preset"]) if "preset" in values else base
-            found[label] = override(config_for(values.get("model", "auxformer"), own), values.get("change", {}))
+            with self._said_of(f"variant.{label}"):
+                own = preset(values["preset"]) if "preset" in values else base
+                found[label] = override(config_for(values.get("model", "auxformer"), own), values.get("change", {}))
         return found
+
+    @contextmanager
+    def _said_of(self, part: str):
+        """An InputError inside begins with the suite and the part of it that is wrong."""
+        try:
+            yield
+        except InputError as error:
+            raise InputError(f"{self.name}: {part}: {error}") from error
 
     def prepare(self, root: Path | None, data: Path, jobs: int) -> tuple[Task, list[Partition]]:
         """Its task and its partitions; puppets are generated, features extracted, where they are not there yet.

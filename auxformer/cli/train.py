@@ -108,11 +108,14 @@ def run(
     """
     settings = settings_options.read()
     from auxformer.benchmark.run import predictions_of, results_of
-    from auxformer.config import config_for
+    from auxformer.config import config_for, override
 
     task, chosen = task_options.partitions(task_options.read(work), partitions)
     names = system or usual_systems(task)
     configs = {name: config_for(name, settings) for name in names}
+    if not system:  # nobody asked the references to take what is for networks alone
+        plain = override(settings, {"training": {"balance": "none"}, "model": {"synchrony": False}})
+        configs |= {name: config_for(name, plain) for name in names if name != "auxformer"}
     results = results_of(task, predictions_of(task, configs, chosen, range(seeds), work=work.work()))
     if out:
         write_csv(results, out)

@@ -22,7 +22,7 @@ def parse_condition(condition: str) -> tuple[str, float]:
     """ "audio-noise-snr-10" -> ("audio-noise-snr", 10.0), "night-3" -> ("night", 3.0); without a number the level is 1.
 
     Raises:
-        InputError: no such condition, or a number out of range.
+        InputError: no such condition, a cause without its severity, or a number out of range.
     """
     for name in CONDITIONS:
         kind, _, unit = name.rpartition("-")
@@ -39,6 +39,9 @@ def parse_condition(condition: str) -> tuple[str, float]:
                     f'condition "{condition}": the severity is {found[1]}, expected a whole number from 0 to {last}.'
                 )
             return kind, level
+    if condition in CAUSES:
+        few, most = f"{condition}-{SEVERITIES[1]}", f"{condition}-{SEVERITIES[-1]}"
+        raise InputError(f'condition "{condition}": the severity is missing, expected {few} to {most}.')
     raise InputError(f'unknown condition "{condition}", expected one of {", ".join(CONDITIONS)}.')
 
 

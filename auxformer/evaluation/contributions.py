@@ -112,6 +112,9 @@ def contributions(
     metric = headline(Scorer.of(classes).names) if metric is None else metric
     check_one(["system"], predictions, classes)
     sums_of, score_of = scorer(classes, metric)
+    for name in GAME.values():
+        if name not in set(predictions.condition):  # the nearest name would be another of the three
+            raise InputError(f'no predictions under "{name}"; expected complete, no-audio and no-video.')
     parts = per_condition(predictions, GAME.values())
     if len({tuple(sorted(part["clip"])) for part in parts.values()}) > 1:
         raise InputError(f"the conditions {', '.join(parts)} were predicted for different clips.")
