@@ -52,6 +52,14 @@ def test_a_number_in_a_sentence_is_that_of_its_result_file(said, table, what, co
     assert agrees(said, number), f"the text says {said}, data/results/{table}.csv has {number:.4f}"
 
 
+def test_no_marker_is_broken_by_the_end_of_a_line():
+    """It would not be found, and nobody would notice."""
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        begun, found = len(re.findall(r"<!-- [\w-]+: ", text)), len(MARKER.findall(text))
+        assert begun == found, f"{page.name}: {begun} markers begin, {found} are whole"
+
+
 def test_what_the_readme_says_of_results_is_marked():
     """A number like .956 in the prose of the section on results has a marker; the tables are checked elsewhere."""
     text = (PROJECT / "README.md").read_text("utf-8").split("## Results")[1].split("\n## ")[0]
