@@ -15,7 +15,7 @@ PIP_FILTER := 2> >(grep -v "is ignored: it is neither a file nor a directory" >&
 TWO_AT_A_TIME := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 LONGEST := $(addprefix tests/test_,$(addsuffix .py,cli suite hostile kills rivals storm training trust course report_page))
 LONGEST_FIRST := notebooks/06*.ipynb notebooks/04*.ipynb $(filter-out notebooks/04% notebooks/06%,$(wildcard notebooks/*.ipynb))
-README_TABLES := crema-d-voice ravdess-voice ravdess-speaker ravdess-frames ravdess puppets seeds rivals binding synchrony
+README_TABLES := crema-d-voice ravdess-voice ravdess-speaker ravdess-frames ravdess ravdess-seeds puppets seeds rivals binding synchrony
 FAST := config dataset evaluation files labels missing packaging partitions plain ravdess report
 export AUXFORMER_PROGRESS ?= $(if $(MAKE_TERMERR),1,)
 export PYTHONWARNINGS ?= default
@@ -101,7 +101,8 @@ student: $(INSTALLED) ## notebooks with stubs in place of the solutions
 results: corpus  ## recompute the tables that README and lessons quote (hours; goes on where it stopped)
 	for suite in puppets seeds rivals missing-training binding synchrony storm ablation; do $(BIN)/auxformer bench $$suite --table data/results/$$suite.csv || exit 1; done
 ifdef RAVDESS
-	for suite in ravdess ravdess-voice ravdess-speaker ravdess-frames; do $(BIN)/auxformer bench $$suite --root $(RAVDESS) --table data/results/$$suite.csv || exit 1; done
+	for suite in ravdess ravdess-seeds ravdess-voice ravdess-speaker ravdess-frames; do $(BIN)/auxformer bench $$suite --root $(RAVDESS) --table data/results/$$suite.csv || exit 1; done
+	$(BIN)/python benchmarks/synchrony.py --ravdess $(RAVDESS) --face action_units_frames.safetensors --out data/results/in-step.csv
 endif
 ifdef CREMA_D
 	$(BIN)/auxformer bench crema-d-voice --root $(CREMA_D) --table data/results/crema-d-voice.csv

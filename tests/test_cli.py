@@ -285,7 +285,7 @@ def command(*words, cwd=None, **environment):
 
 
 @pytest.mark.parametrize(
-    "words", [["models"], ["models", "mmin"], ["cost"], ["cost", "--preset", "paper"]], ids=" ".join
+    "words", [["models"], ["models", "mmin"], ["models", "ogm-ge"], ["cost"], ["cost", "--preset", "paper"]], ids=" ".join
 )
 def test_what_is_printed_about_networks_fits_80_columns(words):
     result = CliRunner().invoke(app, words, env={"COLUMNS": "80"})

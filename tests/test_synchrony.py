@@ -11,6 +11,7 @@ from auxformer.benchmark.gpu import random_batch
 from auxformer.config import config_for, list_presets, override, preset
 from auxformer.course.lab import learn_synchrony
 from auxformer.data.batch import collate
+from auxformer.errors import InputError
 from auxformer.evaluation.predictions import predict
 from auxformer.models import create_model, shared_loss
 from auxformer.models.synchrony import LAGS, TOLERANCE, InStep, Synchrony, same_pace
@@ -198,3 +199,15 @@ def test_a_lesson_teaches_the_task_alone_on_puppets_that_it_is_then_asked_about(
     assert (said.lag().abs() <= TOLERANCE).float().mean() > 0.7  # chance: 7 of 49
     again = learn_synchrony(tiny_split, epochs=1).state_dict()
     assert all(torch.equal(value, again[name]) for name, value in learn_synchrony(tiny_split, epochs=1).state_dict().items())
+
+
+def test_where_it_would_do_nothing_it_is_refused_before_there_is_a_folder(tiny_split, tmp_path):
+    wanted = override(preset("quick"), {"model": {"synchrony": True}})
+    with pytest.raises(InputError, match="mult has no such task"):
+        fit(config_for("mult", wanted), tiny_split, tmp_path / "mult")
+    with pytest.raises(InputError, match="auxformer-published has no such task"):
+        fit(config_for("auxformer-published", wanted), tiny_split, tmp_path / "published")
+    apart = override(wanted, {"training": {"missing_audio": 0.5, "missing_video": 0.5}})
+    with pytest.raises(InputError, match="no training clip has both"):
+        fit(config_for("auxformer", apart), tiny_split, tmp_path / "apart")
+    assert not list(tmp_path.iterdir())

@@ -24,9 +24,10 @@ from auxformer.evaluation.predictions import posterior_table
 from auxformer.evaluation.scores import RESULT_COLUMNS, headline
 from auxformer.features.lacking import as_trained
 from auxformer.files import locked, make_folder, whole_file, write_text
-from auxformer.models import check_attributes, create_model, create_reference, list_models, list_references
+from auxformer.models import check_attributes, create_reference, list_models, list_references
 from auxformer.models.balance import create_balance
 from auxformer.models.code import computed_by, load_plugins
+from auxformer.models.synchrony import check_synchrony
 from auxformer.parallel import in_parallel
 from auxformer.progress import progress, say
 from auxformer.training.fit import fit
@@ -315,19 +316,6 @@ def _check_training(config: Config, split: Split) -> None:
     if training.balance != "none":
         create_balance(config, train)
     check_synchrony(config, train)
-
-
-def check_synchrony(config: Config, train: ClipDataset) -> None:
-    """Raise InputError where `model.synchrony` would do nothing: no training clip has both streams, or the network of that name
-    has no such task."""
-    if not config.model.synchrony:
-        return
-    if not set(train.clips) & set(train.audio.clips) & set(train.video.clips):
-        raise InputError("model.synchrony compares two streams; no training clip has both: set it to false.")
-    with torch.random.fork_rng(devices=[]):  # the draws of the training stay what they are
-        network = create_model(config.model.name, config.model, train.audio.dims, train.video.dims, len(train.classes))
-    if getattr(network, "synchrony", None) is None:
-        raise InputError(f"model.synchrony is true, but {config.model.name} has no such task: take auxformer, or set it to false.")
 
 
 def _unit(task: Task, systems: Mapping[str, Config], work: Work, conditions, unit: tuple) -> pd.DataFrame:

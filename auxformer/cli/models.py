@@ -18,13 +18,14 @@ VideoDims = Annotated[int, Option(min=1, help="Width of the video features.")]
 
 @app.command("models")
 def models(
-    name: Annotated[str | None, Argument(help="A model; all of them when none is given.")] = None,
+    name: Annotated[str | None, Argument(help="A model or a law; all models when none is given.")] = None,
     audio_dims: AudioDims = 130,
     video_dims: VideoDims = 4096,
     classes: Annotated[int, Option(min=2, help="Number of classes, for the parameters.")] = 6,
     wide: Wide = False,
 ):
-    """The models there are, or the card of one: source, parameters, what it does when a stream is missing, deviations.
+    """The models there are, or the card of one, or of a training law ("ogm-ge"): source, parameters, what it does when a stream
+    is missing, deviations.
 
     Example: auxformer models mmin
     """
@@ -32,6 +33,7 @@ def models(
     from auxformer.cli.tables import show
     from auxformer.config import preset
     from auxformer.models import card_of, list_models
+    from auxformer.models.balance import LAWS
 
     def parameters(model: str, settings: str) -> str:
         return f"{count_parameters(model, preset(settings).model, audio_dims, video_dims, classes):,}"
@@ -45,14 +47,16 @@ def models(
         columns = ["model", "parameters", "what it is", "published preset", "its parameters"]
         show(rows, columns, wide=wide, text="what it is")
         return
-    card = card_of(name)
-    presets = ["default", *([card.published] if card.published else [])]
-    rows = [
-        ("source", card.source),
-        ("parameters", ", ".join(f"{parameters(name, settings)} (preset {settings})" for settings in presets)),
-        ("a stream missing", card.missing),
-        ("deviations", card.deviations),
-    ]
+    rows = []
+    if name in LAWS:
+        card = LAWS[name]
+        rows.append(("what", f"a law of training: --set training.balance={name}"))
+    else:
+        card = card_of(name)
+        presets = ["default", *([card.published] if card.published else [])]
+        sizes = ", ".join(f"{parameters(name, settings)} (preset {settings})" for settings in presets)
+        rows.append(("parameters", sizes))
+    rows += [("source", card.source), ("a stream missing", card.missing), ("deviations", card.deviations)]
     show(rows, [name, " "], wide=wide, text=" ")
 
 

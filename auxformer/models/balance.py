@@ -3,9 +3,7 @@
 While both streams are trained together the one that is easier to read leads, and the other learns little more. OGM-GE looks,
 step by step, at how sure each stream's own head is of the truth, takes from the gradient of the stream that leads, and adds
 noise as wide as that gradient, because a smaller gradient alone would generalise less well. Sources: sections 3.2 and 3.3;
-main.py of the authors' code. Where we deviate: the scores are those of the model's own stream heads (theirs: halves of the
-fusion layer); clips without both streams are not compared; every parameter of a stream takes part (theirs: kernels of
-convolutions), in every epoch; the stream that does not lead gets no noise either.
+main.py of the authors' code. Where we deviate is said in `LAWS`.
 """
 
 import math
@@ -19,10 +17,21 @@ from auxformer.data.batch import Batch
 from auxformer.data.split import ClipDataset
 from auxformer.errors import InputError
 from auxformer.models.auxformer import Logits
-from auxformer.models.registry import create_model
+from auxformer.models.registry import Card, create_model
 from auxformer.seeds import seed_of
 
 STREAMS = ("audio", "video")
+
+LAWS = {
+    "ogm-ge": Card(
+        source="Peng et al., CVPR 2022, on-the-fly gradient modulation with generalisation enhancement, and the authors' code",
+        missing="A clip without both streams is not compared, and counts for nothing in the balance.",
+        deviations="The scores are those of the model's own stream heads (theirs: halves of the fusion layer), so only models with "
+        "a head per stream can take it: auxformer, decision-fusion, vavl, momke; every parameter of a stream takes part (theirs: "
+        "kernels of convolutions), in every epoch; the stream that does not lead gets no noise either.",
+    )
+}
+"""Laws of `training.balance` beside "none", with their cards."""
 
 
 class Balance:
@@ -155,19 +164,22 @@ def create_balance(config: Config, train: ClipDataset) -> Balance:
         InputError: "ogm-ge" for attributes, for clips of which none has both streams, or for a model without stream heads.
     """
     law = config.training.balance
-    if law != "none" and train.kind == "attributes":
+    if law == "none":
+        try:
+            return Balance(_stream_parameters_of(config, train))
+        except InputError:  # without stream heads no parameter belongs to one stream alone
+            return Balance({})
+    if train.kind == "attributes":
         raise InputError(f'training.balance "{law}" compares probabilities; attributes have none: take balance "none".')
-    if law != "none" and not set(train.clips) & set(train.audio.clips) & set(train.video.clips):
+    if not set(train.clips) & set(train.audio.clips) & set(train.video.clips):
         raise InputError(f'training.balance "{law}" compares two streams; no training clip has both: take balance "none".')
+    return OgmGe(config.training.balance_alpha, _stream_parameters_of(config, train), config.training.seed)
+
+
+def _stream_parameters_of(config: Config, train: ClipDataset) -> dict[str, list[str]]:
     shape = train.audio.dims, train.video.dims, len(train.classes)
     with torch.random.fork_rng(devices=[]):  # the draws of the training stay what they are
-        try:
-            names = stream_parameters(create_model(config.model.name, config.model, *shape), *shape)
-        except InputError:
-            if law != "none":
-                raise
-            names = {}  # without stream heads no parameter belongs to one stream alone
-    return Balance(names) if law == "none" else OgmGe(config.training.balance_alpha, names, config.training.seed)
+        return stream_parameters(create_model(config.model.name, config.model, *shape), *shape)
 
 
 def _example(audio_dims: int, video_dims: int, classes: int) -> Batch:

@@ -16,9 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from auxformer.config import ModelConfig
+from auxformer.config import Config, ModelConfig
 from auxformer.data.batch import Batch
+from auxformer.data.split import ClipDataset
+from auxformer.errors import InputError
 from auxformer.models.layers import pool_frames
+from auxformer.models.registry import create_model
 
 LAGS = 24
 """Largest lag that is looked at, either way, in frames of half `audio_pool` (40 ms with `lld` and the default settings)."""
@@ -48,8 +51,8 @@ class InStep(NamedTuple):
     def probability(self) -> torch.Tensor:
         """That voice and face are in step, `[B]`, if one would have bet on neither before; not a number where unknown.
 
-        The likeliest lag in step is held against the likeliest one out of step. (Sums or means over either, which count all
-        the unlikely lags, were right less often on the dev speakers of `benchmarks/synchrony.py`: .88 and .83 against .92.)
+        The likeliest lag in step is held against the likeliest one out of step. Sums or means over either would count all the
+        unlikely lags; on dev speakers they were right less often.
         """
         near = torch.arange(-LAGS, LAGS + 1, device=self.lags.device).abs() <= TOLERANCE
         inside, outside = self.lags[:, near].amax(1), self.lags[:, ~near].amax(1)
@@ -174,3 +177,16 @@ def _cut(x: torch.Tensor, first: torch.Tensor, size: torch.Tensor) -> tuple[torc
     steps = torch.arange(int(size.max()), device=x.device)
     place = (first[:, None] + steps).clamp(max=x.shape[1] - 1)
     return x[torch.arange(len(x), device=x.device)[:, None], place], steps < size[:, None]
+
+
+def check_synchrony(config: Config, train: ClipDataset) -> None:
+    """Raise InputError where `model.synchrony` would do nothing: no training clip has both streams, or the network of that name
+    has no such task."""
+    if not config.model.synchrony:
+        return
+    if not set(train.clips) & set(train.audio.clips) & set(train.video.clips):
+        raise InputError("model.synchrony compares two streams; no training clip has both: set it to false.")
+    with torch.random.fork_rng(devices=[]):  # the draws of the training stay what they are
+        network = create_model(config.model.name, config.model, train.audio.dims, train.video.dims, len(train.classes))
+    if getattr(network, "synchrony", None) is None:
+        raise InputError(f"model.synchrony is true, but {config.model.name} has no such task: take auxformer, or set it to false.")

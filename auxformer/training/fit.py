@@ -31,6 +31,7 @@ from auxformer.models import Logits, check_attributes, create_model, shared_loss
 from auxformer.models.balance import Balance, create_balance
 from auxformer.models.device import device_of
 from auxformer.models.memory import keep_freed_memory
+from auxformer.models.synchrony import check_synchrony
 from auxformer.seeds import seed_of
 from auxformer.training.run import Run, claim, load
 from auxformer.training.state import load_optimizer_tensors, load_state, optimizer_tensors, save_state
@@ -59,7 +60,8 @@ def fit(what: str | Config, split: Split, out: str | Path | None = None, progres
     split = as_trained(split, config.training)
     folder = Path(out or Path("runs") / config.model.name)
     finished = (folder / "finished.json").is_file()
-    balance = None if finished else create_balance(config, split.train)  # what it refuses is refused before there is a folder
+    check_synchrony(config, split.train)  # what is refused is refused before there is a folder
+    balance = None if finished else create_balance(config, split.train)
     claim(folder, config, split)
     if finished:
         return load(folder)
@@ -124,8 +126,7 @@ class _Trainer:
         return load(self.folder)
 
     def _epoch(self, epoch: int) -> dict:
-        settings, started = self.config.training, time.perf_counter()
-        rank = self.accelerator.process_index
+        settings, rank, started = self.config.training, self.accelerator.process_index, time.perf_counter()
         torch.manual_seed(seed_of("dropout", settings.seed, epoch, *([rank] if rank else [])))
         coins = torch.Generator().manual_seed(seed_of("modality", settings.seed, epoch))
         self.sampler.set_epoch(epoch)
@@ -211,8 +212,7 @@ class _Trainer:
     def _save(self, epoch: int) -> None:
         if not self.accelerator.is_main_process:
             return
-        tensors = {"model": self.network.state_dict(), "best": self.best_weights}
-        tensors["optimizer"] = optimizer_tensors(self.optimizer)
+        tensors = {"model": self.network.state_dict(), "best": self.best_weights, "optimizer": optimizer_tensors(self.optimizer)}
         values = {"epoch": epoch + 1, "best": self.best, "plateau": self.plateau.state_dict(), "lines": self.lines}
         values["learning_rate"] = self.optimizer.param_groups[0]["lr"]
         save_state(self.folder / "state", epoch + 1, tensors, values, self.config.training.keep)
