@@ -338,13 +338,14 @@ for sound in (voices[0], corruption.delay(voices[0], 300)):
 import torch
 
 DELAYS = (0, 100, 200, 300, 400)  # ms by which the voice comes late
-likely = {}
+likely, in_step = {}, {}
 if len(streams) == 2:
     task = lab.learn_synchrony(split, epochs=3, seed=seed)
     for delay in DELAYS:
         late = film._replace(waveform=corruption.delay(film.waveform, delay))
         with torch.no_grad():
-            likely[delay] = task(recogniser.batch(recogniser.features(late))).lags[0].numpy()
+            said = task(recogniser.batch(recogniser.features(late)))
+        likely[delay], in_step[delay] = said.lags[0].numpy(), said.probability().item()
     steps = (np.arange(len(likely[0])) - len(likely[0]) // 2) * task.pools[0]
     milliseconds = 1000 * steps / features.audio_rate
 
@@ -364,12 +365,16 @@ lab.explorer(
     alt="Probability of each lag of the face: a peak that moves as the voice is delayed.",
     voice_late=list(DELAYS),
 )
-print("likeliest lag of the face, to the nearest 100 ms:")
+print("likeliest lag of the face, to the nearest 100 ms, and whether the two are in step:")
 for delay, found in likely.items():
-    print(f"  voice {delay} ms late: {100 * round(milliseconds[found.argmax()] / 100):+} ms")
+    lag = 100 * round(milliseconds[found.argmax()] / 100)
+    word = "likely" if in_step[delay] > 0.5 else "unlikely"
+    print(f"  voice {delay} ms late: {lag:+} ms, in step: {word}")
 
 # %% [markdown]
-# **See** the peak move to the left as you delay the voice: the face comes before it. This film was not among those it
+# **See** the peak move to the left as you delay the voice: the face comes before it. The task counts lags of up to 120 ms
+# as *in step*, and holds the likeliest lag in step against the likeliest one out of step
+# (`models.synchrony.InStep.probability`); *likely* is more than one half. This film was not among those it
 # learned from. On films of people it may find nothing, because it has only seen drawn mouths. With `model.synchrony`
 # AuxFormer learns this beside its emotions, and says under a film when voice and face look out of step.
 #
