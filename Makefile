@@ -64,8 +64,8 @@ course: say-course corpus ## run every lesson headless, print the results table 
 
 .PHONY: say-course
 say-course:
-	@echo "make course: set-up, corpus and features, all lessons, the table of results. The first time about 23 minutes on"
-	@echo "two idle cores, downloads not counted; what is there already is not made again."
+	@echo "make course: set-up, corpus and features, all lessons, the table of results. The first time 17 to 27 minutes on"
+	@echo "two cores, downloads not counted; what is there already is not made again."
 
 test: corpus     ## the tests, then every notebook's outputs compared
 	@echo "test 1/2: the tests, two at a time (about 13 minutes)"
