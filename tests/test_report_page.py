@@ -347,7 +347,7 @@ def test_attributes(tmp_path):
             value + 0.1,
         )
         for name, level in (("auxformer", 0.5), ("mult", -0.02))
-        for seed in range(3)
+        for seed in (0, 1, 2, "all")  # "all" is their mean and no seed
         for condition, less in (("complete", 0), ("no-audio", 0.01), ("both-frames-0.5", 0.02))
         for metric, value in (("ccc-valence", level - less), ("ccc", level - less))
     ]
@@ -356,7 +356,8 @@ def test_attributes(tmp_path):
     page = Page((tmp_path / "report.html").read_text())
     assert page.rows["attributes-table-t"][0] == ["system", "valence"]
     assert page.rows["leaderboard-t"][2][:2] == ["mult", "−.020 [−.120, .080]"]
-    assert "means over 3 seeds" in (tmp_path / "report.md").read_text()
+    text = (tmp_path / "report.md").read_text()
+    assert "over 1 partition and 3 seeds under" in text and "means over 3 seeds" in text
 
 
 def test_many_systems_are_thinned_in_figures_only(tmp_path):

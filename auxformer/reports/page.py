@@ -77,7 +77,7 @@ def _what_was_run(folder: ResultsFolder) -> str:
     if len(own):
         partitions = len(set(own.partition) - {"all"})
         text += f" over {count(partitions, 'partition')} and" if partitions else " over"
-        text += f" {count(own.seed.nunique(), 'seed')}"
+        text += f" {count(len(set(own.seed.astype(str)) - {'all'}), 'seed')}"
         text += f" under {count(len(folder.conditions()), 'condition')}"
     if folder.predictions is not None:
         speakers = count(folder.predictions.speaker.nunique(), "test speaker")

@@ -58,24 +58,24 @@ def report_sections(folder: ResultsFolder) -> list[Section]:
         Section("missing-training", "When training clips lack a stream", _MISSING, figure=figures.missing_training(folder)),
         Section("media", "When the recordings are worse", figure=figures.media(folder)),
         Section("storm", "When one cause strikes both streams", _STORM, figure=figures.storm(folder)),
-        Section("conditions", "All conditions", tables=_all_conditions(folder)),
+        Section("conditions", "All conditions", tables=_all_conditions(folder), folded=True),
         Section("kept", "What is left", _KEPT, _scores(folder, "kept-shares", _KEPT_CAPTION, "area", "kept")),
         Section(
             "contributions", "Who contributes what", _CONTRIBUTIONS, _contributions(folder), figures.contributions(folder),
             folded=True,
         ),
         Section("confusions", "What is taken for what", _CONFUSIONS, _confusions(folder)),
-        Section("people", "Distance from people's confusions", tables=_divergence(folder)),
+        Section("people", "Distance from people's confusions", tables=_divergence(folder), folded=True),
         Section(
             "calibration", "Can the confidence be believed?", figure=figures.reliability_diagram(folder),
             tables=_scores(folder, "calibration", _CALIBRATION_CAPTION, "ece", "brier"),
         ),
         Section("classes-section", "Emotion by emotion", tables=_classes(folder), figure=figures.emotions(folder)),
         Section("attributes", "Attribute by attribute", tables=_attributes(folder)),
-        Section("groups", "Group by group", _GROUPS, _groups(folder)),
-        Section("rising", "Surer with less", _RISING, _scores(folder, "rising-table", _RISING_CAPTION, "rising")),
+        Section("groups", "Group by group", _GROUPS, _groups(folder), folded=True),
+        Section("rising", "Surer with less", _RISING, _scores(folder, "rising-table", _RISING_CAPTION, "rising"), folded=True),
         Section("cost", "Score and cost", figure=figures.cost(folder)),
-        Section("tests", "Paired tests", _TESTS, _tests(folder)),
+        Section("tests", "Paired tests", _TESTS, _tests(folder), folded=True),
     ]  # fmt: skip
     return [*(part for part in sections if part.tables or part.figure), _again(folder)]
 
