@@ -99,10 +99,11 @@ student: $(INSTALLED) ## notebooks with stubs in place of the solutions
 # RAVDESS=FOLDER, the recordings of actors 1-12 with what others extracted from their films, and CREMA_D=FOLDER, ratings, the
 # authors' partitions and log-mel spectra, add the tables of people.
 results: corpus  ## recompute the tables that README and lessons quote (hours; goes on where it stopped)
-	for suite in puppets seeds rivals missing-training binding synchrony storm ablation; do $(BIN)/auxformer bench $$suite --table data/results/$$suite.csv || exit 1; done
+	for suite in puppets seeds rivals missing-training binding storm ablation; do $(BIN)/auxformer bench $$suite --table data/results/$$suite.csv || exit 1; done
+	$(BIN)/auxformer bench synchrony --runs runs/synchrony --table data/results/synchrony.csv
 ifdef RAVDESS
 	for suite in ravdess ravdess-seeds ravdess-voice ravdess-speaker ravdess-frames; do $(BIN)/auxformer bench $$suite --root $(RAVDESS) --table data/results/$$suite.csv || exit 1; done
-	$(BIN)/python benchmarks/synchrony.py --ravdess $(RAVDESS) --face action_units_frames.safetensors --out data/results/in-step.csv
+	$(BIN)/python benchmarks/synchrony.py runs/synchrony/puppets-auxformer-with-synchrony-* --ravdess $(RAVDESS) --face action_units_frames.safetensors --out data/results/in-step.csv
 endif
 ifdef CREMA_D
 	$(BIN)/auxformer bench crema-d-voice --root $(CREMA_D) --table data/results/crema-d-voice.csv

@@ -1,8 +1,8 @@
 """Are voice and face in step? What the task of synchrony answers on unseen puppets and on unseen people, against what is true.
 
     auxformer bench synchrony --runs runs/synchrony        trains the networks (an hour and a half on two cores)
-    python benchmarks/synchrony.py runs/synchrony/puppets-auxformer-with-synchrony-*
-    python benchmarks/synchrony.py --ravdess RAVDESS --face action_units_frames.safetensors --out data/results/in-step.csv
+    python benchmarks/synchrony.py runs/synchrony/puppets-auxformer-with-synchrony-* --ravdess RAVDESS \
+        --face action_units_frames.safetensors --out data/results/in-step.csv
 
 Rows per run: area under the ROC curve, balanced accuracy at a probability of one half, both with intervals over the speakers
 of its test clips, and the share of clips in step whose likeliest lag is within 80 ms of none. Nobody told the networks which
@@ -12,9 +12,9 @@ People: the task alone, without the rest of the network, learns from all actors 
 that one. Each of their clips is shown twice, as it was recorded and with the face 320 to 480 ms early or late, both times as two
 windows of the same length, so that nothing but the lag differs. Rows per actor that was left out, and for all.
 
-Found: on the test speakers of two puppet partitions, three seeds each, an area of .962 to .986 and a balanced accuracy of .899 to
-.939, mean .915 (the lowest: .962 [.904, .989] and .899 [.829, .942]). The actors of RAVDESS (`data/results/in-step.csv`) are told
-apart better; they speak slowly, with a second of silence before and after.
+Found (`data/results/in-step.csv`; the networks trained on two cores): on the test speakers of two puppet partitions, three seeds
+each, a balanced accuracy of .901 to .936. The actors of RAVDESS are told apart better; they speak slowly, with a second of silence
+before and after.
 """
 
 import argparse
