@@ -130,24 +130,26 @@ def _on_cluster(task: Callable, numbered: Iterator[tuple], scheduler: str) -> It
             item_of.update({future.key: item for future, item in zip(futures, items)})
             return set(futures)
 
-        def outcome(future):
+        def outcome(item, future) -> tuple:
+            """The item's number, and its result or exception."""
             error = _asked(future.exception, client, scheduler)
-            return error or _asked(future.result, client, scheduler)  # which Dask works out again if its worker is gone
+            # Dask works a result out again whose worker is gone.
+            return _asked(future.result, client, scheduler) if error is None else (item[0], error)
 
         running = submit(AHEAD * threads)
         while running:
             done = _asked(functools.partial(wait, running, return_when="FIRST_COMPLETED"), client, scheduler).done
             running -= done
             for future in done:
-                item, result = item_of.pop(future.key), outcome(future)
-                if isinstance(result, KilledWorker):
+                item = item_of.pop(future.key)
+                found = outcome(item, future)
+                if isinstance(found[1], KilledWorker):
                     given_up.append(item)
                 else:
-                    yield (item[0], result) if isinstance(result, Exception) else result
+                    yield found
                 running |= submit(1)
         for item in given_up:
-            result = outcome(client.submit(task, item, pure=False))
-            yield (item[0], result) if isinstance(result, Exception) else result
+            yield outcome(item, client.submit(task, item, pure=False))
 
 
 def _asked(question: Callable, client, scheduler: str):

@@ -15,8 +15,9 @@ from auxformer.features.extract import extract
 from auxformer.parallel import in_parallel
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster():
+    """One for each test: after one in which workers died none may be there for a while."""
     from dask.distributed import LocalCluster
 
     with LocalCluster(

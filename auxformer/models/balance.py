@@ -18,6 +18,7 @@ from auxformer.data.split import ClipDataset
 from auxformer.errors import InputError
 from auxformer.models.auxformer import Logits
 from auxformer.models.registry import Card, create_model
+from auxformer.models.synchrony import check_both_streams
 from auxformer.seeds import seed_of
 
 STREAMS = ("audio", "video")
@@ -171,8 +172,7 @@ def create_balance(config: Config, train: ClipDataset) -> Balance:
             return Balance({})
     if train.kind == "attributes":
         raise InputError(f'training.balance "{law}" compares probabilities; attributes have none: take balance "none".')
-    if not set(train.clips) & set(train.audio.clips) & set(train.video.clips):
-        raise InputError(f'training.balance "{law}" compares two streams; no training clip has both: take balance "none".')
+    check_both_streams(f'training.balance "{law}"', train, 'take balance "none"')
     return OgmGe(config.training.balance_alpha, _stream_parameters_of(config, train), config.training.seed)
 
 

@@ -184,9 +184,14 @@ def check_synchrony(config: Config, train: ClipDataset) -> None:
     has no such task."""
     if not config.model.synchrony:
         return
-    if not set(train.clips) & set(train.audio.clips) & set(train.video.clips):
-        raise InputError("model.synchrony compares two streams; no training clip has both: set it to false.")
+    check_both_streams("model.synchrony", train, "set it to false")
     with torch.random.fork_rng(devices=[]):  # the draws of the training stay what they are
         network = create_model(config.model.name, config.model, train.audio.dims, train.video.dims, len(train.classes))
     if getattr(network, "synchrony", None) is None:
         raise InputError(f"model.synchrony is true, but {config.model.name} has no such task: take auxformer, or set it to false.")
+
+
+def check_both_streams(setting: str, train: ClipDataset, instead: str) -> None:
+    """Raise InputError when no training clip has both streams, which the setting compares."""
+    if not set(train.clips) & set(train.audio.clips) & set(train.video.clips):
+        raise InputError(f"{setting} compares two streams; no training clip has both: {instead}.")
